@@ -1,0 +1,1 @@
+//! Compiles ONNX models to encrypted model packages.

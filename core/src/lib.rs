@@ -1,0 +1,1 @@
+//! CKKS homomorphic encryption over 30-bit primes, without std.

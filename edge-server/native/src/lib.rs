@@ -1,0 +1,1 @@
+//! The encrypted-inference server as a native binary.

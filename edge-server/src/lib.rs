@@ -1,0 +1,1 @@
+//! The encrypted-inference service, independent of runtime and store.

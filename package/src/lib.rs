@@ -1,0 +1,1 @@
+//! The encrypted model package: manifest, weights, program.

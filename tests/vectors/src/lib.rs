@@ -1,0 +1,1 @@
+//! Exact test vectors and their checks.

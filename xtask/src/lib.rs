@@ -1,0 +1,1 @@
+//! Project tasks: demo, test, wasm, bench, vectors.
