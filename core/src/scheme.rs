@@ -1,0 +1,45 @@
+//! CKKS: parameters, encoding, encryption, evaluation.
+//!
+//! Source: Cheon, Kim, Kim, Song, "Homomorphic Encryption for Arithmetic of Approximate Numbers"
+//! (eprint 2016/421); in residue form: Cheon et al., "A Full RNS Variant of Approximate
+//! Homomorphic Encryption" (eprint 2018/931).
+
+// parameters
+mod level;
+mod spec;
+mod seed;
+mod tables;
+mod params;
+mod galois;
+mod error;
+
+// data
+mod sampling;
+mod ciphertext;
+mod keys;
+
+// operations
+mod encoding;
+mod keygen;
+mod encryption;
+mod key_switch;
+mod evaluator;
+mod result;
+
+pub use ciphertext::{
+    Ciphertext, Plaintext, PreparedPlaintext, ResultCiphertexts, SeededCiphertext, TensorCiphertext,
+};
+pub use encoding::{Complex, Encoder};
+pub use encryption::{decrypt, encrypt_public, encrypt_symmetric};
+pub use error::Error;
+pub use evaluator::Evaluator;
+pub use galois::GaloisElement;
+pub use key_switch::HoistedDigits;
+pub use keys::{
+    CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, EvaluationKeys, GaloisKey,
+    KeyRequirements, PublicKey, RelinearizationKey, SecretKey, SwitchingKey,
+};
+pub use level::{Level, Scale};
+pub use params::{Params, ParamsId};
+pub use seed::{Seed, SeedSource};
+pub use spec::{ParamsError, ParamsSpec};
