@@ -1,1 +1,27 @@
 //! CKKS homomorphic encryption over 30-bit primes, without std.
+//!
+//! Modules in dependency order; each imports only from groups above it.
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+
+extern crate alloc;
+
+// integers modulo one prime, vectors of them
+mod arithmetic;
+mod lanes;
+
+// polynomials modulo several primes
+mod ring;
+
+// keys, ciphertexts, operations; and their bytes
+mod scheme;
+mod wire;
+
+// programs over ciphertexts
+mod circuits;
+
+pub use arithmetic::Modulus;
+pub use circuits::*;
+pub use lanes::Backend;
+pub use ring::{Coeff, Ntt, Poly};
+pub use scheme::*;
+pub use wire::*;

@@ -64,6 +64,11 @@ impl Modulus {
         (x % self.value as u64) as u32
     }
 
+    /// Returns the residue of a public signed integer, by division.
+    pub(crate) const fn reduce_signed_public(self, x: i64) -> u32 {
+        x.rem_euclid(self.value as i64) as u32
+    }
+
     /// Returns `a + b` mod q for residues.
     #[inline(always)]
     pub(crate) const fn add(self, a: u32, b: u32) -> u32 {
@@ -74,6 +79,12 @@ impl Modulus {
     #[inline(always)]
     pub(crate) const fn sub(self, a: u32, b: u32) -> u32 {
         subtract_if_reached(a + self.value - b, self.value)
+    }
+
+    /// Returns the residue of `x` in (−q, q), in constant time.
+    #[inline(always)]
+    pub(crate) const fn signed_residue(self, x: i64) -> u32 {
+        (x + (self.value as i64 & (x >> 63))) as u32
     }
 
     /// Returns `t / 2^32` mod q for `t < q·2^32`.

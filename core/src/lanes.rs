@@ -1,0 +1,166 @@
+//! Vectors of residues. Owns every use of vector instructions and all `unsafe` of the crate;
+//! knows nothing of polynomials. A kernel is written once over [`Lanes`] and run by
+//! [`Backend::run`] on the widest instance there is; the scalar instance is the twin that the
+//! others must equal bit for bit.
+#![allow(unsafe_code)]
+
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod avx2;
+mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+
+/// `WIDTH` residues side by side.
+///
+/// The methods of a vector instance execute instructions that the machine must have: only code
+/// inside [`Kernel::run`], reached through [`Backend::run`], may call them.
+pub(crate) trait Lanes: Copy {
+    /// Number of residues.
+    const WIDTH: usize;
+    /// log₂ of the width: how many of a transform's layers lie inside one vector.
+    const TAIL: usize;
+    /// `[u32; WIDTH]`.
+    type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
+    /// `WIDTH` sums of 64 bits, in an order of the instance's own.
+    type Wide: Copy;
+
+    fn chunks(slice: &[u32]) -> &[Self::Chunk];
+    fn chunks_mut(slice: &mut [u32]) -> &mut [Self::Chunk];
+    fn load(chunk: &Self::Chunk) -> Self;
+    fn store(self, chunk: &mut Self::Chunk);
+    fn splat(value: u32) -> Self;
+    /// Loads `table[index]` for each index of the chunk.
+    fn gather(table: &[u32], indices: &Self::Chunk) -> Self;
+
+    fn add(self, rhs: Self) -> Self;
+    fn sub(self, rhs: Self) -> Self;
+    /// The smaller of each pair, as unsigned numbers.
+    fn min(self, rhs: Self) -> Self;
+    /// The low half of each product.
+    fn mul_low(self, rhs: Self) -> Self;
+    /// The whole products.
+    fn mul_wide(self, rhs: Self) -> Self::Wide;
+    fn shift_right(self, bits: u32) -> Self;
+
+    fn wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide;
+    fn wide_low(wide: Self::Wide) -> Self;
+    fn wide_high(wide: Self::Wide) -> Self;
+
+    /// Step `stage` of `0..TAIL` on the way to single entries: from pairs `WIDTH >> stage` apart
+    /// to pairs `WIDTH >> (stage + 1)` apart, one of each pair in `a` and the other in `b`.
+    fn split(stage: usize, a: Self, b: Self) -> (Self, Self);
+    /// Undoes [`Lanes::split`].
+    fn join(stage: usize, a: Self, b: Self) -> (Self, Self);
+
+    /// Undoes every split: from the last one's order back to memory order.
+    #[inline(always)]
+    fn join_all(mut a: Self, mut b: Self) -> (Self, Self) {
+        for stage in (0..Self::TAIL).rev() {
+            (a, b) = Self::join(stage, a, b);
+        }
+        (a, b)
+    }
+
+    /// Does every split: from memory order to the last one's.
+    #[inline(always)]
+    fn split_all(mut a: Self, mut b: Self) -> (Self, Self) {
+        for stage in 0..Self::TAIL {
+            (a, b) = Self::split(stage, a, b);
+        }
+        (a, b)
+    }
+
+    /// The high half of each product.
+    #[inline(always)]
+    fn mul_high(self, rhs: Self) -> Self {
+        Self::wide_high(self.mul_wide(rhs))
+    }
+
+    /// `x − bound` where `x ≥ bound`, else `x`.
+    #[inline(always)]
+    fn reduce_once(self, bound: Self) -> Self {
+        self.min(self.sub(bound))
+    }
+
+    /// `x·w − ⌊x·w'/2^32⌋·q`, in `[0, 2q)` for any x, where `w' = ⌊w·2^32/q⌋`.
+    #[inline(always)]
+    fn mul_shoup(self, factor: Self, quotient: Self, q: Self) -> Self {
+        self.mul_low(factor).sub(self.mul_high(quotient).mul_low(q))
+    }
+
+    /// `t/2^32` mod q in `[0, q)`, for `t < 4q·2^32`.
+    #[inline(always)]
+    fn montgomery_reduce(t: Self::Wide, q: Self, inverse: Self) -> Self {
+        let high = Self::wide_high(t).reduce_once(q.add(q)).reduce_once(q);
+        let correction = Self::wide_low(t).mul_low(inverse).mul_high(q);
+        high.add(q).sub(correction).reduce_once(q)
+    }
+}
+
+/// A computation over vectors of any width.
+pub(crate) trait Kernel {
+    type Output;
+    fn run<L: Lanes>(self) -> Self::Output;
+}
+
+/// The kind of vector instructions to compute with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend(Kind);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Scalar,
+    #[cfg(all(target_arch = "x86_64", feature = "std"))]
+    Avx2,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
+}
+
+impl Backend {
+    /// One residue at a time; runs everywhere.
+    pub const SCALAR: Self = Self(Kind::Scalar);
+
+    /// The fastest instance that this machine can run.
+    #[must_use]
+    pub fn detect() -> Self {
+        #[cfg(all(target_arch = "x86_64", feature = "std"))]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            return Self(Kind::Avx2);
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        return Self(Kind::Simd128);
+        #[allow(unreachable_code)]
+        Self::SCALAR
+    }
+
+    /// Every instance that this machine can run, the scalar one first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        let fastest = Self::detect();
+        core::iter::once(Self::SCALAR).chain((fastest != Self::SCALAR).then_some(fastest))
+    }
+
+    /// A short name for reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Kind::Scalar => "scalar",
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            Kind::Avx2 => "avx2",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => "simd128",
+        }
+    }
+
+    /// Runs a kernel on this instance.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Kind::Scalar => kernel.run::<scalar::Scalar>(),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            // SAFETY: the variant is made by `detect` alone, after it found the instructions.
+            Kind::Avx2 => unsafe { avx2::run(kernel) },
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128 => kernel.run::<simd128::Simd128>(),
+        }
+    }
+}

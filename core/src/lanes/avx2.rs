@@ -1,0 +1,146 @@
+//! Eight residues in a 256-bit register of x86-64.
+
+use core::arch::x86_64::*;
+
+use super::{Kernel, Lanes};
+
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(__m256i);
+
+/// Products of the even and of the odd lanes.
+#[derive(Clone, Copy)]
+pub(super) struct Products {
+    even: __m256i,
+    odd: __m256i,
+}
+
+/// Compiles a kernel for AVX2.
+///
+/// # Safety
+/// The machine must have AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}
+
+// SAFETY (every block below): the instructions exist, as values of this type are only handled
+// inside `run`; loads and stores go through references to whole chunks and need no alignment.
+impl Lanes for Avx2 {
+    const WIDTH: usize = 8;
+    const TAIL: usize = 3;
+    type Chunk = [u32; 8];
+    type Wide = Products;
+
+    #[inline(always)]
+    fn chunks(slice: &[u32]) -> &[[u32; 8]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn chunks_mut(slice: &mut [u32]) -> &mut [[u32; 8]] {
+        slice.as_chunks_mut().0
+    }
+
+    #[inline(always)]
+    fn load(chunk: &[u32; 8]) -> Self {
+        Self(unsafe { _mm256_loadu_si256(chunk.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store(self, chunk: &mut [u32; 8]) {
+        unsafe { _mm256_storeu_si256(chunk.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn splat(value: u32) -> Self {
+        Self(unsafe { _mm256_set1_epi32(value as i32) })
+    }
+
+    #[inline(always)]
+    fn gather(table: &[u32], indices: &[u32; 8]) -> Self {
+        Self::load(&core::array::from_fn(|i| table[indices[i] as usize]))
+    }
+
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_add_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn sub(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_sub_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn min(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_min_epu32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn mul_low(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_mullo_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn mul_wide(self, rhs: Self) -> Products {
+        unsafe {
+            let even = _mm256_mul_epu32(self.0, rhs.0);
+            let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(self.0), _mm256_srli_epi64::<32>(rhs.0));
+            Products { even, odd }
+        }
+    }
+
+    #[inline(always)]
+    fn shift_right(self, bits: u32) -> Self {
+        Self(unsafe { _mm256_srl_epi32(self.0, _mm_cvtsi32_si128(bits as i32)) })
+    }
+
+    #[inline(always)]
+    fn wide_add(a: Products, b: Products) -> Products {
+        unsafe {
+            Products { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) }
+        }
+    }
+
+    #[inline(always)]
+    fn wide_low(wide: Products) -> Self {
+        Self(unsafe { _mm256_blend_epi32::<0b1010_1010>(wide.even, _mm256_slli_epi64::<32>(wide.odd)) })
+    }
+
+    #[inline(always)]
+    fn wide_high(wide: Products) -> Self {
+        Self(unsafe { _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(wide.even), wide.odd) })
+    }
+
+    #[inline(always)]
+    fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            match stage {
+                // a₀…a₇ | b₀…b₇  →  a₀…a₃ b₀…b₃ | a₄…a₇ b₄…b₇
+                0 => (
+                    Self(_mm256_permute2x128_si256::<0x20>(a.0, b.0)),
+                    Self(_mm256_permute2x128_si256::<0x31>(a.0, b.0)),
+                ),
+                // per half: a₀…a₃ | a₄…a₇  →  a₀ a₁ a₄ a₅ | a₂ a₃ a₆ a₇
+                1 => (Self(_mm256_unpacklo_epi64(a.0, b.0)), Self(_mm256_unpackhi_epi64(a.0, b.0))),
+                // per half: a₀ a₁ a₄ a₅ | a₂ a₃ a₆ a₇  →  a₀ a₄ a₂ a₆ | a₁ a₅ a₃ a₇
+                _ => {
+                    let (x, y) = (_mm256_castsi256_ps(a.0), _mm256_castsi256_ps(b.0));
+                    let even = _mm256_shuffle_ps::<0b10_00_10_00>(x, y);
+                    let odd = _mm256_shuffle_ps::<0b11_01_11_01>(x, y);
+                    (Self(_mm256_castps_si256(even)), Self(_mm256_castps_si256(odd)))
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            match stage {
+                0 | 1 => Self::split(stage, a, b),
+                _ => (Self(_mm256_unpacklo_epi32(a.0, b.0)), Self(_mm256_unpackhi_epi32(a.0, b.0))),
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Four residues in a 128-bit WebAssembly vector.
+
+use core::arch::wasm32::*;
+
+use super::Lanes;
+
+#[derive(Clone, Copy)]
+pub(super) struct Simd128(v128);
+
+/// Products of the lower and of the upper two lanes.
+#[derive(Clone, Copy)]
+pub(super) struct Products {
+    low: v128,
+    high: v128,
+}
+
+// SAFETY (the two blocks below): loads and stores go through references to whole chunks and
+// need no alignment.
+impl Lanes for Simd128 {
+    const WIDTH: usize = 4;
+    const TAIL: usize = 2;
+    type Chunk = [u32; 4];
+    type Wide = Products;
+
+    #[inline(always)]
+    fn chunks(slice: &[u32]) -> &[[u32; 4]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn chunks_mut(slice: &mut [u32]) -> &mut [[u32; 4]] {
+        slice.as_chunks_mut().0
+    }
+
+    #[inline(always)]
+    fn load(chunk: &[u32; 4]) -> Self {
+        Self(unsafe { v128_load(chunk.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store(self, chunk: &mut [u32; 4]) {
+        unsafe { v128_store(chunk.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn splat(value: u32) -> Self {
+        Self(u32x4_splat(value))
+    }
+
+    #[inline(always)]
+    fn gather(table: &[u32], indices: &[u32; 4]) -> Self {
+        Self::load(&core::array::from_fn(|i| table[indices[i] as usize]))
+    }
+
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(u32x4_add(self.0, rhs.0))
+    }
+
+    #[inline(always)]
+    fn sub(self, rhs: Self) -> Self {
+        Self(u32x4_sub(self.0, rhs.0))
+    }
+
+    #[inline(always)]
+    fn min(self, rhs: Self) -> Self {
+        Self(u32x4_min(self.0, rhs.0))
+    }
+
+    #[inline(always)]
+    fn mul_low(self, rhs: Self) -> Self {
+        Self(u32x4_mul(self.0, rhs.0))
+    }
+
+    #[inline(always)]
+    fn mul_wide(self, rhs: Self) -> Products {
+        Products {
+            low: u64x2_extmul_low_u32x4(self.0, rhs.0),
+            high: u64x2_extmul_high_u32x4(self.0, rhs.0),
+        }
+    }
+
+    #[inline(always)]
+    fn shift_right(self, bits: u32) -> Self {
+        Self(u32x4_shr(self.0, bits))
+    }
+
+    #[inline(always)]
+    fn wide_add(a: Products, b: Products) -> Products {
+        Products { low: u64x2_add(a.low, b.low), high: u64x2_add(a.high, b.high) }
+    }
+
+    #[inline(always)]
+    fn wide_low(wide: Products) -> Self {
+        Self(u32x4_shuffle::<0, 2, 4, 6>(wide.low, wide.high))
+    }
+
+    #[inline(always)]
+    fn wide_high(wide: Products) -> Self {
+        Self(u32x4_shuffle::<1, 3, 5, 7>(wide.low, wide.high))
+    }
+
+    #[inline(always)]
+    fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        match stage {
+            // a₀…a₃ | b₀…b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃
+            0 => (Self(u64x2_shuffle::<0, 2>(a.0, b.0)), Self(u64x2_shuffle::<1, 3>(a.0, b.0))),
+            // a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃  →  a₀ b₀ a₂ b₂ | a₁ b₁ a₃ b₃
+            _ => (
+                Self(u32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)),
+                Self(u32x4_shuffle::<1, 3, 5, 7>(a.0, b.0)),
+            ),
+        }
+    }
+
+    #[inline(always)]
+    fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        match stage {
+            0 => Self::split(0, a, b),
+            _ => (
+                Self(u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)),
+                Self(u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0)),
+            ),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The automorphisms `X → X^g` of the ring, on coefficients and on transforms. Knows no keys.
+
+use alloc::vec::Vec;
+
+use crate::{arithmetic::Modulus, lanes::{Backend, Kernel, Lanes}};
+
+/// Where each entry of a transformed polynomial comes from: `out[i] = in[permutation[i]]`.
+///
+/// Entry i is the value at ψ^(2·rev(i)+1); `σ_g(p)` has there the value of p at ψ^(g·(2·rev(i)+1)).
+pub(super) fn ntt_permutation(log_degree: u8, element: u32) -> Vec<u32> {
+    let unused = u32::BITS - u32::from(log_degree);
+    let mask = (2u32 << log_degree) - 1;
+    (0..1u32 << log_degree)
+        .map(|i| {
+            let exponent = 2 * (i.reverse_bits() >> unused) + 1;
+            let source = exponent.wrapping_mul(element) & mask;
+            (source >> 1).reverse_bits() >> unused
+        })
+        .collect()
+}
+
+/// Applies a permutation to one limb of a transform.
+pub(super) fn permute(backend: Backend, permutation: &[u32], input: &[u32], output: &mut [u32]) {
+    backend.run(Permute { permutation, input, output });
+}
+
+struct Permute<'a> {
+    permutation: &'a [u32],
+    input: &'a [u32],
+    output: &'a mut [u32],
+}
+
+impl Kernel for Permute<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let indices = L::chunks(self.permutation).iter();
+        for (out, index) in L::chunks_mut(self.output).iter_mut().zip(indices) {
+            L::gather(self.input, index).store(out);
+        }
+    }
+}
+
+/// Applies `X → X^g` to the coefficients of one limb.
+pub(super) fn apply_to_coefficients(modulus: Modulus, element: u32, input: &[u32], output: &mut [u32]) {
+    let degree = input.len();
+    let mask = 2 * degree - 1;
+    for (i, &coefficient) in input.iter().enumerate() {
+        let exponent = (i * element as usize) & mask;
+        output[exponent & (degree - 1)] =
+            if exponent < degree { coefficient } else { modulus.sub(0, coefficient) };
+    }
+}

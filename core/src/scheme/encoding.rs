@@ -1,0 +1,315 @@
+//! Slots to coefficients and back: the canonical embedding restricted to one orbit of rotations.
+//! Owns the special FFT; deterministic, since only sums, products and roundings of doubles occur,
+//! none fused or reassociated.
+//!
+//! Slot j of m is `m(ζ^(5^j))` with ζ = e^(iπ/N), so `X → X^(5^k)` moves slot j + k to slot j.
+//!
+//! Source: Cheon, Kim, Kim, Song (eprint 2016/421), section 3.2; the FFT over the orbit of 5 as
+//! in Cheon, Han, Kim, Kim, Song, "Bootstrapping for Approximate Homomorphic Encryption"
+//! (eprint 2018/153), section 5.2.
+
+use alloc::{vec, vec::Vec};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{
+    ciphertext::{Plaintext, PreparedPlaintext},
+    error::Error,
+    level::{Level, Scale},
+    params::Params,
+};
+use crate::ring::{Coeff, Poly};
+
+/// A complex slot value.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Complex {
+    /// Real part.
+    pub re: f64,
+    /// Imaginary part.
+    pub im: f64,
+}
+
+/// Encodes slot vectors as plaintexts and back.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    params: Params,
+    /// Twiddle factors of the layer with blocks of 2h entries at `h..2h`.
+    cosines: Vec<f64>,
+    sines: Vec<f64>,
+}
+
+/// Real and imaginary parts, apart so that loops over them vectorise.
+struct Slots {
+    re: Zeroizing<Vec<f64>>,
+    im: Zeroizing<Vec<f64>>,
+}
+
+impl Encoder {
+    /// Prepares the roots of unity of a parameter set.
+    #[must_use]
+    pub fn new(params: &Params) -> Self {
+        let slots = params.slots();
+        let (mut cosines, mut sines) = (vec![1.0; slots], vec![0.0; slots]);
+        let mut half = 1;
+        while half < slots {
+            // In blocks of 2h entries the factor of entry j is the 8h-th root of unity to the 5^j.
+            let order = 8 * half;
+            let mut power = 1usize;
+            for j in 0..half {
+                let angle = 2.0 * core::f64::consts::PI * power as f64 / order as f64;
+                cosines[half + j] = libm::cos(angle);
+                sines[half + j] = libm::sin(angle);
+                power = power * 5 % order;
+            }
+            half *= 2;
+        }
+        Self { params: params.clone(), cosines, sines }
+    }
+
+    /// Encodes real values into slots 0, 1, …; the others are 0.
+    ///
+    /// `plaintext = ⌊scale · embedding⁻¹(values)⌉`; error at most N/2 roundings of 1/2 a coefficient.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLevel`], [`Error::TooManyValues`], [`Error::ValueOutOfRange`].
+    pub fn encode_real(&self, values: &[f64], level: Level, scale: Scale) -> Result<Plaintext, Error> {
+        let mut slots = self.empty(values.len())?;
+        slots.re[..values.len()].copy_from_slice(values);
+        self.encode(slots, level, scale)
+    }
+
+    /// Encodes complex values into slots 0, 1, …; the others are 0.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode_real`].
+    pub fn encode_complex(&self, values: &[Complex], level: Level, scale: Scale) -> Result<Plaintext, Error> {
+        let mut slots = self.empty(values.len())?;
+        for (i, value) in values.iter().enumerate() {
+            (slots.re[i], slots.im[i]) = (value.re, value.im);
+        }
+        self.encode(slots, level, scale)
+    }
+
+    /// Decodes the real parts of all slots.
+    ///
+    /// # Panics
+    /// When the plaintext has another degree.
+    #[must_use]
+    pub fn decode_real(&self, plaintext: &Plaintext) -> Vec<f64> {
+        core::mem::take(&mut *self.decode(plaintext).re)
+    }
+
+    /// Decodes all slots.
+    ///
+    /// # Panics
+    /// When the plaintext has another degree.
+    #[must_use]
+    pub fn decode_complex(&self, plaintext: &Plaintext) -> Vec<Complex> {
+        let slots = self.decode(plaintext);
+        slots.re.iter().zip(slots.im.iter()).map(|(&re, &im)| Complex { re, im }).collect()
+    }
+
+    /// Brings a plaintext into the form that ciphertexts are multiplied with: NTT domain, Montgomery.
+    #[must_use]
+    pub fn prepare(&self, plaintext: &Plaintext) -> PreparedPlaintext {
+        let ring = self.params.ring();
+        let main = plaintext.poly.limbs();
+        let mut poly = ring.forward(main, plaintext.poly.clone());
+        ring.to_montgomery(main, &mut poly);
+        PreparedPlaintext { poly, level: plaintext.level, scale: plaintext.scale }
+    }
+
+    fn empty(&self, count: usize) -> Result<Slots, Error> {
+        let slots = self.params.slots();
+        if count > slots {
+            return Err(Error::TooManyValues { slots, found: count });
+        }
+        Ok(Slots { re: Zeroizing::new(vec![0.0; slots]), im: Zeroizing::new(vec![0.0; slots]) })
+    }
+
+    fn encode(&self, mut slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
+        if !self.params.has_level(level) {
+            return Err(Error::NoSuchLevel { max: self.params.max_level(), found: level });
+        }
+        self.inverse(&mut slots.re, &mut slots.im);
+        let factor = scale.value() / self.params.slots() as f64;
+        let limit = (1u64 << 62) as f64;
+        let mut words = Zeroizing::new(Vec::with_capacity(self.params.degree()));
+        let mut in_range = true;
+        for &value in slots.re.iter().chain(slots.im.iter()) {
+            let rounded = libm::rint(value * factor);
+            // Not a comparison that could end the loop early: the time must not tell which value it was.
+            in_range &= rounded < limit && rounded > -limit;
+            words.push((rounded as i64).wrapping_add(1 << 62) as u64);
+        }
+        if !in_range {
+            return Err(Error::ValueOutOfRange);
+        }
+        let poly = self.params.ring().from_offset_words(&words, self.params.limbs_at(level));
+        Ok(Plaintext { poly, level, scale })
+    }
+
+    fn decode(&self, plaintext: &Plaintext) -> Slots {
+        let coefficients = self.centred(&plaintext.poly, plaintext.scale);
+        let (re, im) = coefficients.split_at(self.params.slots());
+        let mut slots = Slots { re: Zeroizing::new(re.to_vec()), im: Zeroizing::new(im.to_vec()) };
+        self.forward(&mut slots.re, &mut slots.im);
+        slots
+    }
+
+    /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
+    ///
+    /// By balanced mixed-radix digits, so that small numbers lose nothing to cancellation.
+    fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Zeroizing<Vec<f64>> {
+        let moduli = &self.params.ring().moduli()[..poly.limbs()];
+        let inverses: Vec<Vec<_>> = moduli
+            .iter()
+            .enumerate()
+            .map(|(i, m)| {
+                moduli[..i].iter().map(|d| m.shoup(m.invert(m.reduce_public(d.value().into())))).collect()
+            })
+            .collect();
+        let mut out = Zeroizing::new(vec![0.0; poly.degree()]);
+        let mut digits = Zeroizing::new(vec![0i64; moduli.len()]);
+        for (k, value) in out.iter_mut().enumerate() {
+            for (i, m) in moduli.iter().enumerate() {
+                let q = m.value();
+                let mut residue = poly.limb(i)[k];
+                for (digit, inverse) in digits[..i].iter().zip(&inverses[i]) {
+                    residue = m.mul_shoup(m.sub(residue, m.signed_residue(*digit)), *inverse);
+                }
+                // Minus q for the upper half, without a branch.
+                let upper = i64::from((q / 2).wrapping_sub(residue) >> 31);
+                digits[i] = i64::from(residue) - upper * i64::from(q);
+            }
+            let horner = |sum: f64, (digit, m): (&i64, &crate::arithmetic::Modulus)| {
+                sum * f64::from(m.value()) + *digit as f64
+            };
+            *value = digits.iter().zip(moduli).rev().fold(0.0, horner) / scale.value();
+        }
+        digits.zeroize();
+        out
+    }
+
+    /// From slots to coefficients times N/2.
+    fn inverse(&self, re: &mut [f64], im: &mut [f64]) {
+        let mut half = re.len() / 2;
+        while half >= 1 {
+            let (cosines, sines) = (&self.cosines[half..2 * half], &self.sines[half..2 * half]);
+            for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
+                let ((re0, re1), (im0, im1)) = (re.split_at_mut(half), im.split_at_mut(half));
+                for j in 0..half {
+                    let (x, y) = (re0[j] - re1[j], im0[j] - im1[j]);
+                    re0[j] += re1[j];
+                    im0[j] += im1[j];
+                    re1[j] = x * cosines[j] + y * sines[j];
+                    im1[j] = y * cosines[j] - x * sines[j];
+                }
+            }
+            half /= 2;
+        }
+        reverse_bits(re);
+        reverse_bits(im);
+    }
+
+    /// From coefficients to slots.
+    fn forward(&self, re: &mut [f64], im: &mut [f64]) {
+        reverse_bits(re);
+        reverse_bits(im);
+        let mut half = 1;
+        while half < re.len() {
+            let (cosines, sines) = (&self.cosines[half..2 * half], &self.sines[half..2 * half]);
+            for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
+                let ((re0, re1), (im0, im1)) = (re.split_at_mut(half), im.split_at_mut(half));
+                for j in 0..half {
+                    let x = re1[j] * cosines[j] - im1[j] * sines[j];
+                    let y = re1[j] * sines[j] + im1[j] * cosines[j];
+                    re1[j] = re0[j] - x;
+                    im1[j] = im0[j] - y;
+                    re0[j] += x;
+                    im0[j] += y;
+                }
+            }
+            half *= 2;
+        }
+    }
+}
+
+fn reverse_bits(values: &mut [f64]) {
+    let unused = usize::BITS - values.len().trailing_zeros();
+    for i in 0..values.len() {
+        let j = i.reverse_bits() >> (unused % usize::BITS);
+        if i < j && values.len() > 1 {
+            values.swap(i, j);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::spec::ParamsSpec;
+
+    fn encoder() -> Encoder {
+        let spec = ParamsSpec::generate(6, &[30, 30], &[vec![28], vec![28]], &[30, 30], 2, 268_435_456.0);
+        Encoder::new(&Params::insecure(&spec.expect("primes exist")).expect("valid"))
+    }
+
+    fn values(count: usize) -> Vec<Complex> {
+        (0..count)
+            .map(|i| Complex { re: libm::sin(i as f64 * 1.7) * 3.0, im: libm::cos(i as f64 * 0.9) - 0.3 })
+            .collect()
+    }
+
+    #[test]
+    fn slot_j_is_the_value_at_zeta_to_the_power_of_five() {
+        let encoder = encoder();
+        let (input, scale) = (values(32), Scale::new((1u64 << 40) as f64).expect("valid"));
+        let plaintext = encoder.encode_complex(&input, Level(2), scale).expect("fits");
+        let coefficients = encoder.centred(&plaintext.poly, scale);
+        let mut exponent = 1u32;
+        for slot in &input {
+            let (mut re, mut im) = (0.0, 0.0);
+            for (k, c) in coefficients.iter().enumerate() {
+                let angle = core::f64::consts::PI * f64::from(exponent) * k as f64 / 64.0;
+                re += c * libm::cos(angle);
+                im += c * libm::sin(angle);
+            }
+            assert!((re - slot.re).abs() < 1e-9 && (im - slot.im).abs() < 1e-9);
+            exponent = exponent * 5 % 128;
+        }
+    }
+
+    #[test]
+    fn decode_undoes_encode_to_the_rounding_error() {
+        let encoder = encoder();
+        let input = values(32);
+        for level in [Level(0), Level(1), Level(2)] {
+            for bits in [28, 40, 55] {
+                let scale = Scale::new((1u64 << bits) as f64).expect("valid");
+                let decoded =
+                    encoder.decode_complex(&encoder.encode_complex(&input, level, scale).expect("fits"));
+                let bound = 64.0 / scale.value() + 1e-13;
+                for (a, b) in input.iter().zip(&decoded) {
+                    assert!((a.re - b.re).abs() < bound && (a.im - b.im).abs() < bound, "{level} {bits}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        let encoder = encoder();
+        let scale = Scale::new((1u64 << 40) as f64).expect("valid");
+        assert_eq!(
+            encoder.encode_real(&[0.0; 33], Level(0), scale),
+            Err(Error::TooManyValues { slots: 32, found: 33 })
+        );
+        assert_eq!(encoder.encode_real(&[1e15; 32], Level(0), scale), Err(Error::ValueOutOfRange));
+        assert_eq!(encoder.encode_real(&[f64::NAN], Level(0), scale), Err(Error::ValueOutOfRange));
+        assert_eq!(
+            encoder.encode_real(&[1.0], Level(3), scale),
+            Err(Error::NoSuchLevel { max: Level(2), found: Level(3) })
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Encryption and decryption. Client code: nothing here branches on or indexes by a secret.
+//!
+//! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
+//! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
+
+use super::{
+    ciphertext::{Ciphertext, Plaintext, SeededCiphertext},
+    error::Error,
+    keygen::zero_encryption,
+    keys::{PublicKey, SecretKey},
+    params::Params,
+    sampling::{self, Stream},
+    seed::SeedSource,
+};
+use crate::ring::{Binary, Ntt, Poly};
+
+/// Encrypts under the secret key: `c₀ = −a·s + e + m`, a expanded from a public seed.
+///
+/// # Errors
+/// [`Error::ParamsMismatch`] for a secret key of other parameters.
+pub fn encrypt_symmetric(
+    params: &Params,
+    secret: &SecretKey,
+    plaintext: &Plaintext,
+    seeds: &mut SeedSource,
+) -> Result<SeededCiphertext, Error> {
+    if secret.params_id != params.id() {
+        return Err(Error::ParamsMismatch);
+    }
+    let ring = params.ring();
+    let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
+    let main = plaintext.poly.limbs();
+    // The error is added to the message before the transform, which saves one per limb.
+    let mut message = plaintext.poly.clone();
+    sampling::add_small(ring, &mut message, &sampling::error(ring, &error_seed, Stream::error(0)));
+    let message = ring.forward(main, message);
+    let mut c0 = sampling::uniform(ring, &seed, Stream::CIPHERTEXT, main, 0);
+    secret.multiply(params, main, &mut c0);
+    ring.combine(main, Binary::SubtractFrom, &mut c0, &message);
+    zeroize::Zeroize::zeroize(&mut { message });
+    Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
+}
+
+/// Encrypts under the public key: `(b·u + e₀ + m, a·u + e₁)` with ternary u.
+///
+/// # Errors
+/// [`Error::ParamsMismatch`] for a public key of other parameters.
+pub fn encrypt_public(
+    params: &Params,
+    public: &PublicKey,
+    plaintext: &Plaintext,
+    seeds: &mut SeedSource,
+) -> Result<Ciphertext, Error> {
+    if public.params_id != params.id() {
+        return Err(Error::ParamsMismatch);
+    }
+    let ring = params.ring();
+    let seed = seeds.next_seed();
+    let main = plaintext.poly.limbs();
+    let u = sampling::ternary(ring, &seed, Stream::EPHEMERAL);
+    let ephemeral = SecretKey {
+        params_id: params.id(),
+        poly: ring.forward(main, sampling::to_residues(ring, &u, main, 0)),
+        seed: seed.clone(),
+    };
+    let masked = |mut half: Poly<Ntt>, index: usize, message: Option<&Plaintext>| {
+        half.truncate(main);
+        ephemeral.multiply(params, main, &mut half);
+        let error = sampling::error(ring, &seed, Stream::error(index));
+        let mut summand = sampling::to_residues(ring, &error, main, 0);
+        if let Some(message) = message {
+            ring.combine(main, Binary::Add, &mut summand, &message.poly);
+        }
+        let mut summand = ring.forward(main, summand);
+        ring.combine(main, Binary::Add, &mut half, &summand);
+        zeroize::Zeroize::zeroize(&mut summand);
+        half
+    };
+    let c0 = masked(public.b.clone(), 0, Some(plaintext));
+    let a = sampling::uniform(ring, &public.seed, Stream::PUBLIC_KEY, main, 0);
+    let c1 = masked(a, 1, None);
+    Ok(Ciphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, c1 })
+}
+
+/// Decrypts: `c₀ + c₁·s`.
+///
+/// # Errors
+/// [`Error::ParamsMismatch`] for a key or ciphertext of other parameters.
+pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Plaintext, Error> {
+    if secret.params_id != params.id() || ciphertext.params_id != params.id() {
+        return Err(Error::ParamsMismatch);
+    }
+    let ring = params.ring();
+    let main = ciphertext.c0.limbs();
+    let mut sum = ciphertext.c1.clone();
+    secret.multiply(params, main, &mut sum);
+    ring.combine(main, Binary::Add, &mut sum, &ciphertext.c0);
+    Ok(Plaintext { poly: ring.inverse(main, sum), level: ciphertext.level, scale: ciphertext.scale })
+}

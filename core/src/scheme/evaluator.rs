@@ -1,0 +1,335 @@
+//! Operations on ciphertexts that need no secret. Each checks that levels, scales and keys fit,
+//! and cannot fail otherwise.
+
+use super::{
+    ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
+    error::Error,
+    key_switch::{HoistedDigits, divide, key_switch, mod_down},
+    keys::{GaloisKey, RelinearizationKey},
+    level::{Level, Scale},
+    params::Params,
+};
+use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly};
+
+/// Evaluates on ciphertexts of one parameter set.
+#[derive(Clone, Debug)]
+pub struct Evaluator {
+    params: Params,
+}
+
+impl Evaluator {
+    /// An evaluator for a parameter set.
+    #[must_use]
+    pub fn new(params: &Params) -> Self {
+        Self { params: params.clone() }
+    }
+
+    /// The parameter set.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Adds slot by slot: `out = a + b`.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`], [`Error::ScaleMismatch`], [`Error::ParamsMismatch`].
+    pub fn add(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
+        let mut sum = a.clone();
+        self.add_assign(&mut sum, b)?;
+        Ok(sum)
+    }
+
+    /// Adds slot by slot in place: `a += b`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::add`].
+    pub fn add_assign(&self, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {
+        self.combine(Binary::Add, a, b)
+    }
+
+    /// Subtracts slot by slot: `out = a − b`.
+    ///
+    /// # Errors
+    /// As [`Evaluator::add`].
+    pub fn subtract(&self, a: &Ciphertext, b: &Ciphertext) -> Result<Ciphertext, Error> {
+        let mut difference = a.clone();
+        self.combine(Binary::Subtract, &mut difference, b)?;
+        Ok(difference)
+    }
+
+    /// Negates: `out = −a`.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn negate(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        let zero = Poly::zero(self.params.degree(), a.c0.limbs());
+        let mut out = a.clone();
+        for half in [&mut out.c0, &mut out.c1] {
+            self.params.ring().combine(zero.limbs(), Binary::SubtractFrom, half, &zero);
+        }
+        Ok(out)
+    }
+
+    /// Adds an encoded vector of the same level and scale.
+    ///
+    /// # Errors
+    /// As [`Evaluator::add`].
+    pub fn add_plain(&self, a: &Ciphertext, b: &PreparedPlaintext) -> Result<Ciphertext, Error> {
+        self.check_against(a, b.level)?;
+        matching(a.scale, b.scale)?;
+        let mut sum = a.clone();
+        self.params.ring().combine(b.poly.limbs(), Binary::AddFromMontgomery, &mut sum.c0, &b.poly);
+        Ok(sum)
+    }
+
+    /// Adds a real constant to every slot.
+    ///
+    /// # Errors
+    /// [`Error::ValueOutOfRange`] when `constant · scale` does not fit 62 bits.
+    pub fn add_constant(&self, a: &Ciphertext, constant: f64) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        let integer = to_integer(constant, a.scale)?;
+        let mut sum = a.clone();
+        // A constant polynomial has the same value everywhere.
+        self.params.ring().add_integer(&mut sum.c0, integer);
+        Ok(sum)
+    }
+
+    /// Multiplies by an encoded vector: `out.scale = a.scale · b.scale`. 2ℓN multiplications.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`], [`Error::ParamsMismatch`].
+    pub fn multiply_plain(&self, a: &Ciphertext, b: &PreparedPlaintext) -> Result<Ciphertext, Error> {
+        self.multiply_plain_sum(&[(a, b)])
+    }
+
+    /// Sums products with encoded vectors: `out = Σ aᵢ·bᵢ`, reduced once per fifteen terms.
+    ///
+    /// Both sides of all terms must be at the first term's level; scales of products must agree.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`], [`Error::ScaleMismatch`], [`Error::ParamsMismatch`],
+    /// [`Error::InputCount`] for an empty sum.
+    pub fn multiply_plain_sum(&self, terms: &[(&Ciphertext, &PreparedPlaintext)]) -> Result<Ciphertext, Error> {
+        let (a, b) = terms.first().ok_or(Error::InputCount { expected: 1, found: 0 })?;
+        let scale = a.scale.times(b.scale);
+        for (x, y) in terms {
+            self.check_against(x, a.level)?;
+            same_level(a.level, y.level)?;
+            matching(scale, x.scale.times(y.scale))?;
+        }
+        let ring = self.params.ring();
+        let limbs = a.c0.limbs();
+        let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), limbs));
+        let mut partial = [(); 2].map(|()| alloc::vec![0; ring.degree()]);
+        for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
+            for i in 0..limbs {
+                let sides = terms.iter().map(|(x, y)| (y.poly.limb(i), x.c0.limb(i), x.c1.limb(i)));
+                let mut left = [&[][..]; MAX_PRODUCTS];
+                let (mut right0, mut right1) = (left, left);
+                for (k, (plain, x0, x1)) in sides.enumerate() {
+                    (left[k], right0[k], right1[k]) = (plain, x0, x1);
+                }
+                let (left, right) = (&left[..terms.len()], [&right0[..terms.len()], &right1[..terms.len()]]);
+                if n == 0 {
+                    ring.inner_products(i, left, right, [c0.limb_mut(i), c1.limb_mut(i)]);
+                } else {
+                    let [p0, p1] = &mut partial;
+                    ring.inner_products(i, left, right, [p0, p1]);
+                    ring.combine_limb(i, Binary::Add, c0.limb_mut(i), p0);
+                    ring.combine_limb(i, Binary::Add, c1.limb_mut(i), p1);
+                }
+            }
+        }
+        Ok(Ciphertext { params_id: self.params.id(), level: a.level, scale, c0, c1 })
+    }
+
+    /// Multiplies every slot by a real constant, encoded at `scale`: `out.scale = a.scale · scale`.
+    ///
+    /// # Errors
+    /// [`Error::ValueOutOfRange`] when `constant · scale` does not fit 62 bits.
+    pub fn multiply_constant(&self, a: &Ciphertext, constant: f64, scale: Scale) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        let integer = to_integer(constant, scale)?;
+        let mut product = a.clone();
+        for half in [&mut product.c0, &mut product.c1] {
+            let main = half.limbs();
+            self.params.ring().scale_limbs(main, half, |m| m.shoup(m.reduce_signed_public(integer)));
+        }
+        product.scale = a.scale.times(scale);
+        Ok(product)
+    }
+
+    /// Multiplies slot by slot, without relinearization: `out.scale = a.scale · b.scale`.
+    ///
+    /// `(2, ℓ, N) × (2, ℓ, N) → (3, ℓ, N)`, NTT domain; 4ℓN multiplications and as many again for reductions.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`], [`Error::ParamsMismatch`].
+    pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<TensorCiphertext, Error> {
+        self.check(a)?;
+        self.check_against(b, a.level)?;
+        let d = self.params.ring().tensor([&a.c0, &a.c1], [&b.c0, &b.c1]);
+        Ok(TensorCiphertext { params_id: a.params_id, level: a.level, scale: a.scale.times(b.scale), d })
+    }
+
+    /// Brings a product back to two components.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
+    pub fn relinearize(&self, tensor: &TensorCiphertext, key: &RelinearizationKey) -> Result<Ciphertext, Error> {
+        if tensor.params_id != self.params.id() {
+            return Err(Error::ParamsMismatch);
+        }
+        let [d0, d1, d2] = &tensor.d;
+        let [mut c0, mut c1] = key_switch(&self.params, tensor.level, d2, &key.0)?;
+        let (ring, main) = (self.params.ring(), d0.limbs());
+        ring.combine(main, Binary::Add, &mut c0, d0);
+        ring.combine(main, Binary::Add, &mut c1, d1);
+        Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
+    }
+
+    /// Divides by the level's primes: `out.level = a.level − 1`, `out.scale = a.scale / ∏ qᵢ`.
+    ///
+    /// # Errors
+    /// [`Error::LevelExhausted`] at level 0, [`Error::ParamsMismatch`].
+    pub fn rescale(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
+        let mut out = a.clone();
+        self.rescale_assign(&mut out)?;
+        Ok(out)
+    }
+
+    /// [`Evaluator::rescale`] in place.
+    ///
+    /// # Errors
+    /// As [`Evaluator::rescale`].
+    pub fn rescale_assign(&self, a: &mut Ciphertext) -> Result<(), Error> {
+        self.check(a)?;
+        let (main, Some(below)) = (a.c0.limbs(), a.level.below()) else {
+            return Err(Error::LevelExhausted);
+        };
+        let tables = self.params.tables_at(a.level);
+        let division = tables.rescale.as_ref().ok_or(Error::LevelExhausted)?;
+        let remaining = self.params.limbs_at(below);
+        for half in [&mut a.c0, &mut a.c1] {
+            let poly = core::mem::replace(half, Poly::zero(self.params.degree(), 0));
+            *half = divide(&self.params, division, main, remaining, poly);
+        }
+        a.scale = a.scale.divided_by(self.params.level_divisor(a.level));
+        a.level = below;
+        Ok(())
+    }
+
+    /// Discards limbs down to `level`; message and scale stay.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`] when the ciphertext is lower already.
+    pub fn drop_level(&self, a: &Ciphertext, level: Level) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        if level > a.level {
+            return Err(Error::LevelMismatch { expected: level, found: a.level });
+        }
+        let limbs = self.params.limbs_at(level) * self.params.degree();
+        let keep = |poly: &Poly<Ntt>| Poly::from_residues(self.params.degree(), poly.residues()[..limbs].to_vec());
+        Ok(Ciphertext { params_id: a.params_id, level, scale: a.scale, c0: keep(&a.c0), c1: keep(&a.c1) })
+    }
+
+    /// Brings a ciphertext down to `level` and to exactly that level's scale, by a multiplication
+    /// with 1 at the scale that makes up the difference and a rescaling.
+    ///
+    /// Source: Kim, Papadimitriou, Polyakov, "Approximate Homomorphic Encryption with Reduced
+    /// Approximation Error" (eprint 2020/1118), section 3.
+    ///
+    /// # Errors
+    /// [`Error::LevelMismatch`] when the ciphertext is lower already; [`Error::ScaleMismatch`] when
+    /// it is at that level with another scale, or when the factor would be below 1.
+    pub fn adjust_level(&self, a: &Ciphertext, level: Level) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        if level >= a.level {
+            same_level(level, a.level)?;
+            matching(self.params.scale_at(level), a.scale)?;
+            return Ok(a.clone());
+        }
+        let above = Level(level.0 + 1);
+        let target = self.params.scale_at(level);
+        let factor = target.value() * self.params.level_divisor(above) / a.scale.value();
+        let factor = Scale::new(factor).ok_or(Error::ScaleMismatch { expected: target, found: a.scale })?;
+        let mut out = self.multiply_constant(&self.drop_level(a, above)?, 1.0, factor)?;
+        self.rescale_assign(&mut out)?;
+        out.scale = target;
+        Ok(out)
+    }
+
+    /// Applies the automorphism of a key: rotates or conjugates the slots. One key switch.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
+    pub fn apply_galois(&self, a: &Ciphertext, key: &GaloisKey) -> Result<Ciphertext, Error> {
+        self.rotate_hoisted(a, &self.hoist(a)?, key)
+    }
+
+    /// Decomposes a ciphertext for several automorphisms.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn hoist(&self, a: &Ciphertext) -> Result<HoistedDigits, Error> {
+        self.check(a)?;
+        Ok(HoistedDigits::decompose(&self.params, a.level, &a.c1))
+    }
+
+    /// Applies the automorphism of a key to a ciphertext whose digits are at hand.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`], [`Error::LevelMismatch`] for digits of another level.
+    pub fn rotate_hoisted(
+        &self,
+        a: &Ciphertext,
+        digits: &HoistedDigits,
+        key: &GaloisKey,
+    ) -> Result<Ciphertext, Error> {
+        self.check(a)?;
+        same_level(a.level, digits.level())?;
+        let ring = self.params.ring();
+        let sums = digits.inner_product(&self.params, &key.key)?;
+        let [mut c0, c1] = sums.map(|sum| mod_down(&self.params, a.level, sum));
+        ring.combine(a.c0.limbs(), Binary::Add, &mut c0, &a.c0);
+        let [c0, c1] = [c0, c1].map(|poly| ring.permute(&key.permutation, &poly));
+        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
+    }
+
+    fn combine(&self, operation: Binary, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {
+        self.check(a)?;
+        self.check_against(b, a.level)?;
+        matching(a.scale, b.scale)?;
+        let (ring, main) = (self.params.ring(), a.c0.limbs());
+        ring.combine(main, operation, &mut a.c0, &b.c0);
+        ring.combine(main, operation, &mut a.c1, &b.c1);
+        Ok(())
+    }
+
+    fn check(&self, a: &Ciphertext) -> Result<(), Error> {
+        (a.params_id == self.params.id()).then_some(()).ok_or(Error::ParamsMismatch)
+    }
+
+    fn check_against(&self, a: &Ciphertext, level: Level) -> Result<(), Error> {
+        self.check(a)?;
+        same_level(level, a.level)
+    }
+}
+
+fn same_level(expected: Level, found: Level) -> Result<(), Error> {
+    (expected == found).then_some(()).ok_or(Error::LevelMismatch { expected, found })
+}
+
+fn matching(expected: Scale, found: Scale) -> Result<(), Error> {
+    expected.matches(found).then_some(()).ok_or(Error::ScaleMismatch { expected, found })
+}
+
+/// `⌊constant · scale⌉`, if it fits 62 bits.
+fn to_integer(constant: f64, scale: Scale) -> Result<i64, Error> {
+    let rounded = libm::rint(constant * scale.value());
+    let in_range = libm::fabs(rounded) < (1u64 << 62) as f64;
+    in_range.then_some(rounded as i64).ok_or(Error::ValueOutOfRange)
+}

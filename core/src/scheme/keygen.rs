@@ -1,0 +1,174 @@
+//! Making keys. Client code: nothing here branches on or indexes by a secret.
+
+use alloc::vec::Vec;
+
+use zeroize::Zeroize;
+
+use super::{
+    error::Error,
+    galois::GaloisElement,
+    keys::{
+        CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, PublicKey, SecretKey, SwitchingKey,
+    },
+    level::Level,
+    params::Params,
+    sampling::{self, Stream},
+    seed::{Seed, SeedSource},
+};
+use crate::ring::{Binary, Ntt, Poly};
+
+impl SecretKey {
+    /// Expands the secret key of a seed: N coefficients uniform in {−1, 0, 1}.
+    #[must_use]
+    pub fn generate(params: &Params, seed: &Seed) -> Self {
+        let ring = params.ring();
+        let main = params.limbs_at(params.max_level());
+        let coefficients = sampling::ternary(ring, seed, Stream::SECRET);
+        let residues = sampling::to_residues(ring, &coefficients, main, params.special_limbs());
+        Self { params_id: params.id(), poly: ring.forward(main, residues), seed: seed.clone() }
+    }
+
+    /// s over the first `main` main primes and, if asked, the special ones, as limb indices of its own.
+    fn limb_for(&self, params: &Params, main: usize, limb: usize) -> &[u32] {
+        self.poly.limb(params.ring().prime_of_limb(main, limb))
+    }
+
+    /// `poly·s` over the primes of `poly`, in place; `main` of its limbs belong to main primes.
+    pub(crate) fn multiply(&self, params: &Params, main: usize, poly: &mut Poly<Ntt>) {
+        let ring = params.ring();
+        for (i, limb) in poly.iter_mut().enumerate() {
+            let s = self.limb_for(params, main, i);
+            ring.multiply_limb(ring.prime_of_limb(main, i), limb, s);
+        }
+    }
+}
+
+impl PublicKey {
+    /// Makes the public key of a secret key.
+    ///
+    /// `b = −a·s + e` over all main primes, a expanded from a public seed.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`] for a secret key of other parameters.
+    pub fn generate(params: &Params, secret: &SecretKey, seeds: &mut SeedSource) -> Result<Self, Error> {
+        check(params, secret)?;
+        let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
+        let main = params.limbs_at(params.max_level());
+        let b = zero_encryption(params, secret, main, 0, (&seed, Stream::PUBLIC_KEY), (&error_seed, 0));
+        Ok(Self { params_id: params.id(), b, seed })
+    }
+}
+
+impl CompressedRelinearizationKey {
+    /// Makes the key that switches s² to s, for ciphertexts up to `level`.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`], [`Error::NoSuchLevel`].
+    pub fn generate(params: &Params, secret: &SecretKey, level: Level, seeds: &mut SeedSource) -> Result<Self, Error> {
+        check_at(params, secret, level)?;
+        let mut square = secret.poly.clone();
+        secret.multiply(params, params.limbs_at(params.max_level()), &mut square);
+        let key = switching_key(params, secret, &square, level, seeds);
+        square.zeroize();
+        Ok(Self(key))
+    }
+}
+
+impl CompressedGaloisKey {
+    /// Makes the key of an automorphism, for ciphertexts up to `level`.
+    ///
+    /// It switches s to `σ_g⁻¹(s)`, after which applying σ_g gives a ciphertext under s: the digits
+    /// of a hoisted decomposition need no permutation.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`], [`Error::NoSuchLevel`].
+    pub fn generate(
+        params: &Params,
+        secret: &SecretKey,
+        element: GaloisElement,
+        level: Level,
+        seeds: &mut SeedSource,
+    ) -> Result<Self, Error> {
+        check_at(params, secret, level)?;
+        let permutation = params.ring().ntt_permutation(element.inverse(params).value());
+        // Both are wiped when dropped.
+        let target =
+            SecretKey { poly: params.ring().permute(&permutation, &secret.poly), ..secret.clone_without_poly() };
+        let key = switching_key(params, &target, &secret.poly, level, seeds);
+        Ok(Self { element, key })
+    }
+}
+
+impl SecretKey {
+    fn clone_without_poly(&self) -> Self {
+        Self { params_id: self.params_id, poly: Poly::zero(self.poly.degree(), 0), seed: self.seed.clone() }
+    }
+}
+
+fn check(params: &Params, secret: &SecretKey) -> Result<(), Error> {
+    (secret.params_id == params.id()).then_some(()).ok_or(Error::ParamsMismatch)
+}
+
+fn check_at(params: &Params, secret: &SecretKey, level: Level) -> Result<(), Error> {
+    check(params, secret)?;
+    let max = params.max_level();
+    params.has_level(level).then_some(()).ok_or(Error::NoSuchLevel { max, found: level })
+}
+
+/// `−a·s + e` over `main` main primes and `special` special ones.
+pub(crate) fn zero_encryption(
+    params: &Params,
+    secret: &SecretKey,
+    main: usize,
+    special: usize,
+    (seed, stream): (&Seed, Stream),
+    (error_seed, error_index): (&Seed, usize),
+) -> Poly<Ntt> {
+    let ring = params.ring();
+    let error = sampling::error(ring, error_seed, Stream::error(error_index));
+    let error = ring.forward(main, sampling::to_residues(ring, &error, main, special));
+    let mut b = sampling::uniform(ring, seed, stream, main, special);
+    secret.multiply(params, main, &mut b);
+    ring.combine(main, Binary::SubtractFrom, &mut b, &error);
+    let mut error = error;
+    error.zeroize();
+    b
+}
+
+fn switching_key(
+    params: &Params,
+    target: &SecretKey,
+    source: &Poly<Ntt>,
+    level: Level,
+    seeds: &mut SeedSource,
+) -> CompressedSwitchingKey {
+    let ring = params.ring();
+    let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
+    let (main, special) = (params.limbs_at(level), params.special_limbs());
+    let digits = (0..params.digits_at(level))
+        .map(|j| {
+            let uniform = (&seed, Stream::digit(j));
+            let mut b = zero_encryption(params, target, main, special, uniform, (&error_seed, j));
+            for i in params.digit_limbs(level, j) {
+                let modulus = ring.moduli()[i];
+                let p = ring.special().iter().fold(1, |p, s| modulus.mul(p, modulus.reduce_public(s.value().into())));
+                ring.add_scaled_limb(i, modulus.shoup(p), b.limb_mut(i), source.limb(i));
+            }
+            b
+        })
+        .collect();
+    CompressedSwitchingKey { params_id: params.id(), level, seed, digits }
+}
+
+impl CompressedSwitchingKey {
+    pub(crate) fn prepare(&self, params: &Params) -> SwitchingKey {
+        let ring = params.ring();
+        let (main, special) = (params.limbs_at(self.level), params.special_limbs());
+        let digits = self.digits.iter().enumerate().map(|(j, b)| {
+            let mut pair = [b.clone(), sampling::uniform(ring, &self.seed, Stream::digit(j), main, special)];
+            pair.iter_mut().for_each(|poly| ring.to_montgomery(main, poly));
+            pair
+        });
+        SwitchingKey { level: self.level, digits: digits.collect::<Vec<_>>() }
+    }
+}

@@ -1,0 +1,91 @@
+//! The answer of an evaluation: low-order bits that hold noise only are cut off before it travels.
+
+use alloc::vec::Vec;
+
+use super::{
+    ciphertext::{Ciphertext, ResultCiphertexts},
+    error::Error,
+    level::Level,
+    params::Params,
+};
+use crate::ring::{Coeff, Poly};
+
+impl ResultCiphertexts {
+    /// Rounds the coefficients of ciphertexts of one level to multiples of 2^`dropped_bits`.
+    ///
+    /// Adds at most `2^(dropped_bits − 1)·(1 + ‖s‖₁)` to a coefficient of the message, in practice
+    /// about `2^dropped_bits·√(N/18)`.
+    ///
+    /// # Errors
+    /// [`Error::InputCount`] without ciphertexts, [`Error::LevelMismatch`] or [`Error::ScaleMismatch`]
+    /// when they differ, [`Error::ParamsMismatch`], [`Error::ValueOutOfRange`] when a residue would
+    /// lose all its bits.
+    pub fn new(params: &Params, ciphertexts: &[Ciphertext], dropped_bits: u8) -> Result<Self, Error> {
+        let first = ciphertexts.first().ok_or(Error::InputCount { expected: 1, found: 0 })?;
+        let ring = params.ring();
+        let main = first.c0.limbs();
+        if !ring.moduli()[..main].iter().all(|m| u32::from(dropped_bits) + 1 < m.bits()) {
+            return Err(Error::ValueOutOfRange);
+        }
+        let cut = |poly: &Poly<crate::ring::Ntt>| {
+            let mut poly = ring.inverse(main, poly.clone());
+            for (limb, m) in poly.iter_mut().zip(ring.moduli()) {
+                limb.iter_mut().for_each(|r| *r = round_shift(*r, m.value(), dropped_bits));
+            }
+            poly
+        };
+        let mut cut_all = Vec::with_capacity(ciphertexts.len());
+        for ciphertext in ciphertexts {
+            if ciphertext.params_id != params.id() {
+                return Err(Error::ParamsMismatch);
+            }
+            if ciphertext.level != first.level {
+                return Err(Error::LevelMismatch { expected: first.level, found: ciphertext.level });
+            }
+            if !first.scale.matches(ciphertext.scale) {
+                return Err(Error::ScaleMismatch { expected: first.scale, found: ciphertext.scale });
+            }
+            cut_all.push([cut(&ciphertext.c0), cut(&ciphertext.c1)]);
+        }
+        let (level, scale) = (first.level, first.scale);
+        Ok(Self { params_id: params.id(), level, scale, dropped_bits, ciphertexts: cut_all })
+    }
+
+    /// The number of ciphertexts.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ciphertexts.len()
+    }
+
+    /// The level of all of them.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The ciphertexts, with zeros for the bits that were cut off.
+    #[must_use]
+    pub fn expand(&self, params: &Params) -> Vec<Ciphertext> {
+        let ring = params.ring();
+        let restore = |poly: &Poly<Coeff>| {
+            let mut poly = poly.clone();
+            poly.iter_mut().flatten().for_each(|r| *r <<= self.dropped_bits);
+            ring.forward(poly.limbs(), poly)
+        };
+        let ciphertext = |[c0, c1]: &[Poly<Coeff>; 2]| Ciphertext {
+            params_id: self.params_id,
+            level: self.level,
+            scale: self.scale,
+            c0: restore(c0),
+            c1: restore(c1),
+        };
+        self.ciphertexts.iter().map(ciphertext).collect()
+    }
+}
+
+/// `⌊residue / 2^bits⌉`; where that times 2^bits would reach q, which stands for 0, it is 0.
+fn round_shift(residue: u32, q: u32, bits: u8) -> u32 {
+    let half = (1u32 << bits) >> 1;
+    let rounded = (residue + half) >> bits;
+    if rounded << bits < q { rounded } else { 0 }
+}

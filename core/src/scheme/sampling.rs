@@ -1,0 +1,227 @@
+//! Random polynomials from seeds: uniform, ternary, and centred binomial errors. Owns the
+//! expansion, which is part of the wire format; secret samples take constant time and memory
+//! access that does not depend on their values.
+
+use alloc::{vec, vec::Vec};
+
+use chacha20::{
+    ChaCha20,
+    cipher::{KeyIvInit, StreamCipher},
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::seed::Seed;
+use crate::{
+    arithmetic::Modulus,
+    ring::{Coeff, Ntt, Poly, Ring},
+};
+
+/// What a stream of random bytes is for; its first eight nonce bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    purpose: u32,
+    index: u32,
+}
+
+impl Stream {
+    /// The uniform half of a symmetric ciphertext.
+    pub(crate) const CIPHERTEXT: Self = Self { purpose: 1, index: 0 };
+    /// The uniform half of a public key.
+    pub(crate) const PUBLIC_KEY: Self = Self { purpose: 2, index: 0 };
+    /// The secret key.
+    pub(crate) const SECRET: Self = Self { purpose: 4, index: 0 };
+    /// The ephemeral secret of a public-key encryption.
+    pub(crate) const EPHEMERAL: Self = Self { purpose: 5, index: 0 };
+
+    /// The uniform half of one digit of a switching key.
+    pub(crate) const fn digit(index: usize) -> Self {
+        Self { purpose: 3, index: index as u32 }
+    }
+
+    /// One of the error polynomials that a seed gives.
+    pub(crate) const fn error(index: usize) -> Self {
+        Self { purpose: 6, index: index as u32 }
+    }
+
+    /// ChaCha20 (RFC 8439) under the seed, nonce `purpose ‖ index ‖ prime`, each 32 bits
+    /// little-endian, block counter from 0.
+    fn cipher(self, seed: &Seed, prime: usize) -> ChaCha20 {
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&self.purpose.to_le_bytes());
+        nonce[4..8].copy_from_slice(&self.index.to_le_bytes());
+        nonce[8..].copy_from_slice(&(prime as u32).to_le_bytes());
+        ChaCha20::new(seed.as_bytes().into(), &nonce.into())
+    }
+}
+
+/// Expands a uniform polynomial over `main` main primes and then `special` special ones.
+///
+/// Each limb has a stream of its own, with the prime's index among all primes in the nonce. The
+/// stream is read as 32-bit little-endian words w; a word below `q·⌊2^32/q⌋` gives the residue
+/// `w mod q`, others are skipped.
+pub(crate) fn uniform(ring: &Ring, seed: &Seed, stream: Stream, main: usize, special: usize) -> Poly<Ntt> {
+    let mut poly = Poly::zero(ring.degree(), main + special);
+    let mut bytes = vec![0; 4 * ring.degree()];
+    for (i, limb) in poly.iter_mut().enumerate() {
+        let prime = ring.prime_of_limb(main, i);
+        fill_uniform(ring.moduli()[prime], &mut stream.cipher(seed, prime), &mut bytes, limb);
+    }
+    poly
+}
+
+fn fill_uniform(modulus: Modulus, cipher: &mut ChaCha20, bytes: &mut [u8], limb: &mut [u32]) {
+    let q = modulus.value();
+    // As 2^32 is no multiple of an odd prime, this is ⌊2^32/q⌋.
+    let bound = q * (u32::MAX / q);
+    let one = modulus.shoup(1);
+    let mut filled = 0;
+    while filled < limb.len() {
+        let wanted = &mut bytes[..4 * (limb.len() - filled)];
+        wanted.fill(0);
+        cipher.apply_keystream(wanted);
+        for word in wanted.as_chunks::<4>().0 {
+            // Written always and kept only if accepted, so that no branch is mispredicted; the
+            // values are public.
+            let word = u32::from_le_bytes(*word);
+            if let Some(slot) = limb.get_mut(filled) {
+                *slot = modulus.mul_shoup(word, one);
+            }
+            filled += usize::from(word < bound);
+        }
+    }
+}
+
+/// Expands a polynomial with coefficients uniform in {−1, 0, 1}.
+///
+/// The stream is read as 32-bit little-endian words w; `w mod 3 − 1` is the coefficient. The word
+/// 2^32 − 1 is skipped, which says nothing about the coefficients that are kept.
+pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
+    let mut cipher = stream.cipher(seed, 0);
+    let mut bytes = Zeroizing::new(vec![0; 4 * ring.degree()]);
+    let mut coefficients = Zeroizing::new(Vec::with_capacity(ring.degree()));
+    while coefficients.len() < ring.degree() {
+        let wanted = &mut bytes[..4 * (ring.degree() - coefficients.len())];
+        wanted.fill(0);
+        cipher.apply_keystream(wanted);
+        let words = wanted.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+        coefficients.extend(words.filter(|&word| word != u32::MAX).map(|word| {
+            // ⌊w/3⌋ by multiplication with ⌈2^33/3⌉, exact for 32-bit w.
+            let third = ((u64::from(word) * 0xAAAA_AAAB) >> 33) as u32;
+            (word - 3 * third) as i32 - 1
+        }));
+    }
+    coefficients
+}
+
+/// Expands an error polynomial with the centred binomial distribution of parameter 21, σ = √10.5 ≈ 3.24.
+///
+/// The stream is read as pairs of 32-bit little-endian words; the coefficient is the number of
+/// ones in the low 21 bits of the first minus that of the second.
+pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
+    const MASK: u32 = (1 << 21) - 1;
+    let mut bytes = Zeroizing::new(vec![0u8; 8 * ring.degree()]);
+    stream.cipher(seed, 0).apply_keystream(&mut bytes);
+    let ones = |word: &[u8; 4]| count_ones(u32::from_le_bytes(*word) & MASK) as i32;
+    let pairs = bytes.as_chunks::<4>().0.as_chunks::<2>().0;
+    Zeroizing::new(pairs.iter().map(|[a, b]| ones(a) - ones(b)).collect())
+}
+
+/// The number of ones, by the same instructions on every machine (some lack a population count
+/// and would look it up in a table).
+///
+/// Source: Warren, "Hacker's Delight", second edition, section 5-1.
+#[inline(always)]
+const fn count_ones(x: u32) -> u32 {
+    let x = x - ((x >> 1) & 0x5555_5555);
+    let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
+    (((x + (x >> 4)) & 0x0F0F_0F0F).wrapping_mul(0x0101_0101)) >> 24
+}
+
+/// Writes small signed integers as residues over `main` main primes and then `special` special ones.
+pub(crate) fn to_residues(ring: &Ring, values: &[i32], main: usize, special: usize) -> Poly<Coeff> {
+    let mut poly = Poly::zero(ring.degree(), main + special);
+    for (i, limb) in poly.iter_mut().enumerate() {
+        let q = ring.modulus_of_limb(main, i).value();
+        for (residue, &value) in limb.iter_mut().zip(values) {
+            *residue = (value as u32).wrapping_add(q & (value >> 31) as u32);
+        }
+    }
+    poly
+}
+
+/// Adds small signed integers to the coefficients of a polynomial over main primes.
+pub(crate) fn add_small(ring: &Ring, poly: &mut Poly<Coeff>, values: &[i32]) {
+    let main = poly.limbs();
+    let mut small = to_residues(ring, values, main, 0);
+    ring.combine(main, crate::ring::Binary::Add, poly, &small);
+    small.zeroize();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lanes::Backend;
+
+    fn ring() -> Ring {
+        Ring::new(14, &[1_073_643_521, 268_369_921], &[1_072_496_641], Backend::detect())
+    }
+
+    #[test]
+    fn ternary_is_uniform_over_three_values() {
+        let ring = ring();
+        let mut counts = [0u32; 3];
+        for round in 0..16 {
+            let values = ternary(&ring, &Seed::new([round; 32]), Stream::SECRET);
+            values.iter().for_each(|&v| counts[(v + 1) as usize] += 1);
+        }
+        // Expected n/3 with standard deviation √(2n/9) ≈ 241 for n = 2^18; five of them.
+        let n = 16.0 * 16384.0;
+        assert!(counts.iter().all(|&c| (f64::from(c) - n / 3.0).abs() < 5.0 * 241.4), "{counts:?}");
+    }
+
+    #[test]
+    fn error_has_mean_zero_variance_ten_and_a_half_and_binomial_tails() {
+        let ring = ring();
+        let values: Vec<i32> =
+            (0..16).flat_map(|i| error(&ring, &Seed::new([7; 32]), Stream::error(i)).to_vec()).collect();
+        let n = values.len() as f64;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
+        let variance = values.iter().map(|&v| f64::from(v * v)).sum::<f64>() / n;
+        // Standard deviations: of the mean √(10.5/n) = 0.0063, of the variance about √(2/n)·10.5 = 0.029.
+        assert!(mean.abs() < 0.032, "{mean}");
+        assert!((variance - 10.5).abs() < 0.15, "{variance}");
+        assert!(values.iter().all(|v| v.abs() <= 21));
+        let zeros = values.iter().filter(|&&v| v == 0).count() as f64 / n;
+        // P(0) = C(42, 21)/2^42.
+        assert!((zeros - 0.12238).abs() < 0.0035, "{zeros}");
+    }
+
+    #[test]
+    fn uniform_residues_fill_the_range_evenly_and_limbs_differ() {
+        let ring = ring();
+        let poly = uniform(&ring, &Seed::new([3; 32]), Stream::CIPHERTEXT, 2, 1);
+        for i in 0..3 {
+            let q = ring.modulus_of_limb(2, i).value();
+            let mut buckets = [0u32; 16];
+            for &r in poly.limb(i) {
+                assert!(r < q);
+                buckets[(u64::from(r) * 16 / u64::from(q)) as usize] += 1;
+            }
+            // Chi-squared with 15 degrees of freedom: 37.7 is the 0.1 % point.
+            let chi: f64 = buckets.iter().map(|&b| (f64::from(b) - 1024.0).powi(2) / 1024.0).sum();
+            assert!(chi < 37.7, "limb {i}: {chi}");
+        }
+        assert_ne!(poly.limb(0)[..8], poly.limb(2)[..8]);
+        // A limb depends on its own prime only, so a shorter expansion is a part of a longer one.
+        let shorter = uniform(&ring, &Seed::new([3; 32]), Stream::CIPHERTEXT, 1, 1);
+        assert_eq!(shorter.limb(0), poly.limb(0));
+        assert_eq!(shorter.limb(1), poly.limb(2));
+    }
+
+    #[test]
+    fn count_ones_agrees_with_the_machine() {
+        for x in (0..1u32 << 21).step_by(37) {
+            assert_eq!(count_ones(x), x.count_ones());
+        }
+    }
+}
