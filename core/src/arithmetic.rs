@@ -4,5 +4,4 @@ mod modulus;
 mod primes;
 
 pub use modulus::{Modulus, ShoupFactor};
-pub(crate) use modulus::subtract_if_reached;
 pub(crate) use primes::{is_prime, ntt_primes_near};

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{level::{Level, Scale}, params::{Params, ParamsId}, sampling, seed::Seed};
+use super::{galois::GaloisElement, level::{Level, Scale}, params::{Params, ParamsId}, sampling, seed::Seed};
 use crate::ring::{Coeff, Ntt, Poly};
 
 /// An encoded message: integer coefficients modulo the primes of its level.
@@ -30,6 +30,15 @@ impl Plaintext {
     #[must_use]
     pub fn poly(&self) -> &Poly<Coeff> {
         &self.poly
+    }
+}
+
+impl Plaintext {
+    /// Applies an automorphism to an encoded message, as key switching does to an encrypted one.
+    #[must_use]
+    pub fn apply_galois(&self, params: &Params, element: GaloisElement) -> Self {
+        let poly = params.ring().automorphism(self.poly.limbs(), element.value(), &self.poly);
+        Self { poly, level: self.level, scale: self.scale }
     }
 }
 

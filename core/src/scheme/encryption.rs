@@ -3,10 +3,11 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
+use zeroize::Zeroize;
+
 use super::{
     ciphertext::{Ciphertext, Plaintext, SeededCiphertext},
     error::Error,
-    keygen::zero_encryption,
     keys::{PublicKey, SecretKey},
     params::Params,
     sampling::{self, Stream},
@@ -33,11 +34,11 @@ pub fn encrypt_symmetric(
     // The error is added to the message before the transform, which saves one per limb.
     let mut message = plaintext.poly.clone();
     sampling::add_small(ring, &mut message, &sampling::error(ring, &error_seed, Stream::error(0)));
-    let message = ring.forward(main, message);
+    let mut message = ring.forward(main, message);
     let mut c0 = sampling::uniform(ring, &seed, Stream::CIPHERTEXT, main, 0);
     secret.multiply(params, main, &mut c0);
     ring.combine(main, Binary::SubtractFrom, &mut c0, &message);
-    zeroize::Zeroize::zeroize(&mut { message });
+    message.zeroize();
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
 }
 
@@ -73,7 +74,7 @@ pub fn encrypt_public(
         }
         let mut summand = ring.forward(main, summand);
         ring.combine(main, Binary::Add, &mut half, &summand);
-        zeroize::Zeroize::zeroize(&mut summand);
+        summand.zeroize();
         half
     };
     let c0 = masked(public.b.clone(), 0, Some(plaintext));

@@ -59,6 +59,13 @@ pub enum Error {
         /// The number.
         found: u32,
     },
+    /// More low-order bits of a result were to be cut off than its level allows.
+    TooManyDroppedBits {
+        /// Two less than the prime has bits; 0 at levels of several limbs.
+        max: u8,
+        /// What was asked for.
+        found: u8,
+    },
     /// An operand belongs to another parameter set.
     ParamsMismatch,
     /// The number of inputs is not what the program takes.
@@ -92,6 +99,9 @@ impl fmt::Display for Error {
             Self::ValueOutOfRange => f.write_str("a value times the scale does not fit 62 bits, or is not finite"),
             Self::InvalidGaloisElement { found } => {
                 write!(f, "{found} is not a Galois element: it must be odd and below 2N")
+            }
+            Self::TooManyDroppedBits { max, found } => {
+                write!(f, "{found} bits cannot be cut off a result at this level, at most {max} can")
             }
             Self::ParamsMismatch => f.write_str("the operand belongs to another parameter set"),
             Self::InputCount { expected, found } => {

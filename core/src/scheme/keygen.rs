@@ -91,17 +91,13 @@ impl CompressedGaloisKey {
     ) -> Result<Self, Error> {
         check_at(params, secret, level)?;
         let permutation = params.ring().ntt_permutation(element.inverse(params).value());
-        // Both are wiped when dropped.
-        let target =
-            SecretKey { poly: params.ring().permute(&permutation, &secret.poly), ..secret.clone_without_poly() };
+        let target = SecretKey {
+            params_id: secret.params_id,
+            poly: params.ring().permute(&permutation, &secret.poly),
+            seed: secret.seed.clone(),
+        };
         let key = switching_key(params, &target, &secret.poly, level, seeds);
         Ok(Self { element, key })
-    }
-}
-
-impl SecretKey {
-    fn clone_without_poly(&self) -> Self {
-        Self { params_id: self.params_id, poly: Poly::zero(self.poly.degree(), 0), seed: self.seed.clone() }
     }
 }
 
@@ -116,7 +112,7 @@ fn check_at(params: &Params, secret: &SecretKey, level: Level) -> Result<(), Err
 }
 
 /// `−a·s + e` over `main` main primes and `special` special ones.
-pub(crate) fn zero_encryption(
+fn zero_encryption(
     params: &Params,
     secret: &SecretKey,
     main: usize,
@@ -126,11 +122,10 @@ pub(crate) fn zero_encryption(
 ) -> Poly<Ntt> {
     let ring = params.ring();
     let error = sampling::error(ring, error_seed, Stream::error(error_index));
-    let error = ring.forward(main, sampling::to_residues(ring, &error, main, special));
+    let mut error = ring.forward(main, sampling::to_residues(ring, &error, main, special));
     let mut b = sampling::uniform(ring, seed, stream, main, special);
     secret.multiply(params, main, &mut b);
     ring.combine(main, Binary::SubtractFrom, &mut b, &error);
-    let mut error = error;
     error.zeroize();
     b
 }

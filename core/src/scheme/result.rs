@@ -18,14 +18,14 @@ impl ResultCiphertexts {
     ///
     /// # Errors
     /// [`Error::InputCount`] without ciphertexts, [`Error::LevelMismatch`] or [`Error::ScaleMismatch`]
-    /// when they differ, [`Error::ParamsMismatch`], [`Error::ValueOutOfRange`] when a residue would
-    /// lose all its bits.
+    /// when they differ, [`Error::ParamsMismatch`], [`Error::TooManyDroppedBits`].
     pub fn new(params: &Params, ciphertexts: &[Ciphertext], dropped_bits: u8) -> Result<Self, Error> {
         let first = ciphertexts.first().ok_or(Error::InputCount { expected: 1, found: 0 })?;
         let ring = params.ring();
         let main = first.c0.limbs();
-        if !ring.moduli()[..main].iter().all(|m| u32::from(dropped_bits) + 1 < m.bits()) {
-            return Err(Error::ValueOutOfRange);
+        let max = Self::max_dropped_bits(params, first.level);
+        if dropped_bits > max {
+            return Err(Error::TooManyDroppedBits { max, found: dropped_bits });
         }
         let cut = |poly: &Poly<crate::ring::Ntt>| {
             let mut poly = ring.inverse(main, poly.clone());
@@ -49,6 +49,16 @@ impl ResultCiphertexts {
         }
         let (level, scale) = (first.level, first.scale);
         Ok(Self { params_id: params.id(), level, scale, dropped_bits, ciphertexts: cut_all })
+    }
+
+    /// How many low-order bits can be cut off at `level`: two less than its prime has bits. With several
+    /// limbs none, as low-order bits of residues are not low-order bits of the coefficient.
+    #[must_use]
+    pub fn max_dropped_bits(params: &Params, level: Level) -> u8 {
+        match &params.ring().moduli()[..params.limbs_at(level)] {
+            [m] => (m.bits() - 2) as u8,
+            _ => 0,
+        }
     }
 
     /// The number of ciphertexts.

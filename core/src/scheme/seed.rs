@@ -33,23 +33,30 @@ impl core::fmt::Debug for Seed {
 
 /// A stream of independent seeds, itself expanded from one seed.
 ///
-/// ChaCha20 (RFC 8439) under the seed with nonce `"seed source\0"`; each call takes the next
-/// 32 bytes.
+/// The n-th seed is the start of the ChaCha20 (RFC 8439) key stream under the source's seed with
+/// nonce `"seed" ‖ n`, n as 64 bits little-endian.
 #[derive(ZeroizeOnDrop)]
-pub struct SeedSource(ChaCha20);
+pub struct SeedSource {
+    seed: Seed,
+    #[zeroize(skip)]
+    next: u64,
+}
 
 impl SeedSource {
     /// Starts the stream of a seed.
     #[must_use]
     pub fn new(seed: &Seed) -> Self {
-        Self(ChaCha20::new(&seed.0.into(), &(*b"seed source\0").into()))
+        Self { seed: seed.clone(), next: 0 }
     }
 
     /// Returns the next seed.
     pub fn next_seed(&mut self) -> Seed {
-        let mut bytes = [0; 32];
-        self.0.apply_keystream(&mut bytes);
-        Seed(bytes)
+        let mut nonce = *b"seed\0\0\0\0\0\0\0\0";
+        nonce[4..].copy_from_slice(&self.next.to_le_bytes());
+        self.next += 1;
+        let mut seed = Seed([0; 32]);
+        ChaCha20::new(&self.seed.0.into(), &nonce.into()).apply_keystream(&mut seed.0);
+        seed
     }
 }
 
