@@ -11,7 +11,8 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(module), Some(out_dir), None) = (arguments.next(), arguments.next(), arguments.next())
+    let (Some(module), Some(out_dir), None) =
+        (arguments.next(), arguments.next(), arguments.next())
     else {
         eprintln!("usage: wasm-bindings <module.wasm> <output directory>");
         return ExitCode::from(2);

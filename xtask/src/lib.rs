@@ -1,1 +1,0 @@
-//! Project tasks: demo, test, wasm, bench, vectors.

@@ -1,0 +1,11 @@
+//! The verbs, one file each.
+
+pub(crate) mod help;
+
+pub(crate) mod wasm;
+
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod models;
+pub(crate) mod test;
+pub(crate) mod vectors;

@@ -1,0 +1,22 @@
+//! `cargo xtask help`.
+
+/// What `help` prints.
+pub(crate) const TEXT: &str = "\
+Tasks of the project. Usage: cargo xtask <verb> [options]
+
+  demo      build everything in release mode, start the server, serve the page
+              --port N        listen there (default: 8080 or the next free one)
+              --data DIR      keep keys, jobs and results there (default: in the target directory)
+  test      run every test: Rust, WebAssembly, Node, Chromium
+              [step ...]      only the steps named
+              --list          name the steps
+              --fail-fast     stop at the first step that fails
+              --no-browser    leave out what needs Chromium
+  wasm      compile the client to WebAssembly, generate its bindings, build the npm package and the page
+  bench     measure every layer and the whole round trip, rewrite the tables of README.md
+              [options ...]   go to the benchmark program
+  vectors   rewrite tests/vectors/*.json
+  models    compile models/*/model.onnx to models/*/package again
+              [model ...]     only the models named
+  help      print this
+";

@@ -1,0 +1,164 @@
+//! What `cargo xtask test` checks, in order: cheap and telling first, what needs earlier results last.
+//!
+//! Rust code is compiled three times and no more: for lints (metadata only), in the `dev` profile for tests
+//! (where the workspace's manifest optimises the ring), and in the `release` profile for the server that the
+//! end-to-end tests start. WebAssembly has one profile of its own for the client and the vectors alike.
+
+use crate::error::TaskError;
+use crate::progress::Progress;
+use crate::verbs::{demo, wasm};
+use crate::workspace::Workspace;
+use crate::{browser, node, process, rust};
+
+/// One line of the summary.
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) title: &'static str,
+    pub(super) needs_browser: bool,
+    pub(super) run: fn(&Workspace) -> Result<(), TaskError>,
+}
+
+const fn check(
+    name: &'static str,
+    title: &'static str,
+    run: fn(&Workspace) -> Result<(), TaskError>,
+) -> Check {
+    Check {
+        name,
+        title,
+        needs_browser: false,
+        run,
+    }
+}
+
+/// All checks.
+pub(super) const CHECKS: &[Check] = &[
+    check("format", "cargo fmt --check", format),
+    check(
+        "lint",
+        "clippy without warnings, natively and for WebAssembly",
+        lint,
+    ),
+    check("docs", "the documentation builds without warnings", docs),
+    check(
+        "bare-metal",
+        "core builds without a standard library",
+        bare_metal,
+    ),
+    check(
+        "rust",
+        "unit, law, twin, vector, conformance and adversarial tests",
+        rust_tests,
+    ),
+    check("wasm", "client, npm package and page build", build_client),
+    check(
+        "wasm-core",
+        "core gives the exact vectors in WebAssembly",
+        wasm_vectors,
+    ),
+    check("npm", "unit tests of the npm package in Node", npm_tests),
+    check(
+        "server",
+        "the server builds in release mode",
+        demo::build_server,
+    ),
+    check("node", "end to end from Node", node_tests),
+    Check {
+        name: "browser",
+        title: "end to end from a real Chromium",
+        needs_browser: true,
+        run: browser_tests,
+    },
+];
+
+fn format(workspace: &Workspace) -> Result<(), TaskError> {
+    process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lint(workspace: &Workspace) -> Result<(), TaskError> {
+    process::run(
+        workspace
+            .cargo()
+            .args(["clippy", "--workspace", "--all-targets"])
+            .args(["--", "--deny", "warnings"]),
+    )?;
+    rust::require_target(workspace, rust::WASM)?;
+    process::run(wasm::cargo(workspace, "clippy").args([
+        "--package",
+        "ckks-core",
+        "--package",
+        "client-wasm",
+        "--",
+        "--deny",
+        "warnings",
+    ]))
+}
+
+fn docs(workspace: &Workspace) -> Result<(), TaskError> {
+    process::run(
+        workspace
+            .cargo()
+            .env("RUSTDOCFLAGS", "--deny warnings")
+            .args(["doc", "--workspace", "--no-deps"]),
+    )
+}
+
+fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
+    rust::require_target(workspace, rust::BARE_METAL)?;
+    process::run(workspace.cargo().args([
+        "build",
+        "--package",
+        "ckks-core",
+        "--no-default-features",
+        "--target",
+        rust::BARE_METAL,
+    ]))
+}
+
+fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    process::run(
+        workspace
+            .cargo()
+            .args(["test", "--workspace", "--no-fail-fast"]),
+    )
+}
+
+fn build_client(workspace: &Workspace) -> Result<(), TaskError> {
+    wasm::build(workspace, &mut Progress::new(wasm::STEPS))
+}
+
+/// Runs the vectors' own check inside WebAssembly: a module that exports `check` and prints nothing.
+fn wasm_vectors(workspace: &Workspace) -> Result<(), TaskError> {
+    wasm::tools(workspace)?;
+    process::run(wasm::cargo(workspace, "build").args(["--package", "vector-tests", "--lib"]))?;
+    process::run(
+        node::node(&workspace.path(""))
+            .arg("xtask/npm/run-checks.mjs")
+            .arg(wasm::module(workspace, "vector_tests.wasm")),
+    )
+}
+
+fn npm_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    node::require()?;
+    process::run(&mut node::script(&workspace.path("client-wasm/js"), "test"))
+}
+
+fn node_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    end_to_end(workspace, "test:node")
+}
+
+fn browser_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    end_to_end(workspace, "test:browser")
+}
+
+/// Runs a script of `tests/e2e`, which starts the server of the release profile itself.
+fn end_to_end(workspace: &Workspace, script: &str) -> Result<(), TaskError> {
+    node::require()?;
+    node::install(workspace, "tests/e2e")?;
+    let mut command = node::script(&workspace.path("tests/e2e"), script);
+    command.env("EDGE_SERVER", demo::server_program(workspace));
+    if script == "test:browser" {
+        command.env(browser::VARIABLE, browser::require()?);
+    }
+    process::run(&mut command)
+}
