@@ -1,0 +1,31 @@
+//! Programs over ciphertexts: what a compiled model is, and its evaluation in the clear and encrypted.
+//!
+//! Owns linear transforms, polynomials, the instruction set, and the two machines that run it;
+//! knows neither where a program came from nor how it is stored. Invariant: between two
+//! instructions a register at level l has scale exactly [`Params::scale_at`](crate::Params::scale_at)`(l)`.
+
+// what a program is made of
+mod layout;
+mod polynomial;
+mod transform;
+
+// programs, and what can be wrong with them
+mod error;
+mod program;
+
+// what running one takes, known before it runs
+mod plan;
+mod schedule;
+
+mod check;
+
+// running one
+mod interpreter;
+mod clear;
+
+pub use check::ProgramFacts;
+pub use error::{InstructionError, ProgramError};
+pub use layout::{LayoutAxis, LayoutError, SlotLayout};
+pub use polynomial::{Polynomial, PolynomialBasis, PolynomialError};
+pub use program::{Instruction, Program, Register};
+pub use transform::{LinearTransform, TransformError};

@@ -1,0 +1,193 @@
+//! Levels and exact scales of the evaluation of a polynomial: a [`Plan`] with every factor as the
+//! integer it is multiplied by. Owns the scale arithmetic; knows no ciphertexts.
+//!
+//! Scales are assigned from the result backwards: the result must have the scale of its level, a
+//! sum of products has its value's scale times the level's divisor, and what is multiplied with
+//! `T_n` gets the scale that is missing. So nothing is ever approximately equal.
+//!
+//! Source: Kim, Papadimitriou, Polyakov, "Approximate Homomorphic Encryption with Reduced
+//! Approximation Error" (eprint 2020/1118), section 4; Bossuat et al. (eprint 2020/1203), section 5.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use super::{
+    error::InstructionError,
+    plan::{Node, Plan, depth_of, factors_of},
+    polynomial::{Polynomial, Recurrence},
+};
+use crate::scheme::{Level, Params};
+
+/// An encoded coefficient must stay below 2^62.
+const MAX_VALUE: f64 = (1u64 << 62) as f64;
+const MIN_FACTOR_SCALE: f64 = (1u64 << 10) as f64;
+const MAX_FACTOR_SCALE: f64 = (1u64 << 61) as f64;
+
+/// A number times its scale, rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Factor {
+    pub(crate) integer: i64,
+    pub(crate) scale: f64,
+}
+
+/// How a polynomial is evaluated on a ciphertext at one level.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Schedule {
+    /// `t = factor·x + offset`, the offset at the scale of the level below.
+    pub(crate) substitution: Option<[Factor; 2]>,
+    plan: Plan,
+    /// In the order of computation.
+    pub(crate) powers: Vec<Power>,
+    pub(crate) root: Sum,
+}
+
+/// `T_n = rescale(T_a·T_b)`, or `rescale(2·T_a·T_b − correction·T_(a−b)) + offset`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Power {
+    pub(crate) index: usize,
+    pub(crate) factors: (usize, usize),
+    pub(crate) double: bool,
+    /// Index and factor of what is added before the rescaling.
+    pub(crate) correction: Option<(usize, Factor)>,
+    /// Added after the rescaling.
+    pub(crate) offset: Option<Factor>,
+    /// Level of the factors.
+    pub(crate) level: Level,
+}
+
+/// `rescale(Σ direct·T_n + Σ quotient·T_n) + offset`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sum {
+    pub(crate) direct: Vec<(usize, Factor)>,
+    pub(crate) products: Vec<(usize, Sum)>,
+    pub(crate) offset: Option<Factor>,
+    /// Level of the terms.
+    pub(crate) level: Level,
+}
+
+impl Schedule {
+    /// Schedules the evaluation of a valid polynomial on an argument at `level`.
+    ///
+    /// # Errors
+    /// [`InstructionError::LevelExhausted`], [`InstructionError::ScaleOutOfRange`],
+    /// [`InstructionError::ValueOutOfRange`].
+    pub(crate) fn new(params: &Params, polynomial: &Polynomial, level: Level) -> Result<Self, InstructionError> {
+        let (depth, reduced) = (polynomial.depth(), polynomial.reduced());
+        if depth > u32::from(level.0) {
+            return Err(InstructionError::LevelExhausted { needed: depth, found: level });
+        }
+        let target = Level(level.0 - depth as u8);
+        let (substitution, argument) = match reduced.substitution {
+            None => (None, level),
+            Some(map) => {
+                let (scale, below) = (params.scale_at(level).value(), Level(level.0 - 1));
+                let offset = factor(map.offset, params.scale_at(below).value())?;
+                (Some([factor(map.factor, scale)?, offset]), below)
+            }
+        };
+        let plan = Plan::new(reduced.recurrence, &reduced.coefficients, u32::from(argument.0 - target.0));
+        let mut scales = Scales { params, argument, scales: BTreeMap::new() };
+        scales.scales.insert(1, params.scale_at(argument).value());
+        let powers = plan.powers.iter().map(|&n| scales.power(plan.recurrence, n)).collect::<Result<_, _>>()?;
+        let root = scales.sum(&plan.root, params.scale_at(target).value())?;
+        Ok(Self { substitution, plan, powers, root })
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The level of the result; a sum has terms, so its level is above 0.
+    pub(crate) fn target(&self) -> Level {
+        Level(self.root.level.0 - 1)
+    }
+
+    /// The level of each relinearization.
+    pub(crate) fn relinearization_levels(&self) -> Vec<Level> {
+        let mut levels: Vec<Level> = self.powers.iter().map(|power| power.level).collect();
+        self.root.visit(&mut |sum| levels.extend((!sum.products.is_empty()).then_some(sum.level)));
+        levels
+    }
+
+    /// The number of rescalings.
+    pub(crate) fn rescalings(&self) -> usize {
+        let mut count = self.powers.len() + usize::from(self.substitution.is_some());
+        self.root.visit(&mut |_| count += 1);
+        count
+    }
+}
+
+impl Sum {
+    fn visit(&self, see: &mut dyn FnMut(&Self)) {
+        see(self);
+        self.products.iter().for_each(|(_, quotient)| quotient.visit(see));
+    }
+}
+
+struct Scales<'a> {
+    params: &'a Params,
+    /// Level of `T₁`.
+    argument: Level,
+    /// The scale of each `T_n`, wherever it is used: dropping limbs does not change it.
+    scales: BTreeMap<usize, f64>,
+}
+
+impl Scales<'_> {
+    fn power(&mut self, recurrence: Recurrence, index: usize) -> Result<Power, InstructionError> {
+        let (a, b) = factors_of(index);
+        let level = Level(self.argument.0 - depth_of(index) as u8 + 1);
+        let product_scale = self.scale_of(a) * self.scale_of(b);
+        let scale = check_scale(product_scale / self.params.level_divisor(level))?;
+        self.scales.insert(index, scale);
+        let double = recurrence == Recurrence::Chebyshev;
+        let (mut correction, mut offset) = (None, None);
+        match (double, a - b) {
+            (false, _) => {}
+            (true, 0) => offset = Some(factor(-1.0, scale)?),
+            (true, c) => correction = Some((c, factor(-1.0, check_scale(product_scale / self.scale_of(c))?)?)),
+        }
+        Ok(Power { index, factors: (a, b), double, correction, offset, level })
+    }
+
+    fn sum(&self, node: &Node, scale: f64) -> Result<Sum, InstructionError> {
+        let level = Level(self.argument.0 - node.depth as u8 + 1);
+        let sum_scale = check_scale(scale)? * self.params.level_divisor(level);
+        let missing = |n: usize| check_scale(sum_scale / self.scale_of(n));
+        let direct = node.direct.iter().map(|&(n, c)| Ok((n, factor(c, missing(n)?)?))).collect::<Result<_, _>>()?;
+        let products =
+            node.products.iter().map(|(n, quotient)| Ok((*n, self.sum(quotient, missing(*n)?)?))).collect::<Result<_, _>>()?;
+        let offset = if node.constant == 0.0 { None } else { Some(factor(node.constant, scale)?) };
+        Ok(Sum { direct, products, offset, level })
+    }
+
+    /// The plan lists what it uses, so the fallback is never taken; it would be refused as a scale.
+    fn scale_of(&self, n: usize) -> f64 {
+        self.scales.get(&n).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// The scale of the constant 1 whose product brings a ciphertext from one level's scale to
+/// another's; `None` when dropping limbs is enough.
+pub(crate) fn drop_factor_scale(params: &Params, from: Level, to: Level) -> Result<Option<f64>, InstructionError> {
+    if params.scale_at(from).matches(params.scale_at(to)) {
+        return Ok(None);
+    }
+    let product = params.scale_at(to).value() * params.level_divisor(Level(to.0 + 1));
+    check_scale(product / params.scale_at(from).value()).map(Some)
+}
+
+/// Encodes one number for all slots.
+pub(crate) fn factor(value: f64, scale: f64) -> Result<Factor, InstructionError> {
+    check_value(value.abs(), scale)?;
+    Ok(Factor { integer: libm::rint(value * scale) as i64, scale })
+}
+
+/// Checks that a value of this magnitude can be encoded.
+pub(crate) fn check_value(magnitude: f64, scale: f64) -> Result<(), InstructionError> {
+    let product = magnitude * scale;
+    if product < MAX_VALUE { Ok(()) } else { Err(InstructionError::ValueOutOfRange { log2: libm::log2(product) }) }
+}
+
+fn check_scale(scale: f64) -> Result<f64, InstructionError> {
+    let valid = (MIN_FACTOR_SCALE..=MAX_FACTOR_SCALE).contains(&scale);
+    if valid { Ok(scale) } else { Err(InstructionError::ScaleOutOfRange { found: scale }) }
+}
