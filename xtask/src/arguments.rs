@@ -24,11 +24,7 @@ impl Arguments {
         expected: &'static str,
     ) -> Result<Option<String>, TaskError> {
         let with_equals = format!("{name}=");
-        let Some(at) = self
-            .0
-            .iter()
-            .position(|w| w == name || w.starts_with(&with_equals))
-        else {
+        let Some(at) = self.0.iter().position(|w| w == name || w.starts_with(&with_equals)) else {
             return Ok(None);
         };
         let word = self.0.remove(at);
@@ -38,10 +34,7 @@ impl Arguments {
         if at < self.0.len() {
             Ok(Some(self.0.remove(at)))
         } else {
-            Err(TaskError::BadValue {
-                option: name,
-                expected,
-            })
+            Err(TaskError::BadValue { option: name, expected })
         }
     }
 
@@ -79,14 +72,7 @@ mod tests {
     fn value_is_read_in_both_spellings() {
         for line in ["--port 80", "--port=80"] {
             let mut arguments = arguments(line);
-            assert_eq!(
-                arguments
-                    .value("--port", "a number")
-                    .ok()
-                    .flatten()
-                    .as_deref(),
-                Some("80")
-            );
+            assert_eq!(arguments.value("--port", "a number").ok().flatten().as_deref(), Some("80"));
             assert!(arguments.finish().is_ok());
         }
     }
@@ -94,13 +80,7 @@ mod tests {
     #[test]
     fn option_without_value_names_what_it_needs() {
         let error = arguments("--port").value("--port", "a number").err();
-        assert!(matches!(
-            error,
-            Some(TaskError::BadValue {
-                option: "--port",
-                ..
-            })
-        ));
+        assert!(matches!(error, Some(TaskError::BadValue { option: "--port", .. })));
     }
 
     #[test]
@@ -109,8 +89,6 @@ mod tests {
         assert!(arguments.flag("--fast"));
         assert_eq!(arguments.names(), ["wasm"]);
         let error = arguments.finish().err();
-        assert!(
-            matches!(error, Some(TaskError::UnknownArgument { argument }) if argument == "--slow")
-        );
+        assert!(matches!(error, Some(TaskError::UnknownArgument { argument }) if argument == "--slow"));
     }
 }

@@ -9,12 +9,7 @@ use crate::process;
 use crate::progress::note;
 
 /// Where to look: names on the path, then whole paths.
-const NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome-stable",
-    "google-chrome",
-];
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 const PATHS: [&str; 2] = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
@@ -47,13 +42,9 @@ fn find() -> Option<PathBuf> {
     }
     let directories = env::var_os("PATH").unwrap_or_default();
     let on_path = NAMES.iter().flat_map(|name| {
-        env::split_paths(&directories)
-            .map(|directory| directory.join(name))
-            .collect::<Vec<_>>()
+        env::split_paths(&directories).map(|directory| directory.join(name)).collect::<Vec<_>>()
     });
-    on_path
-        .chain(PATHS.iter().map(PathBuf::from))
-        .find(|path| path.is_file())
+    on_path.chain(PATHS.iter().map(PathBuf::from)).find(|path| path.is_file())
 }
 
 /// Tells whether this is root on a system with apt.

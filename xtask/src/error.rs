@@ -12,10 +12,7 @@ pub(crate) enum TaskError {
     /// An argument that the verb does not take.
     UnknownArgument { argument: String },
     /// An option that needs a value, without one or with one that cannot be read.
-    BadValue {
-        option: &'static str,
-        expected: &'static str,
-    },
+    BadValue { option: &'static str, expected: &'static str },
     /// A program or file that has to be there first.
     Missing { what: String, hint: String },
     /// A program that could not be started.
@@ -38,16 +35,10 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownVerb { verb } => {
-                write!(
-                    f,
-                    "there is no verb `{verb}`; `cargo xtask help` lists them"
-                )
+                write!(f, "there is no verb `{verb}`; `cargo xtask help` lists them")
             }
             Self::UnknownArgument { argument } => {
-                write!(
-                    f,
-                    "unknown argument `{argument}`; `cargo xtask help` lists them"
-                )
+                write!(f, "unknown argument `{argument}`; `cargo xtask help` lists them")
             }
             Self::BadValue { option, expected } => write!(f, "`{option}` needs {expected}"),
             Self::Missing { what, hint } => write!(f, "{what} is missing.\n  {hint}"),

@@ -51,8 +51,6 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "bench" => verbs::bench::run(&workspace, arguments),
         "vectors" => verbs::vectors::run(&workspace, arguments),
         "models" => verbs::models::run(&workspace, arguments),
-        other => Err(TaskError::UnknownVerb {
-            verb: other.to_owned(),
-        }),
+        other => Err(TaskError::UnknownVerb { verb: other.to_owned() }),
     }
 }

@@ -16,27 +16,18 @@ const HINT: &str = "Node 20 or newer: https://nodejs.org, or your system's packa
 
 /// Checks that Node and npm are installed and new enough.
 pub(crate) fn require() -> Result<(), TaskError> {
-    let version = process::capture(Command::new("node").arg("--version"))
-        .map_err(|_| missing("Node".to_owned()))?;
+    let version =
+        process::capture(Command::new("node").arg("--version")).map_err(|_| missing("Node".to_owned()))?;
     let major = version.trim().trim_start_matches('v').split('.').next();
-    if major
-        .and_then(|major| major.parse::<u32>().ok())
-        .is_none_or(|major| major < OLDEST_NODE)
-    {
-        return Err(missing(format!(
-            "Node {OLDEST_NODE} (found {})",
-            version.trim()
-        )));
+    if major.and_then(|major| major.parse::<u32>().ok()).is_none_or(|major| major < OLDEST_NODE) {
+        return Err(missing(format!("Node {OLDEST_NODE} (found {})", version.trim())));
     }
     process::capture(npm().arg("--version")).map_err(|_| missing("npm".to_owned()))?;
     Ok(())
 }
 
 fn missing(what: String) -> TaskError {
-    TaskError::Missing {
-        what,
-        hint: HINT.to_owned(),
-    }
+    TaskError::Missing { what, hint: HINT.to_owned() }
 }
 
 /// Node, started in a folder of the repository.
@@ -54,34 +45,20 @@ fn npm() -> Command {
 /// Runs a script of a `package.json`.
 pub(crate) fn script(directory: &Path, name: &str) -> Command {
     let mut command = npm();
-    command
-        .current_dir(directory)
-        .args(["run", "--silent", name]);
+    command.current_dir(directory).args(["run", "--silent", name]);
     command
 }
 
 /// Installs exactly what the folder's lock file says, unless that is what is installed.
 pub(crate) fn install(workspace: &Workspace, folder: &str) -> Result<(), TaskError> {
     let directory = workspace.path(folder);
-    let inputs = [
-        directory.join("package.json"),
-        directory.join("package-lock.json"),
-    ];
-    let stamp = Stamp::new(
-        workspace,
-        &format!("npm-{}", folder.replace('/', "-")),
-        &inputs,
-        &[],
-    )?;
+    let inputs = [directory.join("package.json"), directory.join("package-lock.json")];
+    let stamp = Stamp::new(workspace, &format!("npm-{}", folder.replace('/', "-")), &inputs, &[])?;
     if stamp.is_fresh(&[directory.join("node_modules")]) {
         note(&format!("{folder}: npm packages are as the lock file says"));
         return Ok(());
     }
     note(&format!("{folder}: npm ci"));
-    process::run(
-        npm()
-            .current_dir(&directory)
-            .args(["ci", "--no-audit", "--no-fund"]),
-    )?;
+    process::run(npm().current_dir(&directory).args(["ci", "--no-audit", "--no-fund"]))?;
     stamp.record()
 }

@@ -43,9 +43,7 @@ fn stop(child: &Shared) {
     }
     #[cfg(unix)]
     {
-        let asked = Command::new("kill")
-            .args(["-TERM", &child.id().to_string()])
-            .status();
+        let asked = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
         let deadline = Instant::now() + GRACE;
         while asked.is_ok() && Instant::now() < deadline {
             if matches!(child.try_wait(), Ok(Some(_))) {
@@ -70,10 +68,7 @@ impl Running {
     pub(crate) fn ended(&self) -> Result<Option<ExitStatus>, TaskError> {
         lock(&self.child)
             .try_wait()
-            .map_err(|source| TaskError::Launch {
-                program: self.command.clone(),
-                source,
-            })
+            .map_err(|source| TaskError::Launch { program: self.command.clone(), source })
     }
 
     /// Waits for the child to end well.
@@ -106,16 +101,10 @@ pub(crate) fn start(command: &mut Command) -> Result<Running, TaskError> {
     let child = command
         .stdin(Stdio::null())
         .spawn()
-        .map_err(|source| TaskError::Launch {
-            program: line.clone(),
-            source,
-        })?;
+        .map_err(|source| TaskError::Launch { program: line.clone(), source })?;
     let child = Arc::new(Mutex::new(child));
     lock(&CHILDREN).push(Arc::clone(&child));
-    Ok(Running {
-        child,
-        command: line,
-    })
+    Ok(Running { child, command: line })
 }
 
 /// Runs a program to its end, its output going where ours goes.
@@ -126,23 +115,13 @@ pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
 /// Runs a short program and returns what it printed.
 pub(crate) fn capture(command: &mut Command) -> Result<String, TaskError> {
     let line = describe(command);
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command
+    let Output { status, stdout, stderr } = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|source| TaskError::Launch {
-            program: line.clone(),
-            source,
-        })?;
+        .map_err(|source| TaskError::Launch { program: line.clone(), source })?;
     if !status.success() {
         eprint!("{}", String::from_utf8_lossy(&stderr));
-        return Err(TaskError::Failed {
-            command: line,
-            status: status.to_string(),
-        });
+        return Err(TaskError::Failed { command: line, status: status.to_string() });
     }
     Ok(String::from_utf8_lossy(&stdout).into_owned())
 }
@@ -150,10 +129,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<String, TaskError> {
 /// Writes a command the way a person would type it.
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

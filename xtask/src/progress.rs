@@ -42,11 +42,7 @@ pub(crate) fn seconds(duration: Duration) -> String {
     if total < 60.0 {
         format!("{total:.1} s")
     } else {
-        format!(
-            "{} min {:02} s",
-            duration.as_secs() / 60,
-            duration.as_secs() % 60
-        )
+        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
     }
 }
 

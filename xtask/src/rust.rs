@@ -20,9 +20,7 @@ pub(crate) fn require_target(workspace: &Workspace, target: &str) -> Result<(), 
     }
     note(&format!("rustup target add {target}"));
     let mut rustup = Command::new("rustup");
-    rustup
-        .current_dir(workspace.path(""))
-        .args(["target", "add", target]);
+    rustup.current_dir(workspace.path("")).args(["target", "add", target]);
     process::run(&mut rustup).map_err(|_| TaskError::Missing {
         what: format!("Rust's target {target}"),
         hint: format!(
@@ -34,8 +32,6 @@ pub(crate) fn require_target(workspace: &Workspace, target: &str) -> Result<(), 
 
 fn installed(workspace: &Workspace, target: &str) -> bool {
     let mut rustc = Command::new("rustc");
-    rustc
-        .current_dir(workspace.path(""))
-        .args(["--print", "target-libdir", "--target", target]);
+    rustc.current_dir(workspace.path("")).args(["--print", "target-libdir", "--target", target]);
     process::capture(&mut rustc).is_ok_and(|directory| Path::new(directory.trim()).exists())
 }

@@ -26,19 +26,13 @@ impl Stamp {
         let mut hasher = DefaultHasher::new();
         settings.hash(&mut hasher);
         for path in inputs {
-            let bytes = fs::read(path).map_err(|source| TaskError::File {
-                path: path.clone(),
-                source,
-            })?;
+            let bytes = fs::read(path).map_err(|source| TaskError::File { path: path.clone(), source })?;
             bytes.hash(&mut hasher);
         }
         let mut checkout = DefaultHasher::new();
         workspace.path("").hash(&mut checkout);
         let file = workspace.target(format!("xtask/{:016x}/{name}", checkout.finish()));
-        Ok(Self {
-            file,
-            fingerprint: format!("{:016x}", hasher.finish()),
-        })
+        Ok(Self { file, fingerprint: format!("{:016x}", hasher.finish()) })
     }
 
     /// Tells whether the work was done with these inputs and all its `outputs` still exist.
@@ -53,9 +47,6 @@ impl Stamp {
             fs::create_dir_all(self.file.parent().unwrap_or(Path::new(".")))?;
             fs::write(&self.file, &self.fingerprint)
         };
-        write().map_err(|source| TaskError::File {
-            path: self.file.clone(),
-            source,
-        })
+        write().map_err(|source| TaskError::File { path: self.file.clone(), source })
     }
 }

@@ -19,27 +19,13 @@ impl Workspace {
     pub(crate) fn find() -> Result<Self, TaskError> {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let text = process::capture(
-            cargo()
-                .args([
-                    "metadata",
-                    "--no-deps",
-                    "--format-version",
-                    "1",
-                    "--manifest-path",
-                ])
-                .arg(manifest),
+            cargo().args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest),
         )?;
         let metadata: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         let path = |field: &'static str| {
-            metadata[field]
-                .as_str()
-                .map(PathBuf::from)
-                .ok_or(TaskError::Metadata { field })
+            metadata[field].as_str().map(PathBuf::from).ok_or(TaskError::Metadata { field })
         };
-        Ok(Self {
-            root: path("workspace_root")?,
-            target: path("target_directory")?,
-        })
+        Ok(Self { root: path("workspace_root")?, target: path("target_directory")? })
     }
 
     /// A path inside the repository.
@@ -55,9 +41,7 @@ impl Workspace {
     /// A cargo command in the repository's root.
     pub(crate) fn cargo(&self) -> Command {
         let mut command = cargo();
-        command
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         command
     }
 }

@@ -11,9 +11,7 @@ use wasm_bindgen_cli_support::Bindgen;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let (Some(module), Some(out_dir), None) =
-        (arguments.next(), arguments.next(), arguments.next())
-    else {
+    let (Some(module), Some(out_dir), None) = (arguments.next(), arguments.next(), arguments.next()) else {
         eprintln!("usage: wasm-bindings <module.wasm> <output directory>");
         return ExitCode::from(2);
     };

@@ -49,28 +49,19 @@ fn wanted_port(arguments: &mut Arguments) -> Result<Option<u16>, TaskError> {
     };
     match text.parse() {
         Ok(port) if port > 0 => Ok(Some(port)),
-        _ => Err(TaskError::BadValue {
-            option: "--port",
-            expected: EXPECTED,
-        }),
+        _ => Err(TaskError::BadValue { option: "--port", expected: EXPECTED }),
     }
 }
 
 /// Checks the port wanted, or finds one.
 fn free_port(wanted: Option<u16>) -> Result<u16, TaskError> {
     if let Some(port) = wanted {
-        return if is_free(port) {
-            Ok(port)
-        } else {
-            Err(TaskError::PortTaken { port })
-        };
+        return if is_free(port) { Ok(port) } else { Err(TaskError::PortTaken { port }) };
     }
     let found = (FIRST_PORT..FIRST_PORT + PORTS_TRIED).find(|port| is_free(*port));
     let port = found.ok_or(TaskError::PortTaken { port: FIRST_PORT })?;
     if port != FIRST_PORT {
-        note(&format!(
-            "port {FIRST_PORT} is taken by another program; using {port}"
-        ));
+        note(&format!("port {FIRST_PORT} is taken by another program; using {port}"));
     }
     Ok(port)
 }
@@ -97,9 +88,7 @@ pub(crate) fn build_server(workspace: &Workspace) -> Result<(), TaskError> {
 
 /// Where [`build_server`] leaves the server.
 pub(crate) fn server_program(workspace: &Workspace) -> PathBuf {
-    workspace
-        .target("release")
-        .join(format!("edge-server{}", std::env::consts::EXE_SUFFIX))
+    workspace.target("release").join(format!("edge-server{}", std::env::consts::EXE_SUFFIX))
 }
 
 fn start_server(workspace: &Workspace, port: u16, data: &Path) -> Result<Running, TaskError> {
@@ -159,9 +148,7 @@ mod tests {
             return;
         };
         let port = address.port();
-        assert!(
-            matches!(free_port(Some(port)), Err(TaskError::PortTaken { port: told }) if told == port)
-        );
+        assert!(matches!(free_port(Some(port)), Err(TaskError::PortTaken { port: told }) if told == port));
     }
 
     #[test]

@@ -13,16 +13,10 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
-    let models = if names.is_empty() {
-        shipped(workspace)?
-    } else {
-        names
-    };
+    let models = if names.is_empty() { shipped(workspace)? } else { names };
     let mut progress = Progress::new(models.len());
     for model in models {
-        progress.step(&format!("Compile models/{model}"), || {
-            compile(workspace, &model)
-        })?;
+        progress.step(&format!("Compile models/{model}"), || compile(workspace, &model))?;
     }
     Ok(())
 }
@@ -30,10 +24,8 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
 /// Names of the folders of `models/` with an ONNX file.
 fn shipped(workspace: &Workspace) -> Result<Vec<String>, TaskError> {
     let directory = workspace.path("models");
-    let entries = fs::read_dir(&directory).map_err(|source| TaskError::File {
-        path: directory.clone(),
-        source,
-    })?;
+    let entries =
+        fs::read_dir(&directory).map_err(|source| TaskError::File { path: directory.clone(), source })?;
     let mut names: Vec<String> = entries
         .flatten()
         .filter(|entry| entry.path().join("model.onnx").exists())
@@ -48,14 +40,7 @@ fn compile(workspace: &Workspace, model: &str) -> Result<(), TaskError> {
     process::run(
         workspace
             .cargo()
-            .args([
-                "run",
-                "--release",
-                "--package",
-                "model-compiler",
-                "--",
-                "compile",
-            ])
+            .args(["run", "--release", "--package", "model-compiler", "--", "compile"])
             .arg(folder.join("model.onnx"))
             .arg("--output")
             .arg(folder.join("package")),

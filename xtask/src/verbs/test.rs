@@ -28,13 +28,8 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         }
         return Ok(());
     }
-    if let Some(name) = names
-        .iter()
-        .find(|name| CHECKS.iter().all(|check| check.name != **name))
-    {
-        return Err(TaskError::UnknownArgument {
-            argument: name.clone(),
-        });
+    if let Some(name) = names.iter().find(|name| CHECKS.iter().all(|check| check.name != **name)) {
+        return Err(TaskError::UnknownArgument { argument: name.clone() });
     }
 
     let wanted = |check: &Check| names.is_empty() || names.iter().any(|name| name == check.name);
@@ -48,17 +43,11 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
             continue;
         }
         let begun = Instant::now();
-        let result = progress.step(&format!("{}: {}", check.name, check.title), || {
-            (check.run)(workspace)
-        });
+        let result = progress.step(&format!("{}: {}", check.name, check.title), || (check.run)(workspace));
         if let Err(error) = &result {
             println!("      {error}");
         }
-        let outcome = if result.is_ok() {
-            Outcome::Passed
-        } else {
-            Outcome::Failed
-        };
+        let outcome = if result.is_ok() { Outcome::Passed } else { Outcome::Failed };
         report.add_timed(check.name, outcome, begun.elapsed());
     }
     print!("{report}");

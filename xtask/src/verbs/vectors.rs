@@ -10,13 +10,6 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
     arguments.finish()?;
     Progress::new(1).step("Rewrite tests/vectors/*.json", || {
-        process::run(workspace.cargo().args([
-            "run",
-            "--release",
-            "--package",
-            "vector-tests",
-            "--",
-            "write",
-        ]))
+        process::run(workspace.cargo().args(["run", "--release", "--package", "vector-tests", "--", "write"]))
     })
 }

@@ -50,21 +50,11 @@ pub(crate) fn build(workspace: &Workspace, progress: &mut Progress) -> Result<()
 }
 
 /// Builds the client and its npm package in [`CLIENT_STEPS`] steps.
-pub(crate) fn build_client(
-    workspace: &Workspace,
-    progress: &mut Progress,
-) -> Result<(), TaskError> {
-    progress.step("Look for Node, npm and Rust's WebAssembly target", || {
-        tools(workspace)
-    })?;
+pub(crate) fn build_client(workspace: &Workspace, progress: &mut Progress) -> Result<(), TaskError> {
+    progress.step("Look for Node, npm and Rust's WebAssembly target", || tools(workspace))?;
     progress.step("Compile the client to WebAssembly", || compile(workspace))?;
-    progress.step(
-        "Generate and optimise the bindings: client-wasm/js/wasm",
-        || bindings(workspace),
-    )?;
-    progress.step("Build the npm package: client-wasm/js", || {
-        package(workspace)
-    })
+    progress.step("Generate and optimise the bindings: client-wasm/js/wasm", || bindings(workspace))?;
+    progress.step("Build the npm package: client-wasm/js", || package(workspace))
 }
 
 /// Gets everything the build needs that is not there yet.
@@ -80,10 +70,13 @@ pub(crate) fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
     flags.push(OsString::from(" "));
     flags.push(SIMD);
     let mut command = workspace.cargo();
-    command
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", flags)
-        .args([subcommand, "--target", rust::WASM, "--profile", "wasm"]);
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags).args([
+        subcommand,
+        "--target",
+        rust::WASM,
+        "--profile",
+        "wasm",
+    ]);
     command
 }
 
@@ -106,11 +99,7 @@ fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
         workspace.path("xtask/bindgen/Cargo.toml"),
         workspace.path(BUILD_TOOLS).join("package-lock.json"),
     ];
-    let mut settings = vec![if optimiser.is_some() {
-        "optimised"
-    } else {
-        "as compiled"
-    }];
+    let mut settings = vec![if optimiser.is_some() { "optimised" } else { "as compiled" }];
     settings.extend(OPTIMISE);
     let stamp = Stamp::new(workspace, "bindings", &inputs, &settings)?;
     if stamp.is_fresh(&[output.clone(), directory.join("client_wasm.js")]) {
@@ -119,19 +108,12 @@ fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
     }
 
     process::run(
-        workspace
-            .cargo()
-            .args(["run", "--package", "wasm-bindings", "--"])
-            .arg(&compiled)
-            .arg(&directory),
+        workspace.cargo().args(["run", "--package", "wasm-bindings", "--"]).arg(&compiled).arg(&directory),
     )?;
     let before = size(&output);
     if let Some(optimiser) = optimiser {
         optimise(&optimiser, &output)?;
-        note(&format!(
-            "{before} KB compiled, {} KB optimised",
-            size(&output)
-        ));
+        note(&format!("{before} KB compiled, {} KB optimised", size(&output)));
     }
     stamp.record()
 }
@@ -139,32 +121,18 @@ fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
 /// Gets wasm-opt. The client works without it, a little slower, so that its absence is no error.
 fn optimiser(workspace: &Workspace) -> Option<PathBuf> {
     let installed = node::install(workspace, BUILD_TOOLS);
-    let program = workspace
-        .path(BUILD_TOOLS)
-        .join("node_modules/binaryen/bin/wasm-opt");
+    let program = workspace.path(BUILD_TOOLS).join("node_modules/binaryen/bin/wasm-opt");
     if installed.is_ok() && program.exists() {
         return Some(program);
     }
-    note(
-        "NOTE: wasm-opt (npm package binaryen) could not be installed; the module stays as compiled",
-    );
+    note("NOTE: wasm-opt (npm package binaryen) could not be installed; the module stays as compiled");
     None
 }
 
 fn optimise(optimiser: &Path, module: &Path) -> Result<(), TaskError> {
     let optimised = module.with_extension("optimised");
-    process::run(
-        Command::new("node")
-            .arg(optimiser)
-            .args(OPTIMISE)
-            .arg(module)
-            .arg("-o")
-            .arg(&optimised),
-    )?;
-    fs::rename(&optimised, module).map_err(|source| TaskError::File {
-        path: module.to_owned(),
-        source,
-    })
+    process::run(Command::new("node").arg(optimiser).args(OPTIMISE).arg(module).arg("-o").arg(&optimised))?;
+    fs::rename(&optimised, module).map_err(|source| TaskError::File { path: module.to_owned(), source })
 }
 
 /// Size of a file in kilobytes.

@@ -23,45 +23,20 @@ const fn check(
     title: &'static str,
     run: fn(&Workspace) -> Result<(), TaskError>,
 ) -> Check {
-    Check {
-        name,
-        title,
-        needs_browser: false,
-        run,
-    }
+    Check { name, title, needs_browser: false, run }
 }
 
 /// All checks.
 pub(super) const CHECKS: &[Check] = &[
     check("format", "cargo fmt --check", format),
-    check(
-        "lint",
-        "clippy without warnings, natively and for WebAssembly",
-        lint,
-    ),
+    check("lint", "clippy without warnings, natively and for WebAssembly", lint),
     check("docs", "the documentation builds without warnings", docs),
-    check(
-        "bare-metal",
-        "core builds without a standard library",
-        bare_metal,
-    ),
-    check(
-        "rust",
-        "unit, law, twin, vector, conformance and adversarial tests",
-        rust_tests,
-    ),
+    check("bare-metal", "core builds without a standard library", bare_metal),
+    check("rust", "unit, law, twin, vector, conformance and adversarial tests", rust_tests),
     check("wasm", "client, npm package and page build", build_client),
-    check(
-        "wasm-core",
-        "core gives the exact vectors in WebAssembly",
-        wasm_vectors,
-    ),
+    check("wasm-core", "core gives the exact vectors in WebAssembly", wasm_vectors),
     check("npm", "unit tests of the npm package in Node", npm_tests),
-    check(
-        "server",
-        "the server builds in release mode",
-        demo::build_server,
-    ),
+    check("server", "the server builds in release mode", demo::build_server),
     check("node", "end to end from Node", node_tests),
     Check {
         name: "browser",
@@ -77,10 +52,7 @@ fn format(workspace: &Workspace) -> Result<(), TaskError> {
 
 fn lint(workspace: &Workspace) -> Result<(), TaskError> {
     process::run(
-        workspace
-            .cargo()
-            .args(["clippy", "--workspace", "--all-targets"])
-            .args(["--", "--deny", "warnings"]),
+        workspace.cargo().args(["clippy", "--workspace", "--all-targets"]).args(["--", "--deny", "warnings"]),
     )?;
     rust::require_target(workspace, rust::WASM)?;
     process::run(wasm::cargo(workspace, "clippy").args([
@@ -95,12 +67,11 @@ fn lint(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 fn docs(workspace: &Workspace) -> Result<(), TaskError> {
-    process::run(
-        workspace
-            .cargo()
-            .env("RUSTDOCFLAGS", "--deny warnings")
-            .args(["doc", "--workspace", "--no-deps"]),
-    )
+    process::run(workspace.cargo().env("RUSTDOCFLAGS", "--deny warnings").args([
+        "doc",
+        "--workspace",
+        "--no-deps",
+    ]))
 }
 
 fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
@@ -116,11 +87,7 @@ fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
-    process::run(
-        workspace
-            .cargo()
-            .args(["test", "--workspace", "--no-fail-fast"]),
-    )
+    process::run(workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))
 }
 
 fn build_client(workspace: &Workspace) -> Result<(), TaskError> {

@@ -50,12 +50,7 @@ impl fmt::Display for Report {
         }
         let total = self.lines.iter().map(|line| line.2).sum();
         writeln!(f, "{:<12}  {:<8}  {}", "all", "", seconds(total))?;
-        writeln!(
-            f,
-            "{} passed, {} failed",
-            self.count(Outcome::Passed),
-            self.failed()
-        )
+        writeln!(f, "{} passed, {} failed", self.count(Outcome::Passed), self.failed())
     }
 }
 
