@@ -16,16 +16,18 @@ mod program;
 // what running one takes, known before it runs
 mod plan;
 mod schedule;
-
 mod check;
 
 // running one
 mod interpreter;
 mod clear;
+mod encrypted;
+mod prepared;
 
 pub use check::ProgramFacts;
 pub use error::{InstructionError, ProgramError};
 pub use layout::{LayoutAxis, LayoutError, SlotLayout};
 pub use polynomial::{Polynomial, PolynomialBasis, PolynomialError};
+pub use prepared::PreparedProgram;
 pub use program::{Instruction, Program, Register};
 pub use transform::{LinearTransform, TransformError};

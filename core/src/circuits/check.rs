@@ -160,7 +160,7 @@ impl Check<'_> {
                 if *level > max {
                     return Err(InstructionError::LevelAbove { max, found: *level });
                 }
-                if schedule::drop_factor_scale(self.params, max, *level)?.is_some() {
+                if schedule::drop_takes_rescaling(self.params, max, *level)? {
                     self.facts.rescalings += 1;
                 }
                 Ok(*level)
@@ -215,7 +215,7 @@ impl Check<'_> {
     }
 
     fn fits(&self, magnitude: f64, level: Level) -> Result<(), InstructionError> {
-        schedule::check_value(magnitude, self.params.scale_at(level).value())
+        schedule::check_value(magnitude, self.params.scale_at(level))
     }
 
     fn rotation(&mut self, steps: u32, level: Level) {

@@ -1,5 +1,5 @@
-//! Levels and exact scales of the evaluation of a polynomial: a [`Plan`] with every factor as the
-//! integer it is multiplied by. Owns the scale arithmetic; knows no ciphertexts.
+//! Levels and exact scales of the evaluation of a polynomial: a [`Plan`] with the scale of every
+//! factor. Owns the scale arithmetic; knows no ciphertexts.
 //!
 //! Scales are assigned from the result backwards: the result must have the scale of its level, a
 //! sum of products has its value's scale times the level's divisor, and what is multiplied with
@@ -15,25 +15,25 @@ use super::{
     plan::{Node, Plan, depth_of, factors_of},
     polynomial::{Polynomial, Recurrence},
 };
-use crate::scheme::{Level, Params};
+use crate::scheme::{Level, Params, Scale};
 
 /// An encoded coefficient must stay below 2^62.
 const MAX_VALUE: f64 = (1u64 << 62) as f64;
 const MIN_FACTOR_SCALE: f64 = (1u64 << 10) as f64;
 const MAX_FACTOR_SCALE: f64 = (1u64 << 61) as f64;
 
-/// A number times its scale, rounded.
+/// A number for all slots, and the scale it is encoded at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Factor {
-    pub(crate) integer: i64,
-    pub(crate) scale: f64,
+    pub(crate) value: f64,
+    pub(crate) scale: Scale,
 }
 
 /// How a polynomial is evaluated on a ciphertext at one level.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Schedule {
-    /// `t = factor·x + offset`, the offset at the scale of the level below.
-    pub(crate) substitution: Option<[Factor; 2]>,
+    /// `t = factor·x + offset`, one level below x.
+    pub(crate) substitution: Option<(Factor, f64)>,
     plan: Plan,
     /// In the order of computation.
     pub(crate) powers: Vec<Power>,
@@ -49,7 +49,7 @@ pub(crate) struct Power {
     /// Index and factor of what is added before the rescaling.
     pub(crate) correction: Option<(usize, Factor)>,
     /// Added after the rescaling.
-    pub(crate) offset: Option<Factor>,
+    pub(crate) offset: f64,
     /// Level of the factors.
     pub(crate) level: Level,
 }
@@ -59,7 +59,8 @@ pub(crate) struct Power {
 pub(crate) struct Sum {
     pub(crate) direct: Vec<(usize, Factor)>,
     pub(crate) products: Vec<(usize, Sum)>,
-    pub(crate) offset: Option<Factor>,
+    /// Added after the rescaling.
+    pub(crate) offset: f64,
     /// Level of the terms.
     pub(crate) level: Level,
 }
@@ -79,16 +80,16 @@ impl Schedule {
         let (substitution, argument) = match reduced.substitution {
             None => (None, level),
             Some(map) => {
-                let (scale, below) = (params.scale_at(level).value(), Level(level.0 - 1));
-                let offset = factor(map.offset, params.scale_at(below).value())?;
-                (Some([factor(map.factor, scale)?, offset]), below)
+                let below = Level(level.0 - 1);
+                check_value(map.offset, params.scale_at(below))?;
+                (Some((factor(map.factor, params.scale_at(level))?, map.offset)), below)
             }
         };
         let plan = Plan::new(reduced.recurrence, &reduced.coefficients, u32::from(argument.0 - target.0));
         let mut scales = Scales { params, argument, scales: BTreeMap::new() };
-        scales.scales.insert(1, params.scale_at(argument).value());
+        scales.scales.insert(1, params.scale_at(argument));
         let powers = plan.powers.iter().map(|&n| scales.power(plan.recurrence, n)).collect::<Result<_, _>>()?;
-        let root = scales.sum(&plan.root, params.scale_at(target).value())?;
+        let root = scales.sum(&plan.root, params.scale_at(target))?;
         Ok(Self { substitution, plan, powers, root })
     }
 
@@ -128,66 +129,61 @@ struct Scales<'a> {
     /// Level of `T₁`.
     argument: Level,
     /// The scale of each `T_n`, wherever it is used: dropping limbs does not change it.
-    scales: BTreeMap<usize, f64>,
+    scales: BTreeMap<usize, Scale>,
 }
 
 impl Scales<'_> {
     fn power(&mut self, recurrence: Recurrence, index: usize) -> Result<Power, InstructionError> {
         let (a, b) = factors_of(index);
         let level = Level(self.argument.0 - depth_of(index) as u8 + 1);
-        let product_scale = self.scale_of(a) * self.scale_of(b);
-        let scale = check_scale(product_scale / self.params.level_divisor(level))?;
+        let product_scale = self.scales[&a].value() * self.scales[&b].value();
+        let scale = to_scale(product_scale / self.params.level_divisor(level))?;
         self.scales.insert(index, scale);
         let double = recurrence == Recurrence::Chebyshev;
-        let (mut correction, mut offset) = (None, None);
+        let (mut correction, mut offset) = (None, 0.0);
         match (double, a - b) {
             (false, _) => {}
-            (true, 0) => offset = Some(factor(-1.0, scale)?),
-            (true, c) => correction = Some((c, factor(-1.0, check_scale(product_scale / self.scale_of(c))?)?)),
+            (true, 0) => offset = -1.0,
+            (true, c) => correction = Some((c, factor(-1.0, to_scale(product_scale / self.scales[&c].value())?)?)),
         }
         Ok(Power { index, factors: (a, b), double, correction, offset, level })
     }
 
-    fn sum(&self, node: &Node, scale: f64) -> Result<Sum, InstructionError> {
+    fn sum(&self, node: &Node, scale: Scale) -> Result<Sum, InstructionError> {
         let level = Level(self.argument.0 - node.depth as u8 + 1);
-        let sum_scale = check_scale(scale)? * self.params.level_divisor(level);
-        let missing = |n: usize| check_scale(sum_scale / self.scale_of(n));
+        let sum_scale = scale.value() * self.params.level_divisor(level);
+        let missing = |n: usize| to_scale(sum_scale / self.scales[&n].value());
         let direct = node.direct.iter().map(|&(n, c)| Ok((n, factor(c, missing(n)?)?))).collect::<Result<_, _>>()?;
-        let products =
-            node.products.iter().map(|(n, quotient)| Ok((*n, self.sum(quotient, missing(*n)?)?))).collect::<Result<_, _>>()?;
-        let offset = if node.constant == 0.0 { None } else { Some(factor(node.constant, scale)?) };
-        Ok(Sum { direct, products, offset, level })
-    }
-
-    /// The plan lists what it uses, so the fallback is never taken; it would be refused as a scale.
-    fn scale_of(&self, n: usize) -> f64 {
-        self.scales.get(&n).copied().unwrap_or(f64::NAN)
+        let quotients = node.products.iter().map(|(n, quotient)| Ok((*n, self.sum(quotient, missing(*n)?)?)));
+        let products = quotients.collect::<Result<_, _>>()?;
+        check_value(node.constant, scale)?;
+        Ok(Sum { direct, products, offset: node.constant, level })
     }
 }
 
-/// The scale of the constant 1 whose product brings a ciphertext from one level's scale to
-/// another's; `None` when dropping limbs is enough.
-pub(crate) fn drop_factor_scale(params: &Params, from: Level, to: Level) -> Result<Option<f64>, InstructionError> {
+/// Tells whether going from one level's scale to another's takes a product with 1 at a scale that
+/// makes up the difference, and a rescaling; else discarding limbs is enough.
+pub(crate) fn drop_takes_rescaling(params: &Params, from: Level, to: Level) -> Result<bool, InstructionError> {
     if params.scale_at(from).matches(params.scale_at(to)) {
-        return Ok(None);
+        return Ok(false);
     }
     let product = params.scale_at(to).value() * params.level_divisor(Level(to.0 + 1));
-    check_scale(product / params.scale_at(from).value()).map(Some)
+    to_scale(product / params.scale_at(from).value()).map(|_| true)
 }
 
-/// Encodes one number for all slots.
-pub(crate) fn factor(value: f64, scale: f64) -> Result<Factor, InstructionError> {
-    check_value(value.abs(), scale)?;
-    Ok(Factor { integer: libm::rint(value * scale) as i64, scale })
-}
-
-/// Checks that a value of this magnitude can be encoded.
-pub(crate) fn check_value(magnitude: f64, scale: f64) -> Result<(), InstructionError> {
-    let product = magnitude * scale;
+/// Checks that a value can be encoded.
+pub(crate) fn check_value(value: f64, scale: Scale) -> Result<(), InstructionError> {
+    let product = value.abs() * scale.value();
     if product < MAX_VALUE { Ok(()) } else { Err(InstructionError::ValueOutOfRange { log2: libm::log2(product) }) }
 }
 
-fn check_scale(scale: f64) -> Result<f64, InstructionError> {
+fn factor(value: f64, scale: Scale) -> Result<Factor, InstructionError> {
+    check_value(value, scale)?;
+    Ok(Factor { value, scale })
+}
+
+/// Below the lower bound a factor would be rounded too coarsely, above the upper one it would not fit.
+fn to_scale(scale: f64) -> Result<Scale, InstructionError> {
     let valid = (MIN_FACTOR_SCALE..=MAX_FACTOR_SCALE).contains(&scale);
-    if valid { Ok(scale) } else { Err(InstructionError::ScaleOutOfRange { found: scale }) }
+    Scale::new(scale).filter(|_| valid).ok_or(InstructionError::ScaleOutOfRange { found: scale })
 }

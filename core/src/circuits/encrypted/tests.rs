@@ -1,0 +1,338 @@
+//! Twins: every instruction on ciphertexts against the same on plain numbers, with stated bits.
+
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+
+use super::EncryptedMachine;
+use crate::{
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Error, EvaluationKeys, GaloisElement,
+    Instruction, KeyRequirements, Level, LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis,
+    PreparedProgram, Program, Register, SecretKey, Seed, SeedSource,
+    circuits::interpreter,
+    decrypt, encrypt_symmetric,
+};
+
+/// A client and a server in one place, with only the keys that a program says it needs.
+struct Bench {
+    params: Params,
+    encoder: Encoder,
+    secret: SecretKey,
+    seeds: SeedSource,
+}
+
+impl Bench {
+    fn new(log_degree: u8, levels: &[Vec<u8>], scale_bits: u32) -> Self {
+        let base = if scale_bits > 30 { &[30, 30][..] } else { &[30] };
+        let scale = (1u64 << scale_bits) as f64;
+        let spec = ParamsSpec::generate(log_degree, base, levels, &[30, 30], 2, scale).expect("primes exist");
+        let params = Params::insecure(&spec).expect("valid");
+        let secret = SecretKey::generate(&params, &Seed::new([1; 32]));
+        let seeds = SeedSource::new(&Seed::new([2; 32]));
+        Self { encoder: Encoder::new(&params), params, secret, seeds }
+    }
+
+    /// One 28-bit prime per level.
+    fn single(log_degree: u8, depth: usize) -> Self {
+        Self::new(log_degree, &vec![vec![28]; depth], 28)
+    }
+
+    /// Two primes, 50 bits, per level.
+    fn double(log_degree: u8, depth: usize) -> Self {
+        Self::new(log_degree, &vec![vec![25, 25]; depth], 50)
+    }
+
+    fn keys(&mut self, needed: &KeyRequirements) -> EvaluationKeys {
+        let mut keys = EvaluationKeys::new();
+        let (params, secret, seeds) = (&self.params, &self.secret, &mut self.seeds);
+        if let Some(level) = needed.relinearization {
+            let key = CompressedRelinearizationKey::generate(params, secret, level, seeds).expect("valid");
+            keys.set_relinearization(key.prepare(params));
+        }
+        for (&element, &level) in &needed.galois {
+            let key = CompressedGaloisKey::generate(params, secret, element, level, seeds).expect("valid");
+            keys.insert_galois(key.prepare(params));
+        }
+        keys
+    }
+
+    fn encrypt(&mut self, values: &[f64], level: Level) -> Ciphertext {
+        let plaintext = self.encoder.encode_real(values, level, self.params.scale_at(level)).expect("fits");
+        let fresh = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds).expect("valid");
+        fresh.expand(&self.params)
+    }
+
+    /// Runs a program both ways and returns the bits of the worst slot of all outputs.
+    fn precision(&mut self, program: &Program, inputs: &[Vec<f64>]) -> f64 {
+        let prepared = PreparedProgram::new(&self.params, program).expect("a valid program");
+        let keys = self.keys(&prepared.facts().keys);
+        let encrypted: Vec<_> = inputs.iter().map(|values| self.encrypt(values, program.input_level)).collect();
+        let outputs = prepared.evaluate(&encrypted, &keys).expect("levels and keys suffice");
+        let expected = program.evaluate_clear(self.params.slots(), inputs).expect("a valid program");
+        assert_eq!(outputs.len(), expected.len());
+        let mut worst = 0.0f64;
+        for ((output, expected), &level) in outputs.iter().zip(&expected).zip(&prepared.facts().output_levels) {
+            assert_eq!((output.level(), output.scale()), (level, self.params.scale_at(level)));
+            let plaintext = decrypt(&self.params, &self.secret, output).expect("same parameters");
+            for (got, want) in self.encoder.decode_real(&plaintext).iter().zip(expected) {
+                worst = worst.max((got - want).abs());
+            }
+        }
+        -worst.log2()
+    }
+}
+
+macro_rules! assert_precision {
+    ($bench:expr, $program:expr, $inputs:expr, $bits:expr) => {
+        let bits = $bench.precision(&$program, $inputs);
+        assert!(bits >= f64::from($bits), "{bits:.1} bits, expected {}", $bits);
+    };
+}
+
+/// Pseudorandom numbers in [−1, 1].
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, bound: u64) -> u32 {
+        (self.next() % bound) as u32
+    }
+
+    fn unit(&mut self) -> f64 {
+        self.next() as f64 / (1u64 << 30) as f64 - 1.0
+    }
+
+    fn vector(&mut self, length: usize) -> Vec<f64> {
+        (0..length).map(|_| self.unit()).collect()
+    }
+}
+
+const INPUT: Register = Register(0);
+
+fn program(input_level: u8, instructions: Vec<Instruction>) -> Program {
+    let outputs = vec![Register(instructions.len() as u32)];
+    let (transforms, constants, polynomials) = (vec![], vec![], vec![]);
+    Program { inputs: 1, input_level: Level(input_level), instructions, transforms, constants, polynomials, outputs }
+}
+
+fn transform(rotations: &[u32], baby_steps: u32, period: usize, numbers: &mut Numbers) -> LinearTransform {
+    let diagonals: BTreeMap<_, _> = rotations.iter().map(|&k| (k, numbers.vector(period))).collect();
+    LinearTransform { diagonals, baby_steps }
+}
+
+fn with_transform(level: u8, transform: LinearTransform) -> Program {
+    let instructions = vec![Instruction::LinearTransform { input: INPUT, transform: 0 }];
+    Program { transforms: vec![transform], ..program(level, instructions) }
+}
+
+#[test]
+fn linear_transforms_agree_for_every_split() {
+    let (mut bench, mut numbers) = (Bench::single(7, 2), Numbers(1));
+    let input = vec![numbers.vector(64)];
+    for baby_steps in [1, 2, 3, 4, 8, 16, 64] {
+        let all: Vec<u32> = (0..16).collect();
+        let dense = with_transform(2, transform(&all, baby_steps, 16, &mut numbers));
+        assert_precision!(bench, dense, &input, 18);
+        let sparse = with_transform(1, transform(&[3, 17, 50, 63], baby_steps, 64, &mut numbers));
+        assert_precision!(bench, sparse, &input, 18);
+    }
+}
+
+#[test]
+fn the_split_does_not_change_the_map() {
+    let mut numbers = Numbers(2);
+    let input = numbers.vector(64);
+    let naive = transform(&(0..64).collect::<Vec<_>>(), 64, 64, &mut numbers);
+    let mut bench = Bench::double(7, 1);
+    for baby_steps in [1, 8] {
+        let split = LinearTransform { baby_steps, ..naive.clone() };
+        assert_precision!(bench, with_transform(1, split), std::slice::from_ref(&input), 38);
+    }
+}
+
+#[test]
+fn more_diagonals_than_one_sum_holds() {
+    let (mut bench, mut numbers) = (Bench::single(7, 1), Numbers(3));
+    let input = vec![numbers.vector(64)];
+    let wide = with_transform(1, transform(&(0..40).collect::<Vec<_>>(), 64, 8, &mut numbers));
+    assert_precision!(bench, wide, &input, 17);
+}
+
+#[test]
+fn every_simple_instruction_agrees() {
+    let mut numbers = Numbers(4);
+    let inputs = [numbers.vector(64), numbers.vector(64)];
+    let constants = vec![numbers.vector(64), numbers.vector(4), vec![0.5]];
+    let (left, right) = (Register(0), Register(1));
+    for (instruction, bits) in [
+        (Instruction::RotateSum { input: left, steps: vec![1, 2, 4, 8, 16, 32] }, 17),
+        (Instruction::RotateSum { input: left, steps: vec![0, 5] }, 20),
+        (Instruction::AddPlain { input: left, constant: 0 }, 20),
+        (Instruction::AddPlain { input: left, constant: 2 }, 20),
+        (Instruction::MultiplyPlain { input: left, constant: 1 }, 20),
+        (Instruction::Add { left, right }, 20),
+        (Instruction::Subtract { left, right }, 20),
+        (Instruction::Multiply { left, right }, 20),
+        (Instruction::Multiply { left, right: left }, 20),
+        (Instruction::DropLevel { input: left, level: Level(2) }, 20),
+        (Instruction::DropLevel { input: left, level: Level(1) }, 20),
+        (Instruction::DropLevel { input: left, level: Level(0) }, 20),
+        (Instruction::Rotate { input: left, steps: 0 }, 20),
+        (Instruction::Rotate { input: left, steps: 63 }, 20),
+    ] {
+        for level in [3, 2] {
+            let mut one = program(level, vec![instruction.clone()]);
+            (one.inputs, one.outputs, one.constants) = (2, vec![Register(2)], constants.clone());
+            let mut bench = Bench::single(7, 3);
+            assert_precision!(bench, one, &inputs, bits);
+        }
+    }
+}
+
+fn polynomial_program(level: u8, basis: PolynomialBasis, coefficients: Vec<f64>) -> Program {
+    let instructions = vec![Instruction::Polynomial { input: INPUT, polynomial: 0 }];
+    Program { polynomials: vec![Polynomial { basis, coefficients }], ..program(level, instructions) }
+}
+
+/// The worst precision over degrees 1 to 31, dense and odd, on an interval.
+fn assert_polynomials(bench: &mut Bench, basis: PolynomialBasis, range: f64, bits: f64) {
+    let mut numbers = Numbers(5);
+    for degree in 1..=31usize {
+        let input = numbers.vector(bench.params.slots()).iter().map(|x| x * range).collect::<Vec<_>>();
+        let dense: Vec<f64> = numbers.vector(degree + 1).iter().map(|c| c + 1.5).map(|c| c / degree as f64).collect();
+        let odd: Vec<f64> = dense.iter().enumerate().map(|(i, c)| if i % 2 == 1 { *c } else { 0.0 }).collect();
+        for coefficients in [dense, odd] {
+            let program = polynomial_program(bench.params.max_level().0, basis, coefficients);
+            let found = bench.precision(&program, std::slice::from_ref(&input));
+            assert!(found >= bits, "degree {degree}: {found:.1} bits");
+        }
+    }
+}
+
+#[test]
+fn polynomials_agree_with_horner() {
+    assert_polynomials(&mut Bench::single(6, 5), PolynomialBasis::Power, 1.0, 17.0);
+}
+
+#[test]
+fn polynomials_agree_with_clenshaw() {
+    let basis = PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 };
+    assert_polynomials(&mut Bench::single(6, 5), basis, 1.0, 14.0);
+}
+
+#[test]
+fn polynomials_agree_on_other_intervals_and_with_two_primes_per_level() {
+    let basis = PolynomialBasis::Chebyshev { low: -8.0, high: 9.0 };
+    assert_polynomials(&mut Bench::double(6, 6), basis, 8.0, 38.0);
+}
+
+/// A random program of every kind of instruction that keeps values small.
+fn random_program(numbers: &mut Numbers, slots: usize, level: u8) -> Program {
+    let mut random = program(level, vec![]);
+    random.inputs = 2;
+    random.constants = vec![numbers.vector(slots), numbers.vector(2)];
+    random.transforms = vec![transform(&[0, 1, 5, 9], 4, slots, numbers), transform(&[2, 3], 2, 1, numbers)];
+    random.transforms.iter_mut().for_each(|t| t.diagonals.values_mut().flatten().for_each(|f| *f /= 4.0));
+    let half = |basis, count| Polynomial { basis, coefficients: vec![0.25; count] };
+    random.polynomials = vec![
+        half(PolynomialBasis::Power, 3),
+        half(PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 }, 4),
+    ];
+    let mut levels = vec![level; 2];
+    for _ in 0..12 {
+        let input = Register(numbers.below(levels.len() as u64));
+        let at = levels[input.index()];
+        let entry = numbers.below(2);
+        let same: Vec<usize> = (0..levels.len()).filter(|&i| levels[i] == at).collect();
+        let right = Register(same[numbers.below(same.len() as u64) as usize] as u32);
+        let (instruction, level) = match numbers.below(9) {
+            0 if at > 0 => (Instruction::LinearTransform { input, transform: entry }, at - 1),
+            1 => (Instruction::Rotate { input, steps: numbers.below(slots as u64) }, at),
+            2 => (Instruction::AddPlain { input, constant: entry }, at),
+            3 if at > 0 => (Instruction::MultiplyPlain { input, constant: entry }, at - 1),
+            4 => (Instruction::Subtract { left: input, right }, at),
+            5 if at > 0 => (Instruction::Multiply { left: input, right }, at - 1),
+            6 if at > 1 => (Instruction::Polynomial { input, polynomial: entry }, at - 2),
+            7 if at > 0 => (Instruction::DropLevel { input, level: Level(at - 1) }, at - 1),
+            _ => (Instruction::Add { left: input, right }, at),
+        };
+        random.instructions.push(instruction);
+        levels.push(level);
+    }
+    random.outputs = vec![Register(levels.len() as u32 - 1), Register(levels.len() as u32 - 3), INPUT];
+    random
+}
+
+#[test]
+fn random_programs_agree_and_their_keys_are_exactly_enough() {
+    let (mut bench, mut numbers) = (Bench::double(6, 4), Numbers(6));
+    for _ in 0..30 {
+        let random = random_program(&mut numbers, 32, 4);
+        let inputs = [numbers.vector(32), numbers.vector(32)];
+        let largest = random.evaluate_clear(32, &inputs).expect("valid").concat().iter().fold(1.0f64, |m, v| m.max(v.abs()));
+        let bits = bench.precision(&random, &inputs) + largest.log2();
+        assert!(bits > 36.0, "{bits:.1} bits of {random:?}");
+        assert_keys_are_tight(&mut bench, &random);
+    }
+}
+
+/// Without any single key, and with any key one level lower, the program itself fails.
+fn assert_keys_are_tight(bench: &mut Bench, program: &Program) {
+    let prepared = PreparedProgram::new(&bench.params, program).expect("valid");
+    let inputs: Vec<_> = (0..program.inputs).map(|_| bench.encrypt(&[0.5], program.input_level)).collect();
+    let needed = prepared.facts().keys.clone();
+    let mut outcome = |fewer: &KeyRequirements| {
+        let keys = bench.keys(fewer);
+        let result = interpreter::run(&EncryptedMachine::new(&prepared, &keys), &prepared.code, &inputs);
+        assert_eq!(prepared.check_keys(&keys).err(), result.as_ref().err().cloned());
+        result.map(|_| ())
+    };
+    for (&element, &level) in &needed.galois {
+        let mut fewer = needed.clone();
+        fewer.galois.remove(&element);
+        assert_eq!(outcome(&fewer), Err(Error::MissingGaloisKey { element }));
+        if let Some(below) = level.below() {
+            fewer.galois.insert(element, below);
+            assert_eq!(outcome(&fewer), Err(Error::KeyLevelTooLow { needed: level, found: below }));
+        }
+    }
+    if let Some(level) = needed.relinearization {
+        let none = KeyRequirements { relinearization: None, ..needed.clone() };
+        assert_eq!(outcome(&none), Err(Error::MissingRelinearizationKey));
+        let below = level.below().expect("a product takes a level");
+        let lower = KeyRequirements { relinearization: Some(below), ..needed.clone() };
+        assert_eq!(outcome(&lower), Err(Error::KeyLevelTooLow { needed: level, found: below }));
+    }
+    assert_eq!(outcome(&needed), Ok(()));
+}
+
+#[test]
+fn polynomial_relinearizes_up_to_the_stated_level() {
+    let mut bench = Bench::single(6, 5);
+    for degree in [2, 3, 5, 8, 15, 20] {
+        let basis = PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 };
+        assert_keys_are_tight(&mut bench, &polynomial_program(5, basis, vec![0.5; degree + 1]));
+    }
+}
+
+#[test]
+fn refuses_inputs_that_do_not_fit() {
+    let mut bench = Bench::single(6, 2);
+    let instructions = vec![Instruction::Rotate { input: INPUT, steps: 1 }];
+    let prepared = PreparedProgram::new(&bench.params, &program(2, instructions)).expect("valid");
+    let keys = bench.keys(&prepared.facts().keys);
+    let (right, low) = (bench.encrypt(&[1.0], Level(2)), bench.encrypt(&[1.0], Level(1)));
+    assert_eq!(prepared.evaluate(&[], &keys), Err(Error::InputCount { expected: 1, found: 0 }));
+    let refusal = prepared.evaluate(std::slice::from_ref(&low), &keys);
+    assert_eq!(refusal, Err(Error::LevelMismatch { expected: Level(2), found: Level(1) }));
+    let wrong_scale = Ciphertext { scale: bench.params.scale_at(Level(0)), ..right.clone() };
+    assert!(matches!(prepared.evaluate(&[wrong_scale], &keys), Err(Error::ScaleMismatch { .. })));
+    let element = GaloisElement::rotation(&bench.params, 1);
+    let missing = prepared.evaluate(std::slice::from_ref(&right), &EvaluationKeys::new());
+    assert_eq!(missing, Err(Error::MissingGaloisKey { element }));
+    let other = Bench::single(7, 2).encrypt(&[1.0], Level(2));
+    assert_eq!(prepared.evaluate(&[other], &keys), Err(Error::ParamsMismatch));
+    assert_eq!(prepared.evaluate(std::slice::from_ref(&right), &keys), prepared.evaluate(&[right], &keys));
+}

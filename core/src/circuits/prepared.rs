@@ -1,0 +1,192 @@
+//! A program with everything that does not depend on the input done once: all factors encoded,
+//! all schedules made. Owns encoding; what the instructions do is in `encrypted`.
+
+use alloc::{collections::BTreeMap, vec::Vec};
+
+use super::{
+    check::ProgramFacts,
+    encrypted::EncryptedMachine,
+    error::{InstructionError, ProgramError},
+    interpreter,
+    program::{Instruction, Program},
+    schedule::Schedule,
+    transform::LinearTransform,
+};
+use crate::scheme::{Ciphertext, Encoder, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext};
+
+/// A program ready to run on ciphertexts, as often as wanted and on several threads at once.
+#[derive(Clone, Debug)]
+pub struct PreparedProgram {
+    pub(crate) evaluator: Evaluator,
+    /// The program without its tables.
+    pub(crate) code: Program,
+    facts: ProgramFacts,
+    /// Entries of the tables by index and level of the operand.
+    pub(crate) transforms: BTreeMap<(u32, Level), PreparedTransform>,
+    pub(crate) constants: BTreeMap<(u32, Level), PreparedPlaintext>,
+    pub(crate) schedules: BTreeMap<(u32, Level), Schedule>,
+}
+
+/// The diagonals of a linear transform, encoded and grouped by giant step.
+#[derive(Clone, Debug)]
+pub(crate) struct PreparedTransform {
+    /// Ascending, the trivial one left out.
+    pub(crate) baby_rotations: Vec<u32>,
+    pub(crate) giants: Vec<Giant>,
+}
+
+/// `rotate(Σ_baby factor · rotate(input, baby), rotation)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Giant {
+    pub(crate) rotation: u32,
+    /// By baby rotation; each factor is rotated back by the giant one.
+    pub(crate) terms: BTreeMap<u32, PreparedPlaintext>,
+}
+
+impl PreparedProgram {
+    /// Checks a program and encodes all its factors.
+    ///
+    /// Takes one encoding, an FFT and a transform per limb, for each diagonal and constant.
+    ///
+    /// # Errors
+    /// As [`Program::check`].
+    pub fn new(params: &Params, program: &Program) -> Result<Self, ProgramError> {
+        let facts = program.check(params)?;
+        let preparation = Preparation { params, encoder: Encoder::new(params) };
+        let (mut transforms, mut constants, mut schedules) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (at, instruction) in program.instructions.iter().enumerate() {
+            let level = facts.levels[instruction.operands()[0].index()];
+            let refusal = |reason| ProgramError::Instruction { instruction: at, reason };
+            match *instruction {
+                Instruction::LinearTransform { transform, .. } if !transforms.contains_key(&(transform, level)) => {
+                    let diagonals = &program.transforms[transform as usize];
+                    let prepared = preparation.transform(diagonals, level).map_err(refusal)?;
+                    transforms.insert((transform, level), prepared);
+                }
+                Instruction::AddPlain { constant, .. } | Instruction::MultiplyPlain { constant, .. }
+                    if !constants.contains_key(&(constant, level)) =>
+                {
+                    let values = &program.constants[constant as usize];
+                    let prepared = preparation.factors(values, 0, level).map_err(refusal)?;
+                    constants.insert((constant, level), prepared);
+                }
+                Instruction::Polynomial { polynomial, .. } if !schedules.contains_key(&(polynomial, level)) => {
+                    let entry = &program.polynomials[polynomial as usize];
+                    let schedule = Schedule::new(params, entry, level).map_err(refusal)?;
+                    schedules.insert((polynomial, level), schedule);
+                }
+                _ => {}
+            }
+        }
+        let code = Program {
+            inputs: program.inputs,
+            input_level: program.input_level,
+            instructions: program.instructions.clone(),
+            transforms: Vec::new(),
+            constants: Vec::new(),
+            polynomials: Vec::new(),
+            outputs: program.outputs.clone(),
+        };
+        Ok(Self { evaluator: Evaluator::new(params), code, facts, transforms, constants, schedules })
+    }
+
+    /// What the program takes.
+    #[must_use]
+    pub fn facts(&self) -> &ProgramFacts {
+        &self.facts
+    }
+
+    /// The parameter set it was prepared for.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        self.evaluator.params()
+    }
+
+    /// The memory that the encoded factors take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let giants = self.transforms.values().flat_map(|transform| &transform.giants);
+        let factors = giants.flat_map(|giant| giant.terms.values()).chain(self.constants.values());
+        factors.map(|factor| size_of_val(factor.poly.residues())).sum()
+    }
+
+    /// Checks that a set of keys has all that the program needs.
+    ///
+    /// # Errors
+    /// [`Error::MissingRelinearizationKey`], [`Error::MissingGaloisKey`], [`Error::KeyLevelTooLow`].
+    pub fn check_keys(&self, keys: &EvaluationKeys) -> Result<(), Error> {
+        let high_enough = |needed: Level, found: Level| {
+            if found < needed { Err(Error::KeyLevelTooLow { needed, found }) } else { Ok(()) }
+        };
+        if let Some(needed) = self.facts.keys.relinearization {
+            high_enough(needed, keys.relinearization()?.switching_key().level())?;
+        }
+        for (&element, &needed) in &self.facts.keys.galois {
+            high_enough(needed, keys.galois(element)?.switching_key().level())?;
+        }
+        Ok(())
+    }
+
+    /// Runs the program on ciphertexts. Deterministic: equal inputs give equal bits.
+    ///
+    /// # Errors
+    /// [`Error::InputCount`], [`Error::ParamsMismatch`], [`Error::LevelMismatch`] and
+    /// [`Error::ScaleMismatch`] for inputs that do not fit; as [`PreparedProgram::check_keys`].
+    pub fn evaluate(&self, inputs: &[Ciphertext], keys: &EvaluationKeys) -> Result<Vec<Ciphertext>, Error> {
+        self.check_inputs(inputs)?;
+        self.check_keys(keys)?;
+        interpreter::run(&EncryptedMachine::new(self, keys), &self.code, inputs)
+    }
+
+    fn check_inputs(&self, inputs: &[Ciphertext]) -> Result<(), Error> {
+        let expected = self.code.inputs as usize;
+        if inputs.len() != expected {
+            return Err(Error::InputCount { expected, found: inputs.len() });
+        }
+        let level = self.code.input_level;
+        let scale = self.params().scale_at(level);
+        for input in inputs {
+            if input.params_id() != self.params().id() {
+                return Err(Error::ParamsMismatch);
+            }
+            if input.level() != level {
+                return Err(Error::LevelMismatch { expected: level, found: input.level() });
+            }
+            if !scale.matches(input.scale()) {
+                return Err(Error::ScaleMismatch { expected: scale, found: input.scale() });
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Preparation<'a> {
+    params: &'a Params,
+    encoder: Encoder,
+}
+
+impl Preparation<'_> {
+    fn transform(&self, transform: &LinearTransform, level: Level) -> Result<PreparedTransform, InstructionError> {
+        let mut giants: BTreeMap<u32, BTreeMap<u32, PreparedPlaintext>> = BTreeMap::new();
+        for (&rotation, diagonal) in &transform.diagonals {
+            let (giant, baby) = transform.split(rotation);
+            let factors = self.factors(diagonal, giant, level)?;
+            giants.entry(giant).or_default().insert(baby, factors);
+        }
+        Ok(PreparedTransform {
+            baby_rotations: transform.baby_rotations().into_iter().collect(),
+            giants: giants.into_iter().map(|(rotation, terms)| Giant { rotation, terms }).collect(),
+        })
+    }
+
+    /// Encodes periodic values, rotated to the right, at the scale of the level.
+    fn factors(&self, values: &[f64], right: u32, level: Level) -> Result<PreparedPlaintext, InstructionError> {
+        let slots = self.params.slots();
+        let start = slots - right as usize;
+        let spread: Vec<f64> = (start..start + slots).map(|slot| values[slot % values.len()]).collect();
+        // What the check let through can exceed the range by rounding only.
+        let scale = self.params.scale_at(level);
+        let plaintext = self.encoder.encode_real(&spread, level, scale);
+        plaintext.map(|p| self.encoder.prepare(&p)).map_err(|_| InstructionError::ValueOutOfRange { log2: 62.0 })
+    }
+}
