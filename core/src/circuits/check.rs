@@ -1,6 +1,9 @@
 //! What a program takes, found without running it; and the refusal of everything that could not
 //! run. Invariant: a program that passes never panics and never runs out of levels.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::vec::Vec;
 
 use super::{
@@ -45,7 +48,8 @@ impl Program {
             return Err(ProgramError::InputLevel { max: params.max_level(), found: self.input_level });
         }
         let levels = alloc::vec![self.input_level; self.inputs as usize];
-        let mut check = Check { params, program: self, facts: ProgramFacts { levels, ..ProgramFacts::default() } };
+        let mut check =
+            Check { params, program: self, facts: ProgramFacts { levels, ..ProgramFacts::default() } };
         for (at, instruction) in self.instructions.iter().enumerate() {
             let level = check.level_after(instruction).map_err(refusal(at))?;
             check.facts.levels.push(level);
@@ -78,13 +82,19 @@ impl Program {
             self.check_indices(slots, at, instruction).map_err(refusal(at))?;
         }
         let registers = self.registers();
-        if let Some((output, &found)) = self.outputs.iter().enumerate().find(|(_, r)| r.index() >= registers) {
+        if let Some((output, &found)) = self.outputs.iter().enumerate().find(|(_, r)| r.index() >= registers)
+        {
             return Err(ProgramError::Output { output, registers, found });
         }
         if self.outputs.is_empty() { Err(ProgramError::NoOutput) } else { Ok(()) }
     }
 
-    fn check_indices(&self, slots: usize, at: usize, instruction: &Instruction) -> Result<(), InstructionError> {
+    fn check_indices(
+        &self,
+        slots: usize,
+        at: usize,
+        instruction: &Instruction,
+    ) -> Result<(), InstructionError> {
         let defined = self.inputs as usize + at;
         if let Some(found) = instruction.operands().into_iter().find(|operand| operand.index() >= defined) {
             return Err(InstructionError::UnknownRegister { defined, found });

@@ -7,11 +7,7 @@ mod tests;
 
 use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 
-use super::{
-    interpreter::Machine,
-    prepared::PreparedProgram,
-    schedule,
-};
+use super::{interpreter::Machine, prepared::PreparedProgram, schedule};
 use crate::scheme::{
     Ciphertext, Error, EvaluationKeys, Evaluator, GaloisElement, GaloisKey, Level, PreparedPlaintext,
 };

@@ -192,7 +192,10 @@ impl fmt::Display for InstructionError {
                 "the operands are at levels {left} and {right}; drop the higher one to the lower level first"
             ),
             Self::LevelExhausted { needed, found } => {
-                write!(f, "it takes {needed} levels, but the operand is at level {found}; use a longer modulus chain")
+                write!(
+                    f,
+                    "it takes {needed} levels, but the operand is at level {found}; use a longer modulus chain"
+                )
             }
             Self::LevelAbove { max, found } => {
                 write!(f, "level {found} is above {max}, the level of the operand")

@@ -34,7 +34,8 @@ pub(crate) fn run<M: Machine>(
     inputs: &[M::Value],
 ) -> Result<Vec<M::Value>, M::Error> {
     let last_uses = program.last_uses();
-    let mut registers: Vec<Option<Cow<'_, M::Value>>> = inputs.iter().map(|input| Some(Cow::Borrowed(input))).collect();
+    let mut registers: Vec<Option<Cow<'_, M::Value>>> =
+        inputs.iter().map(|input| Some(Cow::Borrowed(input))).collect();
     for (at, instruction) in program.instructions.iter().enumerate() {
         let result = execute(machine, instruction, &registers)?;
         for operand in instruction.operands() {
@@ -58,7 +59,9 @@ fn execute<M: Machine>(
         registers[register.index()].as_deref().expect("a register lives until its last use")
     };
     match instruction {
-        Instruction::LinearTransform { input, transform } => machine.linear_transform(value(*input), *transform),
+        Instruction::LinearTransform { input, transform } => {
+            machine.linear_transform(value(*input), *transform)
+        }
         Instruction::RotateSum { input, steps } => machine.rotate_sum(value(*input), steps),
         Instruction::AddPlain { input, constant } => machine.add_plain(value(*input), *constant),
         Instruction::MultiplyPlain { input, constant } => machine.multiply_plain(value(*input), *constant),

@@ -50,7 +50,9 @@ pub enum LayoutError {
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyAxis { axis } => write!(f, "axis {axis} has extent 0; an axis takes at least one value"),
+            Self::EmptyAxis { axis } => {
+                write!(f, "axis {axis} has extent 0; an axis takes at least one value")
+            }
             Self::Period { slots, found } => {
                 write!(f, "the product of the extents, {found}, must divide the number of slots, {slots}")
             }
@@ -160,7 +162,10 @@ mod tests {
     #[test]
     fn slot_of_is_the_first_slot_of_an_element() {
         let layout = layout(&[(2, 1), (4, 0), (2, 2)]);
-        assert_eq!((0..5).map(|e| layout.slot_of(e)).collect::<Vec<_>>(), [Some(0), Some(1), Some(8), Some(9), None]);
+        assert_eq!(
+            (0..5).map(|e| layout.slot_of(e)).collect::<Vec<_>>(),
+            [Some(0), Some(1), Some(8), Some(9), None]
+        );
     }
 
     #[test]
@@ -177,7 +182,10 @@ mod tests {
             layout(&[(u32::MAX, 1), (u32::MAX, 1), (u32::MAX, 1)]).validate(8, 3),
             Err(LayoutError::Period { slots: 8, found: usize::MAX })
         );
-        assert_eq!(layout(&[(8, 1)]).validate(8, usize::MAX), Err(LayoutError::MissingElement { element: 8 }));
+        assert_eq!(
+            layout(&[(8, 1)]).validate(8, usize::MAX),
+            Err(LayoutError::MissingElement { element: 8 })
+        );
         assert_eq!(layout(&[(4, 2)]).validate(8, 4), Err(LayoutError::MissingElement { element: 1 }));
     }
 }

@@ -57,7 +57,8 @@ impl Plan {
             root.collect_powers(&mut powers);
             Self { recurrence, powers: close(recurrence, powers), root }
         };
-        let cheapest = (1..=depth).map(candidate).min_by_key(|plan| (plan.relinearizations(), plan.multiplications()));
+        let cheapest =
+            (1..=depth).map(candidate).min_by_key(|plan| (plan.relinearizations(), plan.multiplications()));
         cheapest.unwrap_or_else(|| candidate(1))
     }
 
@@ -109,7 +110,9 @@ impl Node {
             let (quotient, remainder) = divide(recurrence, &coefficients, n);
             match quotient[..] {
                 [constant] => node.direct.push((n, constant)),
-                _ => node.products.push((n, Box::new(Self::new(recurrence, quotient, depth - 1, log_babies)))),
+                _ => {
+                    node.products.push((n, Box::new(Self::new(recurrence, quotient, depth - 1, log_babies))))
+                }
             }
             coefficients = remainder;
         }
@@ -169,7 +172,8 @@ mod tests {
             value(plan.recurrence, n, x)
         };
         let direct: f64 = node.direct.iter().map(|&(n, c)| c * power(n)).sum();
-        let products: f64 = node.products.iter().map(|(n, quotient)| power(*n) * evaluate(plan, quotient, x)).sum();
+        let products: f64 =
+            node.products.iter().map(|(n, quotient)| power(*n) * evaluate(plan, quotient, x)).sum();
         node.constant + direct + products
     }
 
@@ -194,7 +198,8 @@ mod tests {
                 (Recurrence::Power, PolynomialBasis::Power),
                 (Recurrence::Chebyshev, PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 }),
             ] {
-                let coefficients: Vec<f64> = (0..=degree).map(|i| ((i * i + 3) % 11) as f64 / 8.0 - 0.6).collect();
+                let coefficients: Vec<f64> =
+                    (0..=degree).map(|i| ((i * i + 3) % 11) as f64 / 8.0 - 0.6).collect();
                 let plan = plan_of(recurrence, &coefficients);
                 assert_depths(&plan.root);
                 let polynomial = Polynomial { basis, coefficients };
@@ -208,7 +213,8 @@ mod tests {
 
     #[test]
     fn takes_few_key_switches() {
-        let counts = |degree: usize| plan_of(Recurrence::Chebyshev, &vec![1.0; degree + 1]).relinearizations();
+        let counts =
+            |degree: usize| plan_of(Recurrence::Chebyshev, &vec![1.0; degree + 1]).relinearizations();
         assert_eq!([1, 2, 3, 7, 15, 31, 63].map(counts), [0, 1, 2, 4, 6, 8, 10]);
     }
 

@@ -52,7 +52,9 @@ impl fmt::Display for PolynomialError {
         match self {
             Self::Constant => f.write_str("it is constant; use its value instead"),
             Self::NotFinite { index } => write!(f, "coefficient {index} is not a finite number"),
-            Self::Interval { low, high } => write!(f, "the interval from {low} to {high} cannot be mapped to -1 to 1"),
+            Self::Interval { low, high } => {
+                write!(f, "the interval from {low} to {high} cannot be mapped to -1 to 1")
+            }
         }
     }
 }
@@ -96,7 +98,11 @@ impl Polynomial {
         }
         if let PolynomialBasis::Chebyshev { low, high } = self.basis {
             let map = Substitution::onto_unit(low, high);
-            if low.is_nan() || high.is_nan() || low >= high || !(map.factor.is_normal() && map.offset.is_finite()) {
+            if low.is_nan()
+                || high.is_nan()
+                || low >= high
+                || !(map.factor.is_normal() && map.offset.is_finite())
+            {
                 return Err(PolynomialError::Interval { low, high });
             }
         }
@@ -237,7 +243,9 @@ mod tests {
         assert_eq!(power(&[]).validate(), Err(PolynomialError::Constant));
         assert_eq!(power(&[1.0, 0.0]).validate(), Err(PolynomialError::Constant));
         assert_eq!(power(&[1.0, f64::INFINITY]).validate(), Err(PolynomialError::NotFinite { index: 1 }));
-        for (low, high) in [(1.0, 1.0), (2.0, 1.0), (0.0, f64::INFINITY), (-f64::MAX, f64::MAX), (0.0, 5e-324)] {
+        for (low, high) in
+            [(1.0, 1.0), (2.0, 1.0), (0.0, f64::INFINITY), (-f64::MAX, f64::MAX), (0.0, 5e-324)]
+        {
             let refusal = chebyshev(low, high, &[0.0, 1.0]).validate();
             assert_eq!(refusal, Err(PolynomialError::Interval { low, high }));
         }

@@ -12,7 +12,9 @@ use super::{
     schedule::Schedule,
     transform::LinearTransform,
 };
-use crate::scheme::{Ciphertext, Encoder, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext};
+use crate::scheme::{
+    Ciphertext, Encoder, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext,
+};
 
 /// A program ready to run on ciphertexts, as often as wanted and on several threads at once.
 #[derive(Clone, Debug)]
@@ -53,12 +55,15 @@ impl PreparedProgram {
     pub fn new(params: &Params, program: &Program) -> Result<Self, ProgramError> {
         let facts = program.check(params)?;
         let preparation = Preparation { params, encoder: Encoder::new(params) };
-        let (mut transforms, mut constants, mut schedules) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut transforms, mut constants, mut schedules) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (at, instruction) in program.instructions.iter().enumerate() {
             let level = facts.levels[instruction.operands()[0].index()];
             let refusal = |reason| ProgramError::Instruction { instruction: at, reason };
             match *instruction {
-                Instruction::LinearTransform { transform, .. } if !transforms.contains_key(&(transform, level)) => {
+                Instruction::LinearTransform { transform, .. }
+                    if !transforms.contains_key(&(transform, level)) =>
+                {
                     let diagonals = &program.transforms[transform as usize];
                     let prepared = preparation.transform(diagonals, level).map_err(refusal)?;
                     transforms.insert((transform, level), prepared);
@@ -70,7 +75,9 @@ impl PreparedProgram {
                     let prepared = preparation.factors(values, 0, level).map_err(refusal)?;
                     constants.insert((constant, level), prepared);
                 }
-                Instruction::Polynomial { polynomial, .. } if !schedules.contains_key(&(polynomial, level)) => {
+                Instruction::Polynomial { polynomial, .. }
+                    if !schedules.contains_key(&(polynomial, level)) =>
+                {
                     let entry = &program.polynomials[polynomial as usize];
                     let schedule = Schedule::new(params, entry, level).map_err(refusal)?;
                     schedules.insert((polynomial, level), schedule);
@@ -166,7 +173,11 @@ struct Preparation<'a> {
 }
 
 impl Preparation<'_> {
-    fn transform(&self, transform: &LinearTransform, level: Level) -> Result<PreparedTransform, InstructionError> {
+    fn transform(
+        &self,
+        transform: &LinearTransform,
+        level: Level,
+    ) -> Result<PreparedTransform, InstructionError> {
         let mut giants: BTreeMap<u32, BTreeMap<u32, PreparedPlaintext>> = BTreeMap::new();
         for (&rotation, diagonal) in &transform.diagonals {
             let (giant, baby) = transform.split(rotation);
@@ -180,13 +191,20 @@ impl Preparation<'_> {
     }
 
     /// Encodes periodic values, rotated to the right, at the scale of the level.
-    fn factors(&self, values: &[f64], right: u32, level: Level) -> Result<PreparedPlaintext, InstructionError> {
+    fn factors(
+        &self,
+        values: &[f64],
+        right: u32,
+        level: Level,
+    ) -> Result<PreparedPlaintext, InstructionError> {
         let slots = self.params.slots();
         let start = slots - right as usize;
         let spread: Vec<f64> = (start..start + slots).map(|slot| values[slot % values.len()]).collect();
         // What the check let through can exceed the range by rounding only.
         let scale = self.params.scale_at(level);
         let plaintext = self.encoder.encode_real(&spread, level, scale);
-        plaintext.map(|p| self.encoder.prepare(&p)).map_err(|_| InstructionError::ValueOutOfRange { log2: 62.0 })
+        plaintext
+            .map(|p| self.encoder.prepare(&p))
+            .map_err(|_| InstructionError::ValueOutOfRange { log2: 62.0 })
     }
 }

@@ -71,7 +71,11 @@ impl Schedule {
     /// # Errors
     /// [`InstructionError::LevelExhausted`], [`InstructionError::ScaleOutOfRange`],
     /// [`InstructionError::ValueOutOfRange`].
-    pub(crate) fn new(params: &Params, polynomial: &Polynomial, level: Level) -> Result<Self, InstructionError> {
+    pub(crate) fn new(
+        params: &Params,
+        polynomial: &Polynomial,
+        level: Level,
+    ) -> Result<Self, InstructionError> {
         let (depth, reduced) = (polynomial.depth(), polynomial.reduced());
         if depth > u32::from(level.0) {
             return Err(InstructionError::LevelExhausted { needed: depth, found: level });
@@ -88,7 +92,8 @@ impl Schedule {
         let plan = Plan::new(reduced.recurrence, &reduced.coefficients, u32::from(argument.0 - target.0));
         let mut scales = Scales { params, argument, scales: BTreeMap::new() };
         scales.scales.insert(1, params.scale_at(argument));
-        let powers = plan.powers.iter().map(|&n| scales.power(plan.recurrence, n)).collect::<Result<_, _>>()?;
+        let powers =
+            plan.powers.iter().map(|&n| scales.power(plan.recurrence, n)).collect::<Result<_, _>>()?;
         let root = scales.sum(&plan.root, params.scale_at(target))?;
         Ok(Self { substitution, plan, powers, root })
     }
@@ -144,7 +149,9 @@ impl Scales<'_> {
         match (double, a - b) {
             (false, _) => {}
             (true, 0) => offset = -1.0,
-            (true, c) => correction = Some((c, factor(-1.0, to_scale(product_scale / self.scales[&c].value())?)?)),
+            (true, c) => {
+                correction = Some((c, factor(-1.0, to_scale(product_scale / self.scales[&c].value())?)?))
+            }
         }
         Ok(Power { index, factors: (a, b), double, correction, offset, level })
     }
@@ -153,7 +160,8 @@ impl Scales<'_> {
         let level = Level(self.argument.0 - node.depth as u8 + 1);
         let sum_scale = scale.value() * self.params.level_divisor(level);
         let missing = |n: usize| to_scale(sum_scale / self.scales[&n].value());
-        let direct = node.direct.iter().map(|&(n, c)| Ok((n, factor(c, missing(n)?)?))).collect::<Result<_, _>>()?;
+        let direct =
+            node.direct.iter().map(|&(n, c)| Ok((n, factor(c, missing(n)?)?))).collect::<Result<_, _>>()?;
         let quotients = node.products.iter().map(|(n, quotient)| Ok((*n, self.sum(quotient, missing(*n)?)?)));
         let products = quotients.collect::<Result<_, _>>()?;
         check_value(node.constant, scale)?;
@@ -163,7 +171,11 @@ impl Scales<'_> {
 
 /// Tells whether going from one level's scale to another's takes a product with 1 at a scale that
 /// makes up the difference, and a rescaling; else discarding limbs is enough.
-pub(crate) fn drop_takes_rescaling(params: &Params, from: Level, to: Level) -> Result<bool, InstructionError> {
+pub(crate) fn drop_takes_rescaling(
+    params: &Params,
+    from: Level,
+    to: Level,
+) -> Result<bool, InstructionError> {
     if params.scale_at(from).matches(params.scale_at(to)) {
         return Ok(false);
     }
@@ -174,7 +186,11 @@ pub(crate) fn drop_takes_rescaling(params: &Params, from: Level, to: Level) -> R
 /// Checks that a value can be encoded.
 pub(crate) fn check_value(value: f64, scale: Scale) -> Result<(), InstructionError> {
     let product = value.abs() * scale.value();
-    if product < MAX_VALUE { Ok(()) } else { Err(InstructionError::ValueOutOfRange { log2: libm::log2(product) }) }
+    if product < MAX_VALUE {
+        Ok(())
+    } else {
+        Err(InstructionError::ValueOutOfRange { log2: libm::log2(product) })
+    }
 }
 
 fn factor(value: f64, scale: Scale) -> Result<Factor, InstructionError> {

@@ -185,9 +185,15 @@ mod tests {
         assert_eq!(refusal(&[], 1), Err(TransformError::Empty));
         assert_eq!(refusal(&[(0, &[1.0])], 0), Err(TransformError::BabySteps { slots: 8, found: 0 }));
         assert_eq!(refusal(&[(0, &[1.0])], 9), Err(TransformError::BabySteps { slots: 8, found: 9 }));
-        assert_eq!(refusal(&[(u32::MAX, &[1.0])], 1), Err(TransformError::Rotation { slots: 8, found: u32::MAX }));
+        assert_eq!(
+            refusal(&[(u32::MAX, &[1.0])], 1),
+            Err(TransformError::Rotation { slots: 8, found: u32::MAX })
+        );
         assert_eq!(refusal(&[(3, &[])], 1), Err(TransformError::Period { rotation: 3, slots: 8, found: 0 }));
-        assert_eq!(refusal(&[(3, &[1.0; 3])], 1), Err(TransformError::Period { rotation: 3, slots: 8, found: 3 }));
+        assert_eq!(
+            refusal(&[(3, &[1.0; 3])], 1),
+            Err(TransformError::Period { rotation: 3, slots: 8, found: 3 })
+        );
         assert_eq!(
             refusal(&[(3, &[1.0, f64::NAN])], 1),
             Err(TransformError::NotFinite { rotation: 3, index: 1 })

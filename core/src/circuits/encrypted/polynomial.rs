@@ -13,7 +13,11 @@ use crate::{
 type Powers<'a> = BTreeMap<usize, Cow<'a, Ciphertext>>;
 
 impl EncryptedMachine<'_> {
-    pub(super) fn evaluate_schedule(&self, input: &Ciphertext, schedule: &Schedule) -> Result<Ciphertext, Error> {
+    pub(super) fn evaluate_schedule(
+        &self,
+        input: &Ciphertext,
+        schedule: &Schedule,
+    ) -> Result<Ciphertext, Error> {
         let argument = match schedule.substitution {
             None => Cow::Borrowed(input),
             Some((Factor { value, scale }, offset)) => {
@@ -52,7 +56,8 @@ impl EncryptedMachine<'_> {
         let at_level = |index: usize| self.limbs_of(&powers[&index], sum.level);
         let mut products: Option<TensorCiphertext> = None;
         for (index, quotient) in &sum.products {
-            let product = self.evaluator.multiply(&self.sum(quotient, powers)?, at_level(*index)?.as_ref())?;
+            let product =
+                self.evaluator.multiply(&self.sum(quotient, powers)?, at_level(*index)?.as_ref())?;
             match &mut products {
                 Some(products) => self.add_tensor_assign(products, &product),
                 None => products = Some(product),
