@@ -1,18 +1,18 @@
-//! Bytes of parameters, keys and ciphertexts: packed, canonical, strictly decoded.
+//! Bytes of parameters, keys and ciphertexts: packed, canonical, strictly decoded. Normative
+//! description: `docs/wire-format.md`.
+//!
+//! Every decoder checks the whole header and the exact length before it allocates, then every
+//! residue. Decoding and encoding again gives the same bytes.
 
-use alloc::vec::Vec;
+mod error;
+mod header;
+mod packing;
 
-use crate::scheme::ParamsSpec;
+mod ciphertext;
+mod keys;
+mod params;
+mod result;
 
-/// The canonical encoding of a parameter set, which its identifier is the hash of.
-pub(crate) fn encode_params(spec: &ParamsSpec) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    bytes.push(spec.log_degree);
-    bytes.push(spec.digit_primes);
-    bytes.extend(spec.scale.to_bits().to_le_bytes());
-    for group in spec.levels.iter().chain([&spec.special_primes]) {
-        bytes.push(group.len() as u8);
-        group.iter().for_each(|q| bytes.extend(q.to_le_bytes()));
-    }
-    bytes
-}
+pub use error::DecodeError;
+pub use header::{Kind, identify};
+pub(crate) use params::encode_params;

@@ -1,0 +1,134 @@
+//! Ciphertexts: seeded ones as clients send them, and whole ones.
+
+use alloc::vec::Vec;
+
+use super::{
+    error::DecodeError,
+    header::{HEADER, Header, Kind, body},
+    packing::{moduli, poly_len, read_poly, write_poly},
+};
+use crate::scheme::{Ciphertext, Level, Params, SeededCiphertext, Scale, Seed};
+
+/// The bytes of a seed.
+pub(super) const SEED: usize = 32;
+
+/// Reads a seed from the front of `bytes`, which is long enough.
+pub(super) fn read_seed(bytes: &mut &[u8]) -> Seed {
+    let (front, rest) = bytes.split_at(SEED);
+    *bytes = rest;
+    let mut seed = [0; SEED];
+    seed.copy_from_slice(front);
+    Seed::new(seed)
+}
+
+/// Checks that a ciphertext is at a level and at exactly that level's scale.
+fn expect_at(params: &Params, expected: Level, level: Level, scale: Scale) -> Result<(), DecodeError> {
+    if level != expected {
+        return Err(DecodeError::LevelMismatch { expected, found: level });
+    }
+    let wanted = params.scale_at(expected);
+    if scale.value().to_bits() != wanted.value().to_bits() {
+        return Err(DecodeError::ScaleMismatch { expected: wanted, found: scale });
+    }
+    Ok(())
+}
+
+impl SeededCiphertext {
+    /// The length of the encoding at `level`: 84 bytes and one polynomial.
+    ///
+    /// # Panics
+    /// When `level` does not exist.
+    #[must_use]
+    pub fn encoded_len(params: &Params, level: Level) -> usize {
+        HEADER + SEED + poly_len(params, moduli(params, level, false), 0)
+    }
+
+    /// Encodes.
+    #[must_use]
+    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+        let header = Header::of_ciphertext(self.level, self.scale);
+        let total = Self::encoded_len(params, self.level);
+        let mut bytes = header.write(Kind::SeededCiphertext, self.params_id, total);
+        bytes.extend(self.seed.as_bytes());
+        write_poly(&mut bytes, &self.c0, moduli(params, self.level, false), 0);
+        bytes
+    }
+
+    /// Decodes strictly.
+    ///
+    /// # Errors
+    /// The first [`DecodeError`] that applies, header first.
+    pub fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (level, scale) = read_header(params, Kind::SeededCiphertext, bytes)?;
+        let mut body = body(bytes, Self::encoded_len(params, level))?;
+        let seed = read_seed(&mut body);
+        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let c0 = read_poly(params, &mut body, limbs.iter().copied(), 0, 0)?;
+        Ok(Self { params_id: params.id(), level, scale, c0, seed })
+    }
+
+    /// Decodes what must be at `level` and at exactly that level's scale.
+    ///
+    /// # Errors
+    /// As [`SeededCiphertext::from_bytes`]; [`DecodeError::LevelMismatch`],
+    /// [`DecodeError::ScaleMismatch`].
+    pub fn from_bytes_at(params: &Params, level: Level, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let ciphertext = Self::from_bytes(params, bytes)?;
+        expect_at(params, level, ciphertext.level, ciphertext.scale)?;
+        Ok(ciphertext)
+    }
+}
+
+impl Ciphertext {
+    /// The length of the encoding at `level`: 52 bytes and two polynomials.
+    ///
+    /// # Panics
+    /// When `level` does not exist.
+    #[must_use]
+    pub fn encoded_len(params: &Params, level: Level) -> usize {
+        HEADER + 2 * poly_len(params, moduli(params, level, false), 0)
+    }
+
+    /// Encodes.
+    #[must_use]
+    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+        let header = Header::of_ciphertext(self.level, self.scale);
+        let total = Self::encoded_len(params, self.level);
+        let mut bytes = header.write(Kind::Ciphertext, self.params_id, total);
+        for half in [&self.c0, &self.c1] {
+            write_poly(&mut bytes, half, moduli(params, self.level, false), 0);
+        }
+        bytes
+    }
+
+    /// Decodes strictly; a ciphertext with `c₁ = 0` is refused.
+    ///
+    /// # Errors
+    /// The first [`DecodeError`] that applies, header first.
+    pub fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (level, scale) = read_header(params, Kind::Ciphertext, bytes)?;
+        let mut body = body(bytes, Self::encoded_len(params, level))?;
+        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let c0 = read_poly(params, &mut body, limbs.iter().copied(), 0, 0)?;
+        let c1 = read_poly(params, &mut body, limbs.iter().copied(), 0, limbs.len())?;
+        let ciphertext = Self { params_id: params.id(), level, scale, c0, c1 };
+        if ciphertext.is_transparent() { Err(DecodeError::Transparent) } else { Ok(ciphertext) }
+    }
+
+    /// Decodes what must be at `level` and at exactly that level's scale.
+    ///
+    /// # Errors
+    /// As [`Ciphertext::from_bytes`]; [`DecodeError::LevelMismatch`], [`DecodeError::ScaleMismatch`].
+    pub fn from_bytes_at(params: &Params, level: Level, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let ciphertext = Self::from_bytes(params, bytes)?;
+        expect_at(params, level, ciphertext.level, ciphertext.scale)?;
+        Ok(ciphertext)
+    }
+}
+
+fn read_header(params: &Params, kind: Kind, bytes: &[u8]) -> Result<(Level, Scale), DecodeError> {
+    let header = Header::read(params, kind, bytes)?;
+    header.no_dropped_bits()?;
+    header.no_argument()?;
+    Ok((header.level, header.scale()?))
+}

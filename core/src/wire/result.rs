@@ -1,0 +1,64 @@
+//! The ciphertexts of a result.
+
+use alloc::vec::Vec;
+
+use super::{
+    error::DecodeError,
+    header::{HEADER, Header, Kind, body},
+    packing::{moduli, poly_len, read_poly, write_poly},
+};
+use crate::scheme::{Level, Params, ResultCiphertexts};
+
+/// More than any model answers; keeps lengths far from overflow.
+const MAX_COUNT: u32 = 1 << 12;
+
+impl ResultCiphertexts {
+    /// The length of the encoding: 52 bytes, and per ciphertext two polynomials at `level` whose
+    /// residues lost `dropped_bits`.
+    ///
+    /// # Panics
+    /// When `level` does not exist or residues would lose all bits.
+    #[must_use]
+    pub fn encoded_len(params: &Params, level: Level, dropped_bits: u8, count: usize) -> usize {
+        HEADER + 2 * count * poly_len(params, moduli(params, level, false), dropped_bits)
+    }
+
+    /// Encodes.
+    #[must_use]
+    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+        let mut header = Header::of_ciphertext(self.level, self.scale);
+        header.dropped_bits = self.dropped_bits;
+        header.argument = self.ciphertexts.len() as u32;
+        let total = Self::encoded_len(params, self.level, self.dropped_bits, self.ciphertexts.len());
+        let mut bytes = header.write(Kind::ResultCiphertexts, self.params_id, total);
+        for half in self.ciphertexts.iter().flatten() {
+            write_poly(&mut bytes, half, moduli(params, self.level, false), self.dropped_bits);
+        }
+        bytes
+    }
+
+    /// Decodes strictly.
+    ///
+    /// # Errors
+    /// The first [`DecodeError`] that applies, header first.
+    pub fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let header = Header::read(params, Kind::ResultCiphertexts, bytes)?;
+        let (level, scale, dropped_bits) = (header.level, header.scale()?, header.dropped_bits);
+        let max = Self::max_dropped_bits(params, level);
+        if dropped_bits > max {
+            return Err(DecodeError::InvalidDroppedBits { max, found: dropped_bits });
+        }
+        if !(1..=MAX_COUNT).contains(&header.argument) {
+            return Err(DecodeError::InvalidCount { max: MAX_COUNT, found: header.argument });
+        }
+        let count = header.argument as usize;
+        let mut body = body(bytes, Self::encoded_len(params, level, dropped_bits, count))?;
+        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let mut read = |poly: usize| {
+            read_poly(params, &mut body, limbs.iter().copied(), dropped_bits, poly * limbs.len())
+        };
+        let ciphertexts =
+            (0..count).map(|i| Ok([read(2 * i)?, read(2 * i + 1)?])).collect::<Result<_, DecodeError>>()?;
+        Ok(Self { params_id: params.id(), level, scale, dropped_bits, ciphertexts })
+    }
+}
