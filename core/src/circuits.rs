@@ -10,19 +10,26 @@ mod polynomial;
 mod transform;
 
 // programs, and what can be wrong with them
-mod error;
 mod program;
+
+mod error;
 
 // what running one takes, known before it runs
 mod plan;
+
 mod schedule;
+
 mod check;
 
-// running one
+// running one in the clear
 mod interpreter;
+
 mod clear;
-mod encrypted;
+
+// running one on ciphertexts
 mod prepared;
+
+mod encrypted;
 
 pub use check::ProgramFacts;
 pub use error::{InstructionError, ProgramError};

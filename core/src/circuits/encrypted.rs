@@ -7,10 +7,27 @@ mod tests;
 
 use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 
-use super::{interpreter::Machine, prepared::PreparedProgram, schedule};
+use super::{
+    interpreter::{self, Machine},
+    prepared::PreparedProgram,
+    schedule,
+};
 use crate::scheme::{
     Ciphertext, Error, EvaluationKeys, Evaluator, GaloisElement, GaloisKey, Level, PreparedPlaintext,
 };
+
+impl PreparedProgram {
+    /// Runs the program on ciphertexts. Deterministic: equal inputs give equal bits.
+    ///
+    /// # Errors
+    /// [`Error::InputCount`], [`Error::ParamsMismatch`], [`Error::LevelMismatch`] and
+    /// [`Error::ScaleMismatch`] for inputs that do not fit; as [`PreparedProgram::check_keys`].
+    pub fn evaluate(&self, inputs: &[Ciphertext], keys: &EvaluationKeys) -> Result<Vec<Ciphertext>, Error> {
+        self.check_inputs(inputs)?;
+        self.check_keys(keys)?;
+        interpreter::run(&EncryptedMachine::new(self, keys), &self.code, inputs)
+    }
+}
 
 /// Runs a prepared program with somebody's keys.
 pub(crate) struct EncryptedMachine<'a> {

@@ -5,9 +5,7 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     check::ProgramFacts,
-    encrypted::EncryptedMachine,
     error::{InstructionError, ProgramError},
-    interpreter,
     program::{Instruction, Program},
     schedule::Schedule,
     transform::LinearTransform,
@@ -134,18 +132,7 @@ impl PreparedProgram {
         Ok(())
     }
 
-    /// Runs the program on ciphertexts. Deterministic: equal inputs give equal bits.
-    ///
-    /// # Errors
-    /// [`Error::InputCount`], [`Error::ParamsMismatch`], [`Error::LevelMismatch`] and
-    /// [`Error::ScaleMismatch`] for inputs that do not fit; as [`PreparedProgram::check_keys`].
-    pub fn evaluate(&self, inputs: &[Ciphertext], keys: &EvaluationKeys) -> Result<Vec<Ciphertext>, Error> {
-        self.check_inputs(inputs)?;
-        self.check_keys(keys)?;
-        interpreter::run(&EncryptedMachine::new(self, keys), &self.code, inputs)
-    }
-
-    fn check_inputs(&self, inputs: &[Ciphertext]) -> Result<(), Error> {
+    pub(crate) fn check_inputs(&self, inputs: &[Ciphertext]) -> Result<(), Error> {
         let expected = self.code.inputs as usize;
         if inputs.len() != expected {
             return Err(Error::InputCount { expected, found: inputs.len() });
