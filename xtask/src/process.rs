@@ -1,6 +1,7 @@
 //! Starting other programs so that none outlives this one.
 
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,12 +10,15 @@ use crate::error::TaskError;
 
 /// How often a waiting task looks whether its child has ended.
 const POLL: Duration = Duration::from_millis(20);
+/// How long after a child's end the signal that ended it may reach us.
+const SIGNAL_DELAY: Duration = Duration::from_millis(100);
 /// How long a child may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(3);
 
 type Shared = Arc<Mutex<Child>>;
 
 static CHILDREN: Mutex<Vec<Shared>> = Mutex::new(Vec::new());
+static STOPPING: AtomicBool = AtomicBool::new(false);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -23,6 +27,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Installs the handler that ends every child, then this process, on Ctrl-C or a request to terminate.
 pub(crate) fn stop_children_on_signal() {
     let installed = ctrlc::set_handler(|| {
+        STOPPING.store(true, Ordering::SeqCst);
         let children = std::mem::take(&mut *lock(&CHILDREN));
         for child in &children {
             stop(child);
@@ -57,6 +62,14 @@ fn stop(child: &Shared) {
     let _ = child.wait();
 }
 
+/// Keeps a task from going on with its next step, or reporting a failure, while the signal handler ends it.
+fn wait_if_stopping() {
+    thread::sleep(SIGNAL_DELAY);
+    while STOPPING.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
+
 /// A child process that ends with this value.
 pub(crate) struct Running {
     child: Shared,
@@ -77,6 +90,7 @@ impl Running {
             match self.ended()? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => {
+                    wait_if_stopping();
                     return Err(TaskError::Failed {
                         command: self.command.clone(),
                         status: status.to_string(),
