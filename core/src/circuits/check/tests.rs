@@ -76,7 +76,7 @@ fn states_levels_keys_and_costs() {
     // T₂, T₄ and one sum of products: degree 7 takes four relinearizations with T₃.
     assert_eq!((facts.key_switches, facts.hoisted), (5 + 1 + 4, 1));
     assert_eq!(facts.plain_multiplications, 4);
-    assert!(facts.multiplications >= 1 + 4 && facts.rescalings >= 1 + 1 + 1 + 3);
+    assert!(facts.multiplications > 4 && facts.rescalings > 5);
 }
 
 #[test]
