@@ -1,0 +1,219 @@
+//! The secret key of one client for one model, and what is done with it.
+
+use std::{fmt, str::FromStr};
+
+use ckks_core::{
+    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params, ResultCiphertexts,
+    SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::ClientError,
+    postprocess::Postprocessing,
+    spec::{ModelSpec, ParameterSpec},
+};
+
+/// The name of an evaluation key in the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyName {
+    /// `relinearization`.
+    Relinearization,
+    /// `galois-<element>`.
+    Galois(u32),
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relinearization => f.write_str("relinearization"),
+            Self::Galois(element) => write!(f, "galois-{element}"),
+        }
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = ClientError;
+
+    fn from_str(name: &str) -> Result<Self, ClientError> {
+        let galois = || name.strip_prefix("galois-")?.parse().ok().map(Self::Galois);
+        let parsed = if name == "relinearization" { Some(Self::Relinearization) } else { galois() };
+        // Only the canonical spelling: no sign, no leading zeros.
+        let canonical = parsed.filter(|parsed| parsed.to_string() == name);
+        canonical.ok_or_else(|| ClientError::UnknownKey { found: name.to_owned() })
+    }
+}
+
+/// A secret key with the model it is used for. Wiped when dropped.
+#[derive(Debug)]
+pub struct Session {
+    model: ModelSpec,
+    params: Params,
+    encoder: Encoder,
+    input: SlotLayout,
+    output: SlotLayout,
+    secret: SecretKey,
+    seeds: SeedSource,
+}
+
+impl Session {
+    /// Makes a new secret key.
+    ///
+    /// `seed` must be 32 fresh bytes of the operating system's randomness.
+    ///
+    /// # Errors
+    /// When the published parameters or the model's description are not acceptable.
+    pub fn new(model: &ModelSpec, parameters: &ParameterSpec, seed: &Seed) -> Result<Self, ClientError> {
+        let mut seeds = SeedSource::new(seed);
+        let params = checked_params(parameters)?;
+        let secret = SecretKey::generate(&params, &seeds.next_seed());
+        Self::with_secret(model, params, secret, seeds)
+    }
+
+    /// Continues with a stored secret key; `seed` is fresh randomness, as for [`Session::new`].
+    ///
+    /// # Errors
+    /// As [`Session::new`]; [`ClientError::Decode`] when the secret does not belong to the parameters.
+    pub fn from_secret(
+        model: &ModelSpec,
+        parameters: &ParameterSpec,
+        secret: &[u8],
+        seed: &Seed,
+    ) -> Result<Self, ClientError> {
+        let params = checked_params(parameters)?;
+        let secret = SecretKey::from_bytes(&params, secret)?;
+        Self::with_secret(model, params, secret, SeedSource::new(seed))
+    }
+
+    fn with_secret(
+        model: &ModelSpec,
+        params: Params,
+        secret: SecretKey,
+        seeds: SeedSource,
+    ) -> Result<Self, ClientError> {
+        let (input, output) = (model.input.layout.to_layout(), model.output.layout.to_layout());
+        let slots = |ciphertexts: usize| params.slots().saturating_mul(ciphertexts);
+        input.validate(slots(model.input.ciphertexts), model.input.dimension).map_err(ClientError::Layout)?;
+        output.validate(slots(model.output.ciphertexts), model.output.dimension).map_err(ClientError::Layout)?;
+        for level in [model.input.level, model.output.level] {
+            existing(&params, level)?;
+        }
+        Ok(Self { model: model.clone(), encoder: Encoder::new(&params), input, output, params, secret, seeds })
+    }
+
+    /// The secret key in wire form, for the caller to keep. Secret.
+    #[must_use]
+    pub fn secret_bytes(&self) -> Zeroizing<Vec<u8>> {
+        self.secret.to_bytes()
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The names of the evaluation keys that the model needs.
+    #[must_use]
+    pub fn key_names(&self) -> Vec<KeyName> {
+        let keys = &self.model.evaluation_keys;
+        let relinearization = keys.relinearization.iter().map(|_| KeyName::Relinearization);
+        relinearization.chain(keys.galois.iter().map(|key| KeyName::Galois(key.element))).collect()
+    }
+
+    /// Makes an evaluation key, in wire form.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownKey`] for one that the model does not need; [`ClientError::Model`] when
+    /// the model's description of it is invalid.
+    pub fn generate_key(&mut self, name: KeyName) -> Result<Vec<u8>, ClientError> {
+        let keys = &self.model.evaluation_keys;
+        let unknown = || ClientError::UnknownKey { found: name.to_string() };
+        let (params, secret) = (&self.params, &self.secret);
+        match name {
+            KeyName::Relinearization => {
+                let level = existing(params, keys.relinearization.ok_or_else(unknown)?.level)?;
+                let key = CompressedRelinearizationKey::generate(params, secret, level, &mut self.seeds);
+                Ok(key.map_err(ClientError::Model)?.to_bytes(params))
+            }
+            KeyName::Galois(element) => {
+                let key = keys.galois.iter().find(|key| key.element == element).ok_or_else(unknown)?;
+                let level = existing(params, key.level)?;
+                let element = GaloisElement::new(params, element).map_err(ClientError::Model)?;
+                let key = CompressedGaloisKey::generate(params, secret, element, level, &mut self.seeds);
+                Ok(key.map_err(ClientError::Model)?.to_bytes(params))
+            }
+        }
+    }
+
+    /// Encrypts an input vector: one payload per ciphertext, in wire form.
+    ///
+    /// # Errors
+    /// [`ClientError::InputDimension`], [`ClientError::InputValue`].
+    pub fn encrypt(&mut self, values: &[f64]) -> Result<Vec<Vec<u8>>, ClientError> {
+        let input = &self.model.input;
+        if values.len() != input.dimension {
+            return Err(ClientError::InputDimension { expected: input.dimension, found: values.len() });
+        }
+        let level = Level(input.level);
+        let scale = self.params.scale_at(level);
+        let packed = Zeroizing::new(self.input.pack(values, self.params.slots() * input.ciphertexts));
+        let mut payloads = Vec::with_capacity(input.ciphertexts);
+        for slots in packed.chunks_exact(self.params.slots()) {
+            let plaintext = self.encoder.encode_real(slots, level, scale);
+            let plaintext = Zeroizing::new(plaintext.map_err(|_| ClientError::InputValue)?);
+            let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
+            payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
+        }
+        Ok(payloads)
+    }
+
+    /// Decrypts a result: the output vector before post-processing.
+    ///
+    /// The values must not go back to the server in any form, nor must whether they were as expected.
+    ///
+    /// # Errors
+    /// [`ClientError::Decode`], [`ClientError::ResultLevel`], [`ClientError::ResultCount`].
+    pub fn decrypt(&self, result: &[u8]) -> Result<Vec<f64>, ClientError> {
+        let output = &self.model.output;
+        let result = ResultCiphertexts::from_bytes(&self.params, result)?;
+        if result.level().0 != output.level {
+            return Err(ClientError::ResultLevel { expected: output.level, found: result.level().0 });
+        }
+        if result.count() != output.ciphertexts {
+            return Err(ClientError::ResultCount { expected: output.ciphertexts, found: result.count() });
+        }
+        let mut slots = Zeroizing::new(Vec::with_capacity(self.params.slots() * result.count()));
+        for ciphertext in result.expand(&self.params) {
+            let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
+            slots.extend(self.encoder.decode_real(&Zeroizing::new(plaintext)));
+        }
+        let mut values = self.output.unpack(&slots, output.dimension);
+        values.iter_mut().for_each(|value| *value *= output.gain);
+        Ok(values)
+    }
+
+    /// Applies the model's post-processing to decrypted values.
+    #[must_use]
+    pub fn postprocess(&self, values: &[f64]) -> Vec<f64> {
+        self.postprocessing().apply(values)
+    }
+
+    /// The model's post-processing.
+    #[must_use]
+    pub fn postprocessing(&self) -> Postprocessing {
+        self.model.output.postprocessing
+    }
+}
+
+fn checked_params(parameters: &ParameterSpec) -> Result<Params, ClientError> {
+    let params = Params::new(&parameters.to_params_spec()).map_err(ClientError::Params)?;
+    let (expected, found) = (params.id().to_string(), parameters.params_id.clone());
+    if expected == found { Ok(params) } else { Err(ClientError::ParamsId { expected, found }) }
+}
+
+fn existing(params: &Params, level: u8) -> Result<Level, ClientError> {
+    let (max, found) = (params.max_level(), Level(level));
+    let missing = || ClientError::Model(ckks_core::Error::NoSuchLevel { max, found });
+    (found <= max).then_some(found).ok_or_else(missing)
+}

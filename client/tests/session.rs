@@ -1,0 +1,104 @@
+//! A client against the operations that a server does, without one.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use ckks_client::*;
+use ckks_core::*;
+
+fn published() -> (ModelSpec, ParameterSpec, Params) {
+    let spec = ParamsSpec::generate(12, &[30], &[vec![28]], &[30], 1, f64::from(1 << 28)).unwrap();
+    let params = Params::new(&spec).unwrap();
+    let element = GaloisElement::rotation(&params, 1).value();
+    let model = format!(
+        r#"{{"model_id": "m", "input": {{"dimension": 3, "ciphertexts": 1, "layout": {{"axes": [{{"extent": 4, "stride": 1}}]}}, "level": 1}},
+            "output": {{"dimension": 2, "ciphertexts": 1, "layout": {{"axes": [{{"extent": 2, "stride": 1}}]}}, "level": 0,
+                        "labels": ["a", "b"], "postprocessing": "softmax", "gain": 2.0}},
+            "evaluation_keys": {{"relinearization": {{"level": 1}}, "galois": [{{"element": {element}, "level": 0}}]}}}}"#
+    );
+    let parameters = ParameterSpec {
+        params_id: params.id().to_string(),
+        log_degree: spec.log_degree,
+        levels: spec.levels.clone(),
+        special_primes: spec.special_primes.clone(),
+        digit_primes: spec.digit_primes,
+        scale: spec.scale,
+    };
+    (serde_json::from_str(&model).unwrap(), parameters, params)
+}
+
+fn session() -> (Session, Params) {
+    let (model, parameters, params) = published();
+    (Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap(), params)
+}
+
+#[test]
+fn what_is_encrypted_comes_back_times_the_gain() {
+    let (mut session, params) = session();
+    let payload = session.encrypt(&[0.5, -1.25, 3.0]).unwrap().remove(0);
+    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params);
+    let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let values = session.decrypt(&result).unwrap();
+    assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 2.5).abs() < 1e-3, "{values:?}");
+    let probabilities = session.postprocess(&values);
+    assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn keys_are_made_by_name_at_the_level_that_the_model_states() {
+    let (mut session, params) = session();
+    let names: Vec<String> = session.key_names().iter().map(KeyName::to_string).collect();
+    assert_eq!(names, ["relinearization".to_owned(), format!("galois-{}", 5)]);
+    let bytes = session.generate_key(KeyName::Relinearization).unwrap();
+    assert_eq!(CompressedRelinearizationKey::from_bytes(&params, &bytes).unwrap().level(), Level(1));
+    let bytes = session.generate_key("galois-5".parse().unwrap()).unwrap();
+    assert_eq!(CompressedGaloisKey::from_bytes(&params, &bytes).unwrap().level(), Level(0));
+    let unknown = ClientError::UnknownKey { found: "galois-25".into() };
+    assert_eq!(session.generate_key(KeyName::Galois(25)), Err(unknown));
+    for name in ["galois-05", "galois-+5", "galois-", "Relinearization", ""] {
+        assert_eq!(name.parse::<KeyName>(), Err(ClientError::UnknownKey { found: name.into() }));
+    }
+}
+
+#[test]
+fn a_stored_secret_decrypts_what_the_first_session_encrypted() {
+    let (mut session, params) = session();
+    let (model, parameters, _) = published();
+    let payload = session.encrypt(&[1.0, 2.0, 0.0]).unwrap().remove(0);
+    let again = Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
+    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params);
+    let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
+    let result = ResultCiphertexts::new(&params, &[low], 0).unwrap().to_bytes(&params);
+    assert_eq!(again.decrypt(&result), session.decrypt(&result));
+    assert!((again.decrypt(&result).unwrap()[1] - 4.0).abs() < 1e-3);
+}
+
+#[test]
+fn wrong_inputs_results_and_publications_are_refused() {
+    let (mut session, params) = session();
+    assert_eq!(session.encrypt(&[1.0]), Err(ClientError::InputDimension { expected: 3, found: 1 }));
+    assert_eq!(session.encrypt(&[f64::NAN, 0.0, 0.0]), Err(ClientError::InputValue));
+    assert_eq!(session.encrypt(&[1e30, 0.0, 0.0]), Err(ClientError::InputValue));
+    let payload = session.encrypt(&[0.0; 3]).unwrap().remove(0);
+    assert!(matches!(session.decrypt(&payload), Err(ClientError::Decode(DecodeError::WrongKind { .. }))));
+    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params);
+    let high = ResultCiphertexts::new(&params, std::slice::from_ref(&input), 0);
+    let high = high.unwrap().to_bytes(&params);
+    assert_eq!(session.decrypt(&high), Err(ClientError::ResultLevel { expected: 0, found: 1 }));
+    let low = Evaluator::new(&params).drop_level(&input, Level(0)).unwrap();
+    let two = ResultCiphertexts::new(&params, &[low.clone(), low], 0).unwrap().to_bytes(&params);
+    assert_eq!(session.decrypt(&two), Err(ClientError::ResultCount { expected: 1, found: 2 }));
+
+    let (model, parameters, _) = published();
+    let seed = Seed::new([0; 32]);
+    let renamed = ParameterSpec { params_id: "00".repeat(32), ..parameters.clone() };
+    assert!(matches!(Session::new(&model, &renamed, &seed), Err(ClientError::ParamsId { .. })));
+    let mut weak = parameters.clone();
+    weak.levels.push(vec![1_073_479_681]);
+    assert!(matches!(Session::new(&model, &weak, &seed), Err(ClientError::Params(_))));
+    let mut odd = model.clone();
+    odd.output.layout.axes[0].extent = 3;
+    assert!(matches!(Session::new(&odd, &parameters, &seed), Err(ClientError::Layout(_))));
+    let mut high = model;
+    high.input.level = 7;
+    assert!(matches!(Session::new(&high, &parameters, &seed), Err(ClientError::Model(_))));
+}
