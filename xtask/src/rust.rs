@@ -1,5 +1,6 @@
-//! Rust's compilation targets.
+//! Rust's compilation targets and their flags.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,6 +11,8 @@ use crate::workspace::Workspace;
 
 /// The target of the browser client.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
+/// WebAssembly with files and a command line, where Rust's test programs run.
+pub(crate) const WASI: &str = "wasm32-wasip1";
 /// A microcontroller without an operating system: proves that `core` needs no standard library.
 pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabihf";
 
@@ -34,4 +37,12 @@ fn installed(workspace: &Workspace, target: &str) -> bool {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(workspace.path("")).args(["--print", "target-libdir", "--target", target]);
     process::capture(&mut rustc).is_ok_and(|directory| Path::new(directory.trim()).exists())
+}
+
+/// Lets a cargo command for WebAssembly use SIMD.
+pub(crate) fn with_simd(command: &mut Command) -> &mut Command {
+    // Set for the command as a whole, because `RUSTFLAGS` of the caller would replace any configured flags.
+    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
+    flags.push(" -Ctarget-feature=+simd128");
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags)
 }

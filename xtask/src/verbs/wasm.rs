@@ -2,8 +2,6 @@
 //!
 //! `client-wasm` → `client-wasm/js/wasm` (module and bindings) → `client-wasm/js/dist` (npm package) → `dist/www`.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +18,6 @@ pub(crate) const CLIENT_STEPS: usize = 4;
 /// How many steps [`build`] takes.
 pub(crate) const STEPS: usize = CLIENT_STEPS + 1;
 
-const SIMD: &str = "-Ctarget-feature=+simd128";
 const MODULE: &str = "client_wasm.wasm";
 const JS: &str = "client-wasm/js";
 const BUILD_TOOLS: &str = "xtask/npm";
@@ -65,24 +62,9 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<(), TaskError> {
 
 /// A cargo command that compiles for browsers, in the profile made for them and with SIMD.
 pub(crate) fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
-    // Set for this command as a whole, because `RUSTFLAGS` of the caller would replace any configured flags.
-    let mut flags = env::var_os("RUSTFLAGS").unwrap_or_default();
-    flags.push(OsString::from(" "));
-    flags.push(SIMD);
     let mut command = workspace.cargo();
-    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env("RUSTFLAGS", flags).args([
-        subcommand,
-        "--target",
-        rust::WASM,
-        "--profile",
-        "wasm",
-    ]);
+    rust::with_simd(&mut command).args([subcommand, "--target", rust::WASM, "--profile", "wasm"]);
     command
-}
-
-/// Where cargo puts a module compiled by [`cargo`].
-pub(crate) fn module(workspace: &Workspace, file: &str) -> PathBuf {
-    workspace.target(rust::WASM).join("wasm").join(file)
 }
 
 fn compile(workspace: &Workspace) -> Result<(), TaskError> {
@@ -90,7 +72,7 @@ fn compile(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
-    let compiled = module(workspace, MODULE);
+    let compiled = workspace.target(rust::WASM).join("wasm").join(MODULE);
     let directory = workspace.path(JS).join("wasm");
     let output = directory.join("client_wasm_bg.wasm");
     let optimiser = optimiser(workspace);

@@ -2,7 +2,7 @@
 //!
 //! Rust code is compiled three times and no more: for lints (metadata only), in the `dev` profile for tests
 //! (where the workspace's manifest optimises the ring), and in the `release` profile for the server that the
-//! end-to-end tests start. WebAssembly has one profile of its own for the client and the vectors alike.
+//! end-to-end tests start. For WebAssembly the core is compiled once more for its tests, the client once as shipped.
 
 use crate::error::TaskError;
 use crate::progress::Progress;
@@ -34,7 +34,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("bare-metal", "core builds without a standard library", bare_metal),
     check("rust", "unit, law, twin, vector, conformance and adversarial tests", rust_tests),
     check("wasm", "client, npm package and page build", build_client),
-    check("wasm-core", "core gives the exact vectors in WebAssembly", wasm_vectors),
+    check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
     check("server", "the server builds in release mode", demo::build_server),
     check("node", "end to end from Node", node_tests),
@@ -96,14 +96,24 @@ fn build_client(workspace: &Workspace) -> Result<(), TaskError> {
     wasm::build(workspace, &mut Progress::new(wasm::STEPS))
 }
 
-/// Runs the vectors' own check inside WebAssembly: a module that exports `check` and prints nothing.
-fn wasm_vectors(workspace: &Workspace) -> Result<(), TaskError> {
-    wasm::tools(workspace)?;
-    process::run(wasm::cargo(workspace, "build").args(["--package", "vector-tests", "--lib"]))?;
+/// Runs the core's own tests and the vectors' inside WebAssembly, with the lanes that browsers use.
+fn wasm_core(workspace: &Workspace) -> Result<(), TaskError> {
+    node::require()?;
+    rust::require_target(workspace, rust::WASI)?;
+    let runner = workspace.path("xtask/npm/run-wasi.mjs");
     process::run(
-        node::node(&workspace.path(""))
-            .arg("xtask/npm/run-checks.mjs")
-            .arg(wasm::module(workspace, "vector_tests.wasm")),
+        rust::with_simd(&mut workspace.cargo())
+            .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", format!("node --no-warnings {}", runner.display()))
+            .args([
+                "test",
+                "--tests",
+                "--target",
+                rust::WASI,
+                "--package",
+                "ckks-core",
+                "--package",
+                "vector-tests",
+            ]),
     )
 }
 

@@ -1,0 +1,10 @@
+// Runs a WASI program, such as a Rust test compiled for wasm32-wasip1: node run-wasi.mjs <program.wasm> [argument ...]
+import { readFile } from "node:fs/promises";
+import { WASI } from "node:wasi";
+
+const [program, ...rest] = process.argv.slice(2);
+// Tests read the repository's files by absolute path.
+const wasi = new WASI({ version: "preview1", args: [program, ...rest], env: process.env, preopens: { "/": "/" } });
+const module = await WebAssembly.compile(await readFile(program));
+const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
+process.exitCode = wasi.start(instance);
