@@ -100,20 +100,12 @@ fn build_client(workspace: &Workspace) -> Result<(), TaskError> {
 fn wasm_core(workspace: &Workspace) -> Result<(), TaskError> {
     node::require()?;
     rust::require_target(workspace, rust::WASI)?;
-    let runner = workspace.path("xtask/npm/run-wasi.mjs");
+    let program = workspace.path("xtask/npm/run-wasi.mjs");
+    let runner = format!("target.{}.runner=['node', '--no-warnings', '{}']", rust::WASI, program.display());
     process::run(
         rust::with_simd(&mut workspace.cargo())
-            .env("CARGO_TARGET_WASM32_WASIP1_RUNNER", format!("node --no-warnings {}", runner.display()))
-            .args([
-                "test",
-                "--tests",
-                "--target",
-                rust::WASI,
-                "--package",
-                "ckks-core",
-                "--package",
-                "vector-tests",
-            ]),
+            .args(["test", "--config", &runner, "--tests", "--target", rust::WASI])
+            .args(["--package", "ckks-core", "--package", "vector-tests"]),
     )
 }
 
