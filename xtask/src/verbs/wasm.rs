@@ -90,11 +90,7 @@ fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
     }
 
     process::run(
-        workspace
-            .cargo()
-            .args(["run", "--profile", "tools", "--package", "wasm-bindings", "--"])
-            .arg(&compiled)
-            .arg(&directory),
+        workspace.cargo().args(["run", "--package", "wasm-bindings", "--"]).arg(&compiled).arg(&directory),
     )?;
     let before = size(&output);
     if let Some(optimiser) = optimiser {

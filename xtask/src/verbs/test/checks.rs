@@ -87,7 +87,7 @@ fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
-    // The bindings generator has no tests, and its dependencies are compiled in a profile of their own.
+    // The bindings generator has no tests, and its dependencies are compiled by the step that needs it.
     let packages = ["--workspace", "--exclude", "wasm-bindings"];
     process::run(workspace.cargo().args(["test", "--no-fail-fast"]).args(packages))
 }
