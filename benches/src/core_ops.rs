@@ -55,7 +55,8 @@ fn measure(params: &Params) -> Result<Vec<(&'static str, f64)>> {
         CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params);
     let hoisted = evaluator.hoist(&ciphertext)?;
     let square = || {
-        let product = evaluator.relinearize(&evaluator.multiply(&ciphertext, &ciphertext)?, &relinearization)?;
+        let product =
+            evaluator.relinearize(&evaluator.multiply(&ciphertext, &ciphertext)?, &relinearization)?;
         evaluator.rescale(&product)
     };
     let runs = if params.degree() > 1 << 13 { 15 } else { 51 };
@@ -68,7 +69,9 @@ fn measure(params: &Params) -> Result<Vec<(&'static str, f64)>> {
         ),
         (
             "decrypt and decode, level 0",
-            median_micros(runs, || Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &low)?))),
+            median_micros(runs, || {
+                Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &low)?))
+            }),
         ),
         (
             "one Galois key",
@@ -76,7 +79,10 @@ fn measure(params: &Params) -> Result<Vec<(&'static str, f64)>> {
         ),
         ("prepare a Galois key", median_micros(runs, || compressed.prepare(params))),
         ("rotate", median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois))),
-        ("rotate, digits at hand", median_micros(runs, || evaluator.rotate_hoisted(&ciphertext, &hoisted, &galois))),
+        (
+            "rotate, digits at hand",
+            median_micros(runs, || evaluator.rotate_hoisted(&ciphertext, &hoisted, &galois)),
+        ),
         ("multiply, relinearize, rescale", median_micros(runs, square)),
         ("multiply by plaintext", median_micros(runs, || evaluator.multiply_plain(&ciphertext, &prepared))),
         ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext))),

@@ -55,7 +55,9 @@ mod tests {
             panic!("three values in, three out");
         };
         assert_eq!((low, middle, high), (0.0, 0.5, 1.0));
-        let [a, b] = Postprocessing::Sigmoid.apply(&[1.3, -1.3])[..] else { panic!("two values in, two out") };
+        let [a, b] = Postprocessing::Sigmoid.apply(&[1.3, -1.3])[..] else {
+            panic!("two values in, two out")
+        };
         assert!((a + b - 1.0).abs() < 1e-15);
     }
 }

@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr};
 
 use ckks_core::{
-    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params, ResultCiphertexts,
-    SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
+    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params,
+    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
 };
 use zeroize::Zeroizing;
 
@@ -94,11 +94,21 @@ impl Session {
         let (input, output) = (model.input.layout.to_layout(), model.output.layout.to_layout());
         let slots = |ciphertexts: usize| params.slots().saturating_mul(ciphertexts);
         input.validate(slots(model.input.ciphertexts), model.input.dimension).map_err(ClientError::Layout)?;
-        output.validate(slots(model.output.ciphertexts), model.output.dimension).map_err(ClientError::Layout)?;
+        output
+            .validate(slots(model.output.ciphertexts), model.output.dimension)
+            .map_err(ClientError::Layout)?;
         for level in [model.input.level, model.output.level] {
             existing(&params, level)?;
         }
-        Ok(Self { model: model.clone(), encoder: Encoder::new(&params), input, output, params, secret, seeds })
+        Ok(Self {
+            model: model.clone(),
+            encoder: Encoder::new(&params),
+            input,
+            output,
+            params,
+            secret,
+            seeds,
+        })
     }
 
     /// The secret key in wire form, for the caller to keep. Secret.

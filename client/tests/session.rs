@@ -64,7 +64,8 @@ fn a_stored_secret_decrypts_what_the_first_session_encrypted() {
     let (mut session, params) = session();
     let (model, parameters, _) = published();
     let payload = session.encrypt(&[1.0, 2.0, 0.0]).unwrap().remove(0);
-    let again = Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
+    let again =
+        Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params);
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
     let result = ResultCiphertexts::new(&params, &[low], 0).unwrap().to_bytes(&params);

@@ -125,7 +125,12 @@ impl Ring {
     }
 
     /// Multiplies each limb by its own constant, in place.
-    pub(crate) fn scale_limbs<D>(&self, main: usize, poly: &mut Poly<D>, factor: impl Fn(Modulus) -> ShoupFactor) {
+    pub(crate) fn scale_limbs<D>(
+        &self,
+        main: usize,
+        poly: &mut Poly<D>,
+        factor: impl Fn(Modulus) -> ShoupFactor,
+    ) {
         for (i, limb) in poly.iter_mut().enumerate() {
             let modulus = self.modulus_of_limb(main, i);
             pointwise::scale(self.backend, modulus, factor(modulus), limb);

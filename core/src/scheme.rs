@@ -5,25 +5,25 @@
 //! Homomorphic Encryption" (eprint 2018/931).
 
 // parameters
-mod level;
-mod spec;
-mod seed;
-mod tables;
-mod params;
-mod galois;
 mod error;
+mod galois;
+mod level;
+mod params;
+mod seed;
+mod spec;
+mod tables;
 
 // data
-mod sampling;
 mod ciphertext;
 mod keys;
+mod sampling;
 
 // operations
 mod encoding;
-mod keygen;
 mod encryption;
-mod key_switch;
 mod evaluator;
+mod key_switch;
+mod keygen;
 mod result;
 
 pub use ciphertext::{

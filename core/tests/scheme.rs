@@ -44,7 +44,9 @@ impl World {
 
     fn encrypt_at(&mut self, values: &[f64], level: Level) -> Ciphertext {
         let plaintext = self.encoder.encode_real(values, level, self.params.scale_at(level)).unwrap();
-        encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds).unwrap().expand(&self.params)
+        encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds)
+            .unwrap()
+            .expand(&self.params)
     }
 
     fn encrypt(&mut self, values: &[f64]) -> Ciphertext {
@@ -68,7 +70,12 @@ impl World {
 
     fn assert_close(&self, got: &[f64], want: &[f64]) {
         let worst = got.iter().zip(want).map(|(g, w)| (g - w).abs()).fold(0.0, f64::max);
-        assert!(-worst.log2() > self.bits(), "{:.1} bits of precision, wanted {:.1}", -worst.log2(), self.bits());
+        assert!(
+            -worst.log2() > self.bits(),
+            "{:.1} bits of precision, wanted {:.1}",
+            -worst.log2(),
+            self.bits()
+        );
     }
 }
 
@@ -113,7 +120,8 @@ fn sums_differences_and_negations_are_slotwise() {
 fn multiply_relinearize_rescale_lands_on_the_scale_of_the_level_below() {
     for mut w in worlds() {
         let (x, y) = (w.values(0.0), w.values(1.0));
-        let key = CompressedRelinearizationKey::generate(&w.params, &w.secret, w.params.max_level(), &mut w.seeds);
+        let key =
+            CompressedRelinearizationKey::generate(&w.params, &w.secret, w.params.max_level(), &mut w.seeds);
         let key = key.unwrap().prepare(&w.params);
         let (mut a, b) = (w.encrypt(&x), w.encrypt(&y));
         let product = w.evaluator.relinearize(&w.evaluator.multiply(&a, &b).unwrap(), &key).unwrap();
@@ -242,7 +250,8 @@ fn results_keep_the_message_when_noise_bits_are_cut_off() {
             if dropped_bits == 0 {
                 assert_eq!(expanded[1], a);
             }
-            let worst = w.decrypt(&expanded[0]).iter().zip(&x).map(|(g, v)| (g - v).abs()).fold(0.0, f64::max);
+            let worst =
+                w.decrypt(&expanded[0]).iter().zip(&x).map(|(g, v)| (g - v).abs()).fold(0.0, f64::max);
             assert!(worst * w.params.scale_at(Level(0)).value() < f64::from(1 << (dropped_bits + 11)));
         }
     }
@@ -255,7 +264,8 @@ fn operands_that_do_not_fit_are_refused_with_what_was_found() {
     let x = w.values(0.0);
     let (a, low) = (w.encrypt(&x), w.encrypt_at(&x, Level(1)));
     assert_eq!(w.evaluator.add(&a, &low), Err(Error::LevelMismatch { expected: Level(3), found: Level(1) }));
-    let dropped = w.evaluator.drop_level(&w.evaluator.multiply_constant(&a, 1.0, a.scale()).unwrap(), Level(1));
+    let dropped =
+        w.evaluator.drop_level(&w.evaluator.multiply_constant(&a, 1.0, a.scale()).unwrap(), Level(1));
     let (dropped, scale) = (dropped.unwrap(), low.scale());
     let found = dropped.scale();
     assert_eq!(w.evaluator.add(&low, &dropped), Err(Error::ScaleMismatch { expected: scale, found }));

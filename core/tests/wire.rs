@@ -17,7 +17,8 @@ struct Samples {
 
 fn params(levels: usize) -> Params {
     let scale = f64::from(1 << 28);
-    Params::insecure(&ParamsSpec::generate(6, &[30], &vec![vec![28]; levels], &[30, 30], 2, scale).unwrap()).unwrap()
+    Params::insecure(&ParamsSpec::generate(6, &[30], &vec![vec![28]; levels], &[30, 30], 2, scale).unwrap())
+        .unwrap()
 }
 
 fn samples() -> Samples {
@@ -35,7 +36,8 @@ fn samples() -> Samples {
     let element = GaloisElement::rotation(&params, 3);
     Samples {
         public: PublicKey::generate(&params, &secret, &mut seeds).unwrap(),
-        relinearization: CompressedRelinearizationKey::generate(&params, &secret, Level(2), &mut seeds).unwrap(),
+        relinearization: CompressedRelinearizationKey::generate(&params, &secret, Level(2), &mut seeds)
+            .unwrap(),
         galois: CompressedGaloisKey::generate(&params, &secret, element, Level(1), &mut seeds).unwrap(),
         result: ResultCiphertexts::new(&params, &[low.clone(), low], 8).unwrap(),
         other: self::params(2),
@@ -81,7 +83,8 @@ fn lengths_are_known_without_encoding() {
     let s = samples();
     let p = &s.params;
     // N = 64: limbs of 30, 28 or 29 bits take 240, 224 or 232 bytes.
-    let bits: Vec<usize> = p.spec().levels.iter().flatten().map(|q| 32 - q.leading_zeros() as usize).collect();
+    let bits: Vec<usize> =
+        p.spec().levels.iter().flatten().map(|q| 32 - q.leading_zeros() as usize).collect();
     let main = |limbs: usize| bits[..limbs].iter().map(|b| 8 * b).sum::<usize>();
     assert_eq!(s.seeded.to_bytes(p).len(), 84 + main(4));
     assert_eq!(s.seeded.to_bytes(p).len(), SeededCiphertext::encoded_len(p, Level(3)));
@@ -90,10 +93,7 @@ fn lengths_are_known_without_encoding() {
     assert_eq!(s.galois.to_bytes(p).len(), 84 + main(2) + 2 * 240);
     assert_eq!(s.galois.to_bytes(p).len(), CompressedGaloisKey::encoded_len(p, Level(1)));
     assert_eq!(s.relinearization.to_bytes(p).len(), 84 + 2 * (main(3) + 2 * 240));
-    assert_eq!(
-        s.relinearization.to_bytes(p).len(),
-        CompressedRelinearizationKey::encoded_len(p, Level(2))
-    );
+    assert_eq!(s.relinearization.to_bytes(p).len(), CompressedRelinearizationKey::encoded_len(p, Level(2)));
     assert_eq!(s.result.to_bytes(p).len(), 52 + 4 * 8 * (30 - 8));
     assert_eq!(s.result.to_bytes(p).len(), ResultCiphertexts::encoded_len(p, Level(0), 8, 2));
     assert_eq!(s.public.to_bytes(p).len(), PublicKey::encoded_len(p));

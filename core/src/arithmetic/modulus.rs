@@ -20,11 +20,11 @@ pub struct Modulus {
 /// Source: Harvey, "Faster arithmetic for number-theoretic transforms"
 /// (arXiv 1205.2926), section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShoupFactor {
+pub(crate) struct ShoupFactor {
     /// The factor w, below q.
-    pub value: u32,
+    pub(crate) value: u32,
     /// ⌊w·2^32/q⌋.
-    pub quotient: u32,
+    pub(crate) quotient: u32,
 }
 
 impl Modulus {

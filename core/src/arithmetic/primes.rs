@@ -51,16 +51,17 @@ fn power(base: u64, mut exponent: u32, n: u64) -> u64 {
 pub(crate) fn ntt_primes_near(target: f64, log_degree: u8) -> impl Iterator<Item = u32> {
     let step = 2u64 << log_degree;
     let centre = (target as u64 - 1) / step;
-    (0u64..).map_while(move |distance| {
-        let below = centre.checked_sub(distance).map(|k| k * step + 1);
-        let above = (centre + distance + 1) * step + 1;
-        let lowest = below.unwrap_or(0);
-        (lowest > 1 << 20 || above < 1 << 30).then_some([below.unwrap_or(0), above])
-    })
-    .flatten()
-    .filter(|&n| n > 1 << 20 && n < 1 << 30)
-    .map(|n| n as u32)
-    .filter(|&n| is_prime(n))
+    (0u64..)
+        .map_while(move |distance| {
+            let below = centre.checked_sub(distance).map(|k| k * step + 1);
+            let above = (centre + distance + 1) * step + 1;
+            let lowest = below.unwrap_or(0);
+            (lowest > 1 << 20 || above < 1 << 30).then_some([below.unwrap_or(0), above])
+        })
+        .flatten()
+        .filter(|&n| n > 1 << 20 && n < 1 << 30)
+        .map(|n| n as u32)
+        .filter(|&n| is_prime(n))
 }
 
 #[cfg(test)]
@@ -80,6 +81,10 @@ mod tests {
         let target = f64::from(1u32 << 28);
         let found: Vec<u32> = ntt_primes_near(target, 13).take(6).collect();
         assert!(found.iter().all(|q| q % (1 << 14) == 1 && is_prime(*q)));
-        assert!(found.windows(2).all(|w| (f64::from(w[0]) - target).abs() <= (f64::from(w[1]) - target).abs() + 32_768.0));
+        assert!(
+            found
+                .windows(2)
+                .all(|w| (f64::from(w[0]) - target).abs() <= (f64::from(w[1]) - target).abs() + 32_768.0)
+        );
     }
 }

@@ -97,9 +97,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn wide_add(a: Products, b: Products) -> Products {
-        unsafe {
-            Products { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) }
-        }
+        unsafe { Products { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) } }
     }
 
     #[inline(always)]

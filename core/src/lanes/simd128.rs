@@ -74,10 +74,7 @@ impl Lanes for Simd128 {
 
     #[inline(always)]
     fn mul_wide(self, rhs: Self) -> Products {
-        Products {
-            low: u64x2_extmul_low_u32x4(self.0, rhs.0),
-            high: u64x2_extmul_high_u32x4(self.0, rhs.0),
-        }
+        Products { low: u64x2_extmul_low_u32x4(self.0, rhs.0), high: u64x2_extmul_high_u32x4(self.0, rhs.0) }
     }
 
     #[inline(always)]
@@ -106,10 +103,7 @@ impl Lanes for Simd128 {
             // a₀…a₃ | b₀…b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃
             0 => (Self(u64x2_shuffle::<0, 2>(a.0, b.0)), Self(u64x2_shuffle::<1, 3>(a.0, b.0))),
             // a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃  →  a₀ b₀ a₂ b₂ | a₁ b₁ a₃ b₃
-            _ => (
-                Self(u32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)),
-                Self(u32x4_shuffle::<1, 3, 5, 7>(a.0, b.0)),
-            ),
+            _ => (Self(u32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)), Self(u32x4_shuffle::<1, 3, 5, 7>(a.0, b.0))),
         }
     }
 
@@ -117,10 +111,7 @@ impl Lanes for Simd128 {
     fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
         match stage {
             0 => Self::split(0, a, b),
-            _ => (
-                Self(u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)),
-                Self(u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0)),
-            ),
+            _ => (Self(u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)), Self(u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0))),
         }
     }
 }

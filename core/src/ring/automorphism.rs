@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use crate::{arithmetic::Modulus, lanes::{Backend, Kernel, Lanes}};
+use crate::{
+    arithmetic::Modulus,
+    lanes::{Backend, Kernel, Lanes},
+};
 
 /// Where each entry of a transformed polynomial comes from: `out[i] = in[permutation[i]]`.
 ///

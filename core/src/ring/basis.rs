@@ -100,7 +100,8 @@ impl Kernel for Convert<'_, '_> {
             let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
             for ((digit, limb), source) in digits.iter_mut().zip(self.sources).zip(&self.converter.sources) {
                 let q = L::splat(source.modulus.value());
-                let (factor, shoup) = (L::splat(source.hat_inverse.value), L::splat(source.hat_inverse.quotient));
+                let (factor, shoup) =
+                    (L::splat(source.hat_inverse.value), L::splat(source.hat_inverse.quotient));
                 *digit = L::load(&L::chunks(limb)[j]).mul_shoup(factor, shoup, q).reduce_once(q);
                 quotient = quotient.add(digit.mul_high(L::splat(source.reciprocal)));
             }

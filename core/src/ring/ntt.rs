@@ -116,7 +116,8 @@ impl Kernel for LayTail<'_> {
                 a.store(&mut entries);
                 // A block of this layer is WIDTH >> stage entries long; layer m has degree/length blocks.
                 let length = L::WIDTH >> stage;
-                let factors = || entries.as_ref().iter().map(|&i| self.head[degree / length + i as usize / length]);
+                let factors =
+                    || entries.as_ref().iter().map(|&i| self.head[degree / length + i as usize / length]);
                 tail.extend(factors().map(|w| w.value));
                 tail.extend(factors().map(|w| w.quotient));
             }
@@ -240,7 +241,12 @@ fn forward_layer<L: Lanes>(lazy: Lazy<L>, block: &mut [L::Chunk], w: ShoupFactor
 }
 
 #[inline(always)]
-fn forward_two_layers<L: Lanes>(lazy: Lazy<L>, block: &mut [L::Chunk], w1: ShoupFactor, w2: [ShoupFactor; 2]) {
+fn forward_two_layers<L: Lanes>(
+    lazy: Lazy<L>,
+    block: &mut [L::Chunk],
+    w1: ShoupFactor,
+    w2: [ShoupFactor; 2],
+) {
     let (w1, w2, w3) = (Factor::splat(w1), Factor::splat(w2[0]), Factor::splat(w2[1]));
     for [x0, x1, x2, x3] in quarters::<L>(block) {
         let (a0, a2) = lazy.cooley_tukey(L::load(x0), L::load(x2), w1);
@@ -344,7 +350,12 @@ fn inverse_last_two_layers<L: Lanes>(
 }
 
 #[inline(always)]
-fn inverse_two_layers<L: Lanes>(lazy: Lazy<L>, block: &mut [L::Chunk], w1: ShoupFactor, w2: [ShoupFactor; 2]) {
+fn inverse_two_layers<L: Lanes>(
+    lazy: Lazy<L>,
+    block: &mut [L::Chunk],
+    w1: ShoupFactor,
+    w2: [ShoupFactor; 2],
+) {
     let (w1, w2, w3) = (Factor::splat(w1), Factor::splat(w2[0]), Factor::splat(w2[1]));
     for [x0, x1, x2, x3] in quarters::<L>(block) {
         let (a0, a1) = lazy.gentleman_sande(L::load(x0), L::load(x1), w2);
@@ -423,7 +434,8 @@ mod tests {
             for (i, &x) in a.iter().enumerate() {
                 for (j, &y) in b.iter().enumerate() {
                     let (k, product) = ((i + j) % 64, m.mul(x, y));
-                    expected[k] = if i + j < 64 { m.add(expected[k], product) } else { m.sub(expected[k], product) };
+                    expected[k] =
+                        if i + j < 64 { m.add(expected[k], product) } else { m.sub(expected[k], product) };
                 }
             }
             let (mut x, mut y) = (a, b);

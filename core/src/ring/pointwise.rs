@@ -120,7 +120,13 @@ impl Kernel for SubtractAndScale<'_> {
 }
 
 /// `values += w·other` entry by entry, in place.
-pub(crate) fn add_scaled(backend: Backend, modulus: Modulus, w: ShoupFactor, values: &mut [u32], other: &[u32]) {
+pub(crate) fn add_scaled(
+    backend: Backend,
+    modulus: Modulus,
+    w: ShoupFactor,
+    values: &mut [u32],
+    other: &[u32],
+) {
     backend.run(AddScaled { modulus, w, values, other });
 }
 

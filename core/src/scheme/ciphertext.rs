@@ -2,7 +2,13 @@
 
 use alloc::vec::Vec;
 
-use super::{galois::GaloisElement, level::{Level, Scale}, params::{Params, ParamsId}, sampling, seed::Seed};
+use super::{
+    galois::GaloisElement,
+    level::{Level, Scale},
+    params::{Params, ParamsId},
+    sampling,
+    seed::Seed,
+};
 use crate::ring::{Coeff, Ntt, Poly};
 
 /// An encoded message: integer coefficients modulo the primes of its level.

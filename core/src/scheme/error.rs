@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use super::{galois::GaloisElement, level::{Level, Scale}};
+use super::{
+    galois::GaloisElement,
+    level::{Level, Scale},
+};
 
 /// A caller's mistake: levels, scales or keys that do not fit together.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +83,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuchLevel { max, found } => write!(f, "level {found} does not exist, the highest is {max}"),
+            Self::NoSuchLevel { max, found } => {
+                write!(f, "level {found} does not exist, the highest is {max}")
+            }
             Self::LevelMismatch { expected, found } => write!(
                 f,
                 "expected level {expected}, found level {found}; drop the higher operand to the lower level first"
@@ -96,7 +101,9 @@ impl fmt::Display for Error {
             Self::MissingGaloisKey { element } => write!(f, "no key for Galois element {element}"),
             Self::MissingRelinearizationKey => f.write_str("no relinearization key"),
             Self::TooManyValues { slots, found } => write!(f, "{found} values do not fit {slots} slots"),
-            Self::ValueOutOfRange => f.write_str("a value times the scale does not fit 62 bits, or is not finite"),
+            Self::ValueOutOfRange => {
+                f.write_str("a value times the scale does not fit 62 bits, or is not finite")
+            }
             Self::InvalidGaloisElement { found } => {
                 write!(f, "{found} is not a Galois element: it must be odd and below 2N")
             }

@@ -112,7 +112,10 @@ impl Evaluator {
     /// # Errors
     /// [`Error::LevelMismatch`], [`Error::ScaleMismatch`], [`Error::ParamsMismatch`],
     /// [`Error::InputCount`] for an empty sum.
-    pub fn multiply_plain_sum(&self, terms: &[(&Ciphertext, &PreparedPlaintext)]) -> Result<Ciphertext, Error> {
+    pub fn multiply_plain_sum(
+        &self,
+        terms: &[(&Ciphertext, &PreparedPlaintext)],
+    ) -> Result<Ciphertext, Error> {
         let (a, b) = terms.first().ok_or(Error::InputCount { expected: 1, found: 0 })?;
         let scale = a.scale.times(b.scale);
         for (x, y) in terms {
@@ -150,7 +153,12 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`Error::ValueOutOfRange`] when `constant · scale` does not fit 62 bits.
-    pub fn multiply_constant(&self, a: &Ciphertext, constant: f64, scale: Scale) -> Result<Ciphertext, Error> {
+    pub fn multiply_constant(
+        &self,
+        a: &Ciphertext,
+        constant: f64,
+        scale: Scale,
+    ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         let integer = to_integer(constant, scale)?;
         let mut product = a.clone();
@@ -179,7 +187,11 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
-    pub fn relinearize(&self, tensor: &TensorCiphertext, key: &RelinearizationKey) -> Result<Ciphertext, Error> {
+    pub fn relinearize(
+        &self,
+        tensor: &TensorCiphertext,
+        key: &RelinearizationKey,
+    ) -> Result<Ciphertext, Error> {
         if tensor.params_id != self.params.id() {
             return Err(Error::ParamsMismatch);
         }
@@ -232,7 +244,8 @@ impl Evaluator {
             return Err(Error::LevelMismatch { expected: level, found: a.level });
         }
         let limbs = self.params.limbs_at(level) * self.params.degree();
-        let keep = |poly: &Poly<Ntt>| Poly::from_residues(self.params.degree(), poly.residues()[..limbs].to_vec());
+        let keep =
+            |poly: &Poly<Ntt>| Poly::from_residues(self.params.degree(), poly.residues()[..limbs].to_vec());
         Ok(Ciphertext { params_id: a.params_id, level, scale: a.scale, c0: keep(&a.c0), c1: keep(&a.c1) })
     }
 

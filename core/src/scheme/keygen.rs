@@ -8,7 +8,8 @@ use super::{
     error::Error,
     galois::GaloisElement,
     keys::{
-        CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, PublicKey, SecretKey, SwitchingKey,
+        CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, PublicKey, SecretKey,
+        SwitchingKey,
     },
     level::Level,
     params::Params,
@@ -64,7 +65,12 @@ impl CompressedRelinearizationKey {
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`], [`Error::NoSuchLevel`].
-    pub fn generate(params: &Params, secret: &SecretKey, level: Level, seeds: &mut SeedSource) -> Result<Self, Error> {
+    pub fn generate(
+        params: &Params,
+        secret: &SecretKey,
+        level: Level,
+        seeds: &mut SeedSource,
+    ) -> Result<Self, Error> {
         check_at(params, secret, level)?;
         let mut square = secret.poly.clone();
         secret.multiply(params, params.limbs_at(params.max_level()), &mut square);
@@ -146,7 +152,10 @@ fn switching_key(
             let mut b = zero_encryption(params, target, main, special, uniform, (&error_seed, j));
             for i in params.digit_limbs(level, j) {
                 let modulus = ring.moduli()[i];
-                let p = ring.special().iter().fold(1, |p, s| modulus.mul(p, modulus.reduce_public(s.value().into())));
+                let p = ring
+                    .special()
+                    .iter()
+                    .fold(1, |p, s| modulus.mul(p, modulus.reduce_public(s.value().into())));
                 ring.add_scaled_limb(i, modulus.shoup(p), b.limb_mut(i), source.limb(i));
             }
             b

@@ -5,7 +5,13 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{error::Error, galois::GaloisElement, level::Level, params::{Params, ParamsId}, seed::Seed};
+use super::{
+    error::Error,
+    galois::GaloisElement,
+    level::Level,
+    params::{Params, ParamsId},
+    seed::Seed,
+};
 use crate::ring::{Ntt, Poly};
 
 /// The secret polynomial s with uniform ternary coefficients; wiped when dropped.
@@ -206,7 +212,11 @@ impl EvaluationKeys {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.relinearization.iter().map(|key| key.0.bytes()).sum::<usize>()
-            + self.galois.values().map(|key| key.key.bytes() + size_of_val(&key.permutation[..])).sum::<usize>()
+            + self
+                .galois
+                .values()
+                .map(|key| key.key.bytes() + size_of_val(&key.permutation[..]))
+                .sum::<usize>()
     }
 }
 

@@ -131,7 +131,9 @@ impl fmt::Display for ParamsError {
                 f,
                 "the scale at level {level} is {found}, outside 2^10 to 2^60; choose primes nearer to the scale"
             ),
-            Self::NoPrime { bits } => write!(f, "no unused NTT prime of about {bits} bits is left below 2^30"),
+            Self::NoPrime { bits } => {
+                write!(f, "no unused NTT prime of about {bits} bits is left below 2^30")
+            }
         }
     }
 }

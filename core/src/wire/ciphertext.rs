@@ -7,7 +7,7 @@ use super::{
     header::{HEADER, Header, Kind, body},
     packing::{moduli, poly_len, read_poly, write_poly},
 };
-use crate::scheme::{Ciphertext, Level, Params, SeededCiphertext, Scale, Seed};
+use crate::scheme::{Ciphertext, Level, Params, Scale, Seed, SeededCiphertext};
 
 /// The bytes of a seed.
 pub(super) const SEED: usize = 32;

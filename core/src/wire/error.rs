@@ -109,7 +109,10 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongMagic { found } => {
-                write!(f, "expected the bytes 43 4b 4b 53 (\"CKKS\") at the start, found {found:02x?}; is the payload encoding right?")
+                write!(
+                    f,
+                    "expected the bytes 43 4b 4b 53 (\"CKKS\") at the start, found {found:02x?}; is the payload encoding right?"
+                )
             }
             Self::UnsupportedVersion { expected, found } => {
                 write!(f, "expected format version {expected}, found {found}; use a client of this version")
@@ -129,7 +132,10 @@ impl fmt::Display for DecodeError {
                 write!(f, "level {found} does not exist, the highest is {max}")
             }
             Self::LevelMismatch { expected, found } => {
-                write!(f, "expected level {expected}, found {found}; encode at the level that the model states")
+                write!(
+                    f,
+                    "expected level {expected}, found {found}; encode at the level that the model states"
+                )
             }
             Self::InvalidScale { found } => {
                 write!(f, "the scale {found:#018x} is not a finite double of at least 1")
@@ -153,7 +159,9 @@ impl fmt::Display for DecodeError {
             Self::InvalidDroppedBits { max, found } => {
                 write!(f, "expected at most {max} dropped bits at this level, found {found}")
             }
-            Self::Transparent => f.write_str("c1 is zero, so the ciphertext hides nothing; encrypt the input"),
+            Self::Transparent => {
+                f.write_str("c1 is zero, so the ciphertext hides nothing; encrypt the input")
+            }
             Self::Params(error) => error.fmt(f),
         }
     }

@@ -153,7 +153,8 @@ impl Header {
         if level > params.max_level() {
             return Err(DecodeError::LevelOutOfRange { max: params.max_level(), found: level });
         }
-        let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         Ok(Self {
             level,
             dropped_bits: header[DROPPED_BITS],

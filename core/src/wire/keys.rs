@@ -99,7 +99,11 @@ fn write_switching(params: &Params, kind: Kind, argument: u32, key: &CompressedS
     bytes
 }
 
-fn read_switching(params: &Params, level: Level, bytes: &[u8]) -> Result<CompressedSwitchingKey, DecodeError> {
+fn read_switching(
+    params: &Params,
+    level: Level,
+    bytes: &[u8],
+) -> Result<CompressedSwitchingKey, DecodeError> {
     let mut body = body(bytes, switching_len(params, level))?;
     let seed = read_seed(&mut body);
     let limbs: Vec<_> = moduli(params, level, true).collect();

@@ -15,7 +15,12 @@ const FIXED: usize = PREFIX + 4 + 2 + 8;
 pub(crate) fn encode_params(spec: &ParamsSpec) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(FIXED + 16 * spec.levels.len());
     bytes.extend(prefix(Kind::Params));
-    bytes.extend([spec.log_degree, spec.digit_primes, spec.levels.len() as u8, spec.special_primes.len() as u8]);
+    bytes.extend([
+        spec.log_degree,
+        spec.digit_primes,
+        spec.levels.len() as u8,
+        spec.special_primes.len() as u8,
+    ]);
     bytes.extend([0; 2]);
     bytes.extend(spec.scale.to_bits().to_le_bytes());
     bytes.extend(spec.levels.iter().map(|group| group.len() as u8));
