@@ -97,7 +97,7 @@ fn start_server(workspace: &Workspace, port: u16, data: &Path) -> Result<Running
             .arg("serve")
             .arg("--models")
             .arg(workspace.path("models"))
-            .arg("--www")
+            .arg("--static")
             .arg(workspace.path("dist/www"))
             .arg("--data")
             .arg(data)
