@@ -1,1 +1,53 @@
 //! The encrypted-inference service, independent of runtime and store.
+//!
+//! Every route, limit, error and rule of the protocol is here; a host brings an HTTP server and
+//! implements [`Host`]: a store, a clock, an executor, randomness. The service never sees inputs,
+//! outputs or secret keys, and its log never sees payloads.
+//!
+//! Modules in dependency order; each imports only from groups above it.
+
+// what is said when something is refused
+pub mod problem;
+
+// names, and what a machine must offer
+pub mod id;
+pub mod payload;
+pub mod port;
+pub mod store;
+
+pub mod memory;
+
+// requests, as they come in
+mod body;
+mod document;
+mod header;
+mod media;
+
+mod access;
+mod envelope;
+mod message;
+mod route;
+mod settings;
+
+// models, and what callers send for them
+mod decode;
+
+mod registry;
+
+// the service
+mod cache;
+mod completion;
+
+mod service;
+
+pub use access::{Access, Token};
+pub use envelope::{API_VERSION, API_VERSIONS, SCHEMAS, SchemaError, validator};
+pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId};
+pub use port::Host;
+pub use problem::{Code, Problem};
+pub use registry::{
+    KeyRequirement, Limits, Model, ModelView, PackageFiles, ParameterSetView, Registry, RegistryError,
+};
+pub use route::{Operation, ROUTES, RouteEntry, is_route};
+pub use service::Service;
+pub use settings::{Origins, Settings};

@@ -1,0 +1,67 @@
+//! Serves the files of a web page from the same origin, under a strict content policy.
+
+use std::path::Path;
+
+use axum::body::Body;
+use http::{HeaderName, HeaderValue, Request, Response, header};
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+/// What a page may do: run its own scripts and WebAssembly, talk to its own origin, nothing else.
+const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
+                      connect-src 'self'; img-src 'self' data: blob:; style-src 'self'; font-src 'self'; \
+                      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-cache"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// The files of one directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Assets(ServeDir);
+
+impl Assets {
+    /// Serves a directory; `index.html` stands for its folder.
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self(ServeDir::new(directory).append_index_html_on_directories(true))
+    }
+
+    /// Answers one request.
+    pub(crate) async fn serve(self, request: Request<Body>) -> Response<Body> {
+        // Failures of the disk become responses inside; the error type is uninhabited.
+        let mut response = match self.0.oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        };
+        for (name, value) in HEADERS {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn fetch(path: &str) -> Response<Body> {
+        let assets = Assets::new(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
+        assets.serve(Request::get(path).body(Body::empty()).expect("a request")).await
+    }
+
+    #[tokio::test]
+    async fn files_come_with_the_policy_and_nothing_outside_comes() {
+        let response = fetch("/assets.rs").await;
+        assert!(response.status().is_success());
+        assert_eq!(response.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
+        for path in ["/../Cargo.toml", "/%2e%2e/Cargo.toml", "/..%2fCargo.toml", "/missing"] {
+            let response = fetch(path).await;
+            assert!(!response.status().is_success(), "{path}");
+            assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A cache with a byte budget that forgets what was used longest ago.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// Keeps values up to a number of bytes. What is in use elsewhere stays alive when it is evicted.
+#[derive(Debug)]
+pub(crate) struct ByteCache<K, V> {
+    budget: usize,
+    entries: Mutex<Entries<K, V>>,
+}
+
+#[derive(Debug)]
+struct Entries<K, V> {
+    by_key: HashMap<K, Entry<V>>,
+    bytes: usize,
+    /// Counts uses; the entry with the smallest number was used longest ago.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: Arc<V>,
+    bytes: usize,
+    used: u64,
+}
+
+impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
+    /// Makes an empty cache.
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { budget, entries: Mutex::new(Entries { by_key: HashMap::new(), bytes: 0, uses: 0 }) }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries<K, V>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks a value up and notes its use.
+    pub(crate) fn get(&self, key: K) -> Option<Arc<V>> {
+        let mut entries = self.entries();
+        entries.uses += 1;
+        let uses = entries.uses;
+        let entry = entries.by_key.get_mut(&key)?;
+        entry.used = uses;
+        Some(Arc::clone(&entry.value))
+    }
+
+    /// Adds a value and evicts others until the budget holds; a value beyond the whole budget is
+    /// not kept.
+    pub(crate) fn insert(&self, key: K, value: Arc<V>, bytes: usize) {
+        let mut entries = self.entries();
+        entries.remove(key);
+        if bytes > self.budget {
+            return;
+        }
+        while entries.bytes + bytes > self.budget {
+            let Some(oldest) = entries.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else {
+                break;
+            };
+            entries.remove(oldest);
+        }
+        entries.uses += 1;
+        let used = entries.uses;
+        entries.bytes += bytes;
+        entries.by_key.insert(key, Entry { value, bytes, used });
+    }
+
+    /// Forgets a value.
+    pub(crate) fn remove(&self, key: K) {
+        self.entries().remove(key);
+    }
+}
+
+impl<K: Hash + Eq, V> Entries<K, V> {
+    fn remove(&mut self, key: K) {
+        if let Some(entry) = self.by_key.remove(&key) {
+            self.bytes -= entry.bytes;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evicts_what_was_used_longest_ago() {
+        let cache = ByteCache::new(10);
+        for key in 0..3 {
+            cache.insert(key, Arc::new(key), 3);
+        }
+        assert!(cache.get(0).is_some());
+        cache.insert(3, Arc::new(3), 3);
+        let kept: Vec<bool> = (0..4).map(|key| cache.get(key).is_some()).collect();
+        assert_eq!(kept, [true, false, true, true]);
+        assert_eq!(cache.entries().bytes, 9);
+    }
+
+    #[test]
+    fn keeps_nothing_beyond_the_budget() {
+        let cache = ByteCache::new(10);
+        cache.insert(1, Arc::new(()), 4);
+        cache.insert(2, Arc::new(()), 11);
+        assert!(cache.get(1).is_some() && cache.get(2).is_none());
+        cache.insert(1, Arc::new(()), 10);
+        assert_eq!(cache.entries().bytes, 10);
+        cache.remove(1);
+        assert_eq!(cache.entries().bytes, 0);
+    }
+}

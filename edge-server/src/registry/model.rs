@@ -1,0 +1,176 @@
+//! One model: its package, checked, and its program, ready to run.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use ckks_core::{
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement, Level, Params,
+    PreparedProgram, ResultCiphertexts,
+};
+use jsonschema::Validator;
+use model_package::{Manifest, Package, PackageError, Summary};
+
+use super::{Limits, ModelView, PackageFiles, RegistryError};
+use crate::{
+    decode,
+    id::{KeyName, ModelKey},
+    problem::{Code, Problem},
+};
+
+/// One evaluation key that a model needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRequirement {
+    /// The level it must be made for.
+    pub level: Level,
+    /// Its exact length as it is uploaded.
+    pub bytes: usize,
+}
+
+/// A model that can be served.
+#[derive(Debug)]
+pub struct Model {
+    key: ModelKey,
+    manifest: Manifest,
+    summary: Summary,
+    params: Params,
+    program: PreparedProgram,
+    evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
+}
+
+impl Model {
+    /// Checks a package: its manifest against the published schema, then its meaning; then
+    /// prepares its program.
+    pub(super) fn load(schema: &Validator, files: &PackageFiles) -> Result<Self, RegistryError> {
+        let file = format!("{}/manifest.json", files.origin);
+        let wrong = |field: &str, rule: &str| RegistryError::new(&file, field, rule);
+        let tree: serde_json::Value = serde_json::from_slice(&files.manifest)
+            .map_err(|error| wrong("", "must be JSON").because(error.to_string()))?;
+        schema.validate(&tree).map_err(|error| {
+            let rule = format!("must match model-package.schema.json, {}", error.schema_path());
+            wrong(error.instance_path().as_str(), &rule).because(error.to_string())
+        })?;
+        let package = Package::from_bytes(&files.manifest, &files.weights)
+            .map_err(|error| wrong(&error.field, &error.rule).because(reason(&error)))?;
+        let summary = package.summary();
+        let Package { manifest, params, program, facts } = package;
+        let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
+        let program = PreparedProgram::new(&params, &program)
+            .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;
+        let key = ModelKey { model_id: manifest.model_id.clone(), version: manifest.version.clone() };
+        Ok(Self { key, manifest, summary, params, program, evaluation_keys })
+    }
+
+    /// Its name and version.
+    #[must_use]
+    pub fn key(&self) -> &ModelKey {
+        &self.key
+    }
+
+    /// What its package says.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What it takes, for people.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The evaluation keys it needs.
+    #[must_use]
+    pub fn evaluation_keys(&self) -> &BTreeMap<KeyName, KeyRequirement> {
+        &self.evaluation_keys
+    }
+
+    /// Level of its inputs.
+    #[must_use]
+    pub fn input_level(&self) -> Level {
+        Level(self.manifest.input.level)
+    }
+
+    /// Ciphertexts of one sample.
+    #[must_use]
+    pub fn input_ciphertexts(&self) -> u32 {
+        self.manifest.input.ciphertexts
+    }
+
+    /// Samples of one request.
+    #[must_use]
+    pub fn max_batch_size(&self) -> u32 {
+        self.manifest.constraints.max_batch_size
+    }
+
+    /// Bytes of the encrypted inputs of one sample, as clients make them.
+    #[must_use]
+    pub fn request_bytes(&self) -> usize {
+        self.summary.request_bytes
+    }
+
+    /// Bytes of one result.
+    #[must_use]
+    pub fn result_bytes(&self) -> usize {
+        self.summary.result_bytes
+    }
+
+    /// Most bytes that the inputs of one request can have: whole ciphertexts, a full batch.
+    #[must_use]
+    pub fn max_input_bytes(&self) -> usize {
+        let ciphertexts = self.input_ciphertexts() as usize * self.max_batch_size() as usize;
+        ciphertexts * Ciphertext::encoded_len(&self.params, self.input_level())
+    }
+
+    /// The model as `GET /models` shows it.
+    #[must_use]
+    pub fn view(&self, limits: Limits) -> ModelView {
+        ModelView::new(self, limits)
+    }
+
+    /// Evaluates the model on encoded inputs, sample after sample, and encodes the result.
+    ///
+    /// # Errors
+    /// `EVALUATION_FAILED`, and what the inputs would have been refused for.
+    pub fn evaluate(&self, inputs: &[Bytes], keys: &EvaluationKeys) -> Result<Bytes, Problem> {
+        let failed =
+            |error: ckks_core::Error| Problem::new(Code::EvaluationFailed, format!("The evaluation failed: {error}."));
+        let mut outputs = Vec::new();
+        for sample in inputs.chunks(self.input_ciphertexts() as usize) {
+            let ciphertexts =
+                sample.iter().map(|bytes| decode::input(&self.params, self.input_level(), bytes));
+            let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
+            outputs.extend(self.program.evaluate(&ciphertexts, keys).map_err(failed)?);
+        }
+        let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits).map_err(failed)?;
+        Ok(result.to_bytes(&self.params).into())
+    }
+}
+
+fn requirements(
+    params: &Params,
+    relinearization: Option<Level>,
+    galois: &BTreeMap<GaloisElement, Level>,
+) -> BTreeMap<KeyName, KeyRequirement> {
+    let relinearization = relinearization.map(|level| {
+        let bytes = CompressedRelinearizationKey::encoded_len(params, level);
+        (KeyName::Relinearization, KeyRequirement { level, bytes })
+    });
+    let galois = galois.iter().map(|(element, &level)| {
+        let bytes = CompressedGaloisKey::encoded_len(params, level);
+        (KeyName::Galois(element.value()), KeyRequirement { level, bytes })
+    });
+    relinearization.into_iter().chain(galois).collect()
+}
+
+/// What was expected and found, without the field and the rule again.
+fn reason(error: &PackageError) -> String {
+    let expected = error.expected.as_ref().map(|expected| format!("expected {expected}"));
+    let found = error.found.as_ref().map(|found| format!("found {found}"));
+    expected.into_iter().chain(found).collect::<Vec<_>>().join(", ")
+}

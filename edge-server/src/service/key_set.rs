@@ -1,0 +1,153 @@
+//! Sets of evaluation keys: open, upload key by key, read, delete.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+
+use super::{Call, Reply, Service, fingerprint, key_set_path, store_failed};
+use crate::{
+    body, decode,
+    document::Document,
+    header,
+    id::{KeyName, KeySetId},
+    media::{Media, expect_octets},
+    message::{KeySetRequest, KeySetView, KeyView, unknown_key},
+    port::{Clock, Executor, Host},
+    problem::{Code, Problem},
+    registry::Model,
+    store::{Idempotency, Inserted, KeySet, Made, PutKey, Remembered, Store},
+};
+
+impl<H: Host> Service<H> {
+    /// `POST /keys`
+    pub(super) async fn open_key_set<B: http_body::Body>(&self, call: &Call, body: B) -> Result<Reply, Problem>
+    where
+        B::Error: std::fmt::Display,
+    {
+        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
+        let (media, bytes) = self.read_body(call, body, self.registry.limits().envelope_bytes).await?;
+        let document = Document::read(media, &bytes)?;
+        self.envelopes.check_key_set(&document)?;
+        let fingerprint = fingerprint(&call.parts, media, &bytes);
+        if let Some(earlier) = self.remembered(call, idempotency_key.as_deref()).await? {
+            return self.opened_before(call, &earlier, fingerprint).await;
+        }
+        let model = self.registry.model(&KeySetRequest::model_from(document)?)?;
+        let set = KeySet {
+            id: KeySetId::random(self.host.entropy()),
+            tenant: call.tenant.clone(),
+            model: model.key().clone(),
+            opened: self.host.clock().now(),
+            present: BTreeMap::new(),
+        };
+        let idempotency = idempotency_key.map(|key| Idempotency { key, fingerprint });
+        match self.host.store().insert_key_set(set.clone(), idempotency).await.map_err(store_failed)? {
+            Inserted::New => opened(call.media, model, &set),
+            Inserted::Remembered(earlier) => self.opened_before(call, &earlier, fingerprint).await,
+        }
+    }
+
+    /// Answers a repeated `POST /keys` with the set that the first one opened.
+    async fn opened_before(&self, call: &Call, earlier: &Remembered, fingerprint: [u8; 32]) -> Result<Reply, Problem> {
+        match earlier.made {
+            Made::KeySet(id) if earlier.fingerprint == fingerprint => {
+                let (set, model) = self.key_set(call, id).await?;
+                opened(call.media, model, &set)
+            }
+            _ => Err(idempotency_conflict()),
+        }
+    }
+
+    /// `GET /keys/{key_id}`
+    pub(super) async fn read_key_set(&self, call: &Call) -> Result<Reply, Problem> {
+        let (set, model) = self.key_set(call, key_set_id(call)?).await?;
+        Reply::json_or_cbor(call.media, &view(model, &set))
+    }
+
+    /// `DELETE /keys/{key_id}`
+    pub(super) async fn delete_key_set(&self, call: &Call) -> Result<Reply, Problem> {
+        let id = key_set_id(call)?;
+        if !self.host.store().delete_key_set(&call.tenant, id).await.map_err(store_failed)? {
+            return Err(unknown_key());
+        }
+        self.prepared_keys.remove(id);
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// `PUT /keys/{key_id}/{name}`
+    pub(super) async fn put_key<B: http_body::Body>(&self, call: &Call, body: B) -> Result<Reply, Problem>
+    where
+        B::Error: std::fmt::Display,
+    {
+        expect_octets(&call.parts.headers)?;
+        let (set, model) = self.key_set(call, key_set_id(call)?).await?;
+        let names: Vec<String> = model.evaluation_keys().keys().map(KeyName::to_string).collect();
+        let (name, requirement) = KeyName::parse(call.parameter(1))
+            .and_then(|name| Some((name, *model.evaluation_keys().get(&name)?)))
+            .ok_or_else(|| Problem::new(Code::UnknownKeyName, "The model needs no key of this name.").expected(names))?;
+        let bytes = body::read(&call.parts.headers, body, self.registry.limits().key_bytes).await?;
+        let (params, checked) = (model.params().clone(), bytes.clone());
+        self.host.executor().offload(move || decode::check_key(&params, name, requirement.level, &checked)).await?;
+        match self.host.store().put_key(&call.tenant, set.id, name, bytes).await.map_err(store_failed)? {
+            PutKey::Stored => self.read_key_set(call).await,
+            PutKey::NoSet => Err(unknown_key()),
+            PutKey::Conflict => Err(Problem::new(
+                Code::KeyConflict,
+                "Another key is stored under this name; keys of one set belong to one secret key. Open a new set.",
+            )),
+        }
+    }
+
+    /// Finds a key set of the caller, with its model.
+    pub(super) async fn key_set(&self, call: &Call, id: KeySetId) -> Result<(KeySet, &Model), Problem> {
+        let set = self.host.store().key_set(&call.tenant, id).await.map_err(store_failed)?.ok_or_else(unknown_key)?;
+        let model = self.registry.model(&set.model)?;
+        Ok((set, model))
+    }
+
+    /// Looks up what an earlier request with this idempotency key made.
+    pub(super) async fn remembered(&self, call: &Call, key: Option<&str>) -> Result<Option<Remembered>, Problem> {
+        match key {
+            Some(key) => self.host.store().remembered(&call.tenant, key).await.map_err(store_failed),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The problem of an idempotency key that came with another request before.
+pub(super) fn idempotency_conflict() -> Problem {
+    Problem::new(Code::IdempotencyConflict, "This Idempotency-Key was used before with another request.")
+}
+
+fn key_set_id(call: &Call) -> Result<KeySetId, Problem> {
+    KeySetId::parse(call.parameter(0)).ok_or_else(unknown_key)
+}
+
+/// Names of the keys that are still to be uploaded.
+pub(super) fn missing(model: &Model, set: &KeySet) -> Vec<KeyName> {
+    model.evaluation_keys().keys().filter(|name| !set.present.contains_key(name)).copied().collect()
+}
+
+fn opened(media: Media, model: &Model, set: &KeySet) -> Result<Reply, Problem> {
+    let reply = Reply::json_or_cbor(media, &view(model, set))?;
+    Ok(reply.status_is(StatusCode::CREATED).with(http::header::LOCATION, &key_set_path(set.id)))
+}
+
+fn view(model: &Model, set: &KeySet) -> KeySetView {
+    let missing = missing(model, set);
+    let keys = model.evaluation_keys().iter().map(|(name, requirement)| KeyView {
+        name: *name,
+        level: requirement.level.0,
+        bytes: requirement.bytes as u64,
+        present: set.present.contains_key(name),
+    });
+    KeySetView {
+        key_id: set.id,
+        model_id: set.model.model_id.clone(),
+        version: set.model.version.clone(),
+        params_id: model.params().id().to_string(),
+        status: if missing.is_empty() { "complete" } else { "incomplete" },
+        keys: keys.collect(),
+        missing,
+    }
+}
