@@ -35,6 +35,9 @@ pub struct ProgramFacts {
     pub plain_multiplications: usize,
     /// Rescalings.
     pub rescalings: usize,
+    /// Transforms of one limb, the measure of the time it takes: for ℓ limbs, k special primes
+    /// and d digits, d(ℓ + k) a decomposition, 2(ℓ + k) the rest of a key switch, 2ℓ a rescaling.
+    pub limb_transforms: usize,
 }
 
 impl Program {
@@ -171,7 +174,7 @@ impl Check<'_> {
                     return Err(InstructionError::LevelAbove { max, found: *level });
                 }
                 if schedule::drop_takes_rescaling(self.params, max, *level)? {
-                    self.facts.rescalings += 1;
+                    self.rescaling(Level(level.0 + 1));
                 }
                 Ok(*level)
             }
@@ -188,10 +191,12 @@ impl Check<'_> {
         let transform = &self.program.transforms[transform as usize];
         self.fits(transform.magnitude(), level)?;
         let babies = transform.baby_rotations();
-        self.facts.hoisted += babies.len().saturating_sub(1);
         for &steps in babies.iter().chain(&transform.giant_rotations()) {
             self.rotation(steps, level);
         }
+        let shared = babies.len().saturating_sub(1);
+        self.facts.hoisted += shared;
+        self.facts.limb_transforms -= shared * self.decomposition(level);
         self.facts.plain_multiplications += transform.diagonals.len();
         self.rescaled(level)
     }
@@ -202,7 +207,7 @@ impl Check<'_> {
         let schedule = Schedule::new(self.params, polynomial, level)?;
         schedule.relinearization_levels().iter().for_each(|&level| self.relinearization(level));
         self.facts.multiplications += schedule.plan().multiplications();
-        self.facts.rescalings += schedule.rescalings();
+        schedule.rescaling_levels().iter().for_each(|&level| self.rescaling(level));
         Ok(schedule.target())
     }
 
@@ -216,7 +221,7 @@ impl Check<'_> {
     }
 
     fn rescaled(&mut self, level: Level) -> Result<Level, InstructionError> {
-        self.facts.rescalings += 1;
+        self.rescaling(level);
         level.below().ok_or(InstructionError::LevelExhausted { needed: 1, found: level })
     }
 
@@ -232,12 +237,27 @@ impl Check<'_> {
         if steps != 0 {
             let element = GaloisElement::rotation(self.params, steps as i32);
             self.facts.keys.require_galois(element, level);
-            self.facts.key_switches += 1;
+            self.key_switch(level);
         }
     }
 
     fn relinearization(&mut self, level: Level) {
         self.facts.keys.require_relinearization(level);
+        self.key_switch(level);
+    }
+
+    fn key_switch(&mut self, level: Level) {
+        let extended = self.params.limbs_at(level) + self.params.special_limbs();
         self.facts.key_switches += 1;
+        self.facts.limb_transforms += self.decomposition(level) + 2 * extended;
+    }
+
+    fn decomposition(&self, level: Level) -> usize {
+        self.params.digits_at(level) * (self.params.limbs_at(level) + self.params.special_limbs())
+    }
+
+    fn rescaling(&mut self, level: Level) {
+        self.facts.rescalings += 1;
+        self.facts.limb_transforms += 2 * self.params.limbs_at(level);
     }
 }

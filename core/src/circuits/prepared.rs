@@ -15,6 +15,47 @@ use crate::scheme::{
 };
 
 /// A program ready to run on ciphertexts, as often as wanted and on several threads at once.
+///
+/// ```
+/// use ckks_core::*;
+///
+/// // x² + ½, on parameters with one level.
+/// let spec = ParamsSpec::generate(12, &[28], &[vec![26]], &[28], 1, f64::from(1 << 26))?;
+/// let params = Params::new(&spec)?;
+/// let input = Register(0);
+/// let program = Program {
+///     inputs: 1,
+///     input_level: Level(1),
+///     instructions: vec![
+///         Instruction::Multiply { left: input, right: input },
+///         Instruction::AddPlain { input: Register(1), constant: 0 },
+///     ],
+///     transforms: vec![],
+///     constants: vec![vec![0.5]],
+///     polynomials: vec![],
+///     outputs: vec![Register(2)],
+/// };
+/// let prepared = PreparedProgram::new(&params, &program)?;
+///
+/// // The client has the secret key, and makes the keys that the program needs.
+/// let mut seeds = SeedSource::new(&Seed::new([7; 32]));
+/// let secret = SecretKey::generate(&params, &seeds.next_seed());
+/// let mut keys = EvaluationKeys::new();
+/// let level = prepared.facts().keys.relinearization.expect("it multiplies");
+/// let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds)?;
+/// keys.set_relinearization(key.prepare(&params));
+///
+/// let encoder = Encoder::new(&params);
+/// let plaintext = encoder.encode_real(&[3.0], Level(1), params.scale_at(Level(1)))?;
+/// let ciphertext = encrypt_symmetric(&params, &secret, &plaintext, &mut seeds)?.expand(&params);
+///
+/// // The server has neither.
+/// let outputs = prepared.evaluate(&[ciphertext], &keys)?;
+///
+/// let values = encoder.decode_real(&decrypt(&params, &secret, &outputs[0])?);
+/// assert!((values[0] - 9.5).abs() < 0.001);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct PreparedProgram {
     pub(crate) evaluator: Evaluator,

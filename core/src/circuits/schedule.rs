@@ -35,6 +35,8 @@ pub(crate) struct Schedule {
     /// `t = factor·x + offset`, one level below x.
     pub(crate) substitution: Option<(Factor, f64)>,
     plan: Plan,
+    /// Level of `T₁`.
+    argument: Level,
     /// In the order of computation.
     pub(crate) powers: Vec<Power>,
     pub(crate) root: Sum,
@@ -95,7 +97,7 @@ impl Schedule {
         let powers =
             plan.powers.iter().map(|&n| scales.power(plan.recurrence, n)).collect::<Result<_, _>>()?;
         let root = scales.sum(&plan.root, params.scale_at(target))?;
-        Ok(Self { substitution, plan, powers, root })
+        Ok(Self { substitution, plan, argument, powers, root })
     }
 
     pub(crate) fn plan(&self) -> &Plan {
@@ -114,11 +116,12 @@ impl Schedule {
         levels
     }
 
-    /// The number of rescalings.
-    pub(crate) fn rescalings(&self) -> usize {
-        let mut count = self.powers.len() + usize::from(self.substitution.is_some());
-        self.root.visit(&mut |_| count += 1);
-        count
+    /// The level of each rescaling.
+    pub(crate) fn rescaling_levels(&self) -> Vec<Level> {
+        let argument = self.substitution.map(|_| Level(self.argument.0 + 1));
+        let mut levels: Vec<Level> = self.powers.iter().map(|power| power.level).chain(argument).collect();
+        self.root.visit(&mut |sum| levels.push(sum.level));
+        levels
     }
 }
 

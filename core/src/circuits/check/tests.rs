@@ -73,10 +73,32 @@ fn states_levels_keys_and_costs() {
     let keys = keys.map(|(steps, level)| (GaloisElement::rotation(&params, steps), Level(level)));
     assert_eq!(facts.keys.galois, BTreeMap::from(keys));
     assert_eq!(facts.keys.relinearization, Some(Level(3)));
-    // T₂, T₄ and one sum of products: degree 7 takes four relinearizations with T₃.
+    // The polynomial takes four: T₂, T₄, and two sums of products.
     assert_eq!((facts.key_switches, facts.hoisted), (5 + 1 + 4, 1));
     assert_eq!(facts.plain_multiplications, 4);
     assert!(facts.multiplications > 4 && facts.rescalings > 5);
+}
+
+#[test]
+fn counts_limb_transforms() {
+    let params = params();
+    let transforms = |level: u8, instruction| {
+        let program = Program { input_level: Level(level), ..program(vec![instruction]) };
+        program.check(&params).expect("valid").limb_transforms
+    };
+    // Level 3 has four limbs in two digits, level 2 three in two; there are two special primes.
+    let switch = |limbs: usize| 2 * (limbs + 2) + 2 * (limbs + 2);
+    assert_eq!(transforms(3, Instruction::Rotate { input: INPUT, steps: 1 }), switch(4));
+    assert_eq!(transforms(2, Instruction::RotateSum { input: INPUT, steps: vec![1, 0, 2] }), 2 * switch(3));
+    assert_eq!(transforms(3, Instruction::Multiply { left: INPUT, right: INPUT }), switch(4) + 8);
+    // Two baby steps share a decomposition, one giant step has its own.
+    let transform = Instruction::LinearTransform { input: INPUT, transform: 0 };
+    assert_eq!(transforms(3, transform), 12 + 2 * 12 + switch(4) + 8);
+    assert_eq!(transforms(3, Instruction::DropLevel { input: INPUT, level: Level(1) }), 6);
+    // Degree 7: T₂ at level 3, T₄ at 2, the leading quotient at 2, the result at 1 (one digit); all
+    // these are rescaled, and the innermost quotient, a linear one, at 3.
+    let polynomial = transforms(3, Instruction::Polynomial { input: INPUT, polynomial: 0 });
+    assert_eq!(polynomial, switch(4) + 2 * switch(3) + 3 * 4 + 2 * (4 + 3 + 3 + 2 + 4));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use super::EncryptedMachine;
 use crate::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Error, EvaluationKeys,
+    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Error, EvaluationKeys,
     GaloisElement, Instruction, KeyRequirements, Level, LinearTransform, Params, ParamsSpec, Polynomial,
     PolynomialBasis, PreparedProgram, Program, Register, SecretKey, Seed, SeedSource, circuits::interpreter,
     decrypt, encrypt_symmetric,
@@ -20,10 +20,14 @@ struct Bench {
 
 impl Bench {
     fn new(log_degree: u8, levels: &[Vec<u8>], scale_bits: u32) -> Self {
+        Self::on(Backend::detect(), log_degree, levels, scale_bits)
+    }
+
+    fn on(backend: Backend, log_degree: u8, levels: &[Vec<u8>], scale_bits: u32) -> Self {
         let base = if scale_bits > 30 { &[30, 30][..] } else { &[30] };
         let scale = (1u64 << scale_bits) as f64;
         let spec = ParamsSpec::generate(log_degree, base, levels, &[30, 30], 2, scale).expect("primes exist");
-        let params = Params::insecure(&spec).expect("valid");
+        let params = Params::insecure_on(&spec, backend).expect("valid");
         let secret = SecretKey::generate(&params, &Seed::new([1; 32]));
         let seeds = SeedSource::new(&Seed::new([2; 32]));
         Self { encoder: Encoder::new(&params), params, secret, seeds }
@@ -351,3 +355,23 @@ fn refuses_inputs_that_do_not_fit() {
     assert_eq!(prepared.evaluate(&[other], &keys), Err(Error::ParamsMismatch));
     assert_eq!(prepared.evaluate(std::slice::from_ref(&right), &keys), prepared.evaluate(&[right], &keys));
 }
+
+#[test]
+fn every_kind_of_vector_instructions_gives_the_same_bits() {
+    let random = random_program(&mut Numbers(7), 64, 4);
+    let outputs = Backend::available().map(|backend| {
+        let mut bench = Bench::on(backend, 7, &vec![vec![28]; 4], 28);
+        let prepared = PreparedProgram::new(&bench.params, &random).expect("valid");
+        let keys = bench.keys(&prepared.facts().keys);
+        let inputs = [0.25, -0.5].map(|value| bench.encrypt(&[value; 64], Level(4)));
+        prepared.evaluate(&inputs, &keys).expect("levels and keys suffice")
+    });
+    let outputs: Vec<_> = outputs.collect();
+    assert!(outputs.iter().all(|output| *output == outputs[0]));
+}
+
+/// One prepared program serves several threads.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<PreparedProgram>();
+};
