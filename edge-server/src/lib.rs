@@ -40,6 +40,9 @@ mod completion;
 
 mod service;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use access::{Access, Token};
 pub use envelope::{API_VERSION, API_VERSIONS, SCHEMAS, SchemaError, validator};
 pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId};

@@ -76,6 +76,12 @@ pub fn is_route(path: &str) -> bool {
     ROUTES.iter().any(|entry| parameters(entry.path, path).is_some())
 }
 
+/// The pattern that a path matches.
+#[cfg(feature = "testing")]
+pub(crate) fn pattern_of(path: &str) -> Option<&'static str> {
+    ROUTES.iter().map(|entry| entry.path).find(|pattern| parameters(pattern, path).is_some())
+}
+
 /// Finds the route of a request.
 pub(crate) fn resolve<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, Problem> {
     let matching: Vec<(&RouteEntry, Vec<&str>)> =

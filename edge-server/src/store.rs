@@ -5,7 +5,7 @@
 //! and its outcome never changes; a stored key never changes; what another tenant owns does not
 //! exist; what a call has acknowledged survives the process.
 
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod suite;
 
 use std::{collections::BTreeMap, fmt, future::Future};

@@ -1,0 +1,10 @@
+//! What tests of the service share: a small real model, a host without a machine, and a checker
+//! of responses against the published contract. Not part of the service.
+
+mod contract;
+mod host;
+mod model;
+
+pub use contract::Contract;
+pub use host::{TestClock, TestExecutor, TestHost};
+pub use model::{tiny_clear, tiny_package};

@@ -1,0 +1,79 @@
+//! The smallest model that uses everything: rotations, a product of ciphertexts, two levels.
+
+use std::collections::BTreeMap;
+
+use ckks_core::{Instruction, Level, LinearTransform, Params, ParamsSpec, Program, Register};
+use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, write};
+
+use crate::registry::PackageFiles;
+
+/// Elements of input and output.
+const DIMENSION: u32 = 4;
+
+/// Writes the package of `tiny`: `out = (M·x)²` elementwise, for four values.
+///
+/// N = 2^12, so that keys are small and tests fast; `scale_bits` tells models with different
+/// parameters apart.
+///
+/// # Panics
+/// Never, unless the package format has changed.
+#[must_use]
+pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFiles {
+    let scale = f64::from(scale_bits).exp2();
+    let levels = [vec![scale_bits], vec![scale_bits]];
+    let spec = ParamsSpec::generate(12, &[27], &levels, &[27], 1, scale).expect("there are such primes");
+    let params = Params::new(&spec).expect("secure parameters");
+    let layout = Layout { axes: vec![LayoutAxisEntry { extent: DIMENSION, stride: 1 }] };
+    let description = Description {
+        model_id: model_id.to_owned(),
+        version: version.to_owned(),
+        description: "Squares a mixture of four values.".to_owned(),
+        input: Input {
+            shape: vec![DIMENSION],
+            dimension: DIMENSION,
+            ciphertexts: 1,
+            layout: layout.clone(),
+            level: 2,
+            range: Some([-1.0, 1.0]),
+        },
+        output: Output {
+            dimension: DIMENSION,
+            ciphertexts: 1,
+            layout,
+            level: 0,
+            dropped_bits: 4,
+            gain: 1.0,
+            labels: Vec::new(),
+            postprocessing: "none".to_owned(),
+        },
+        max_batch_size: 1,
+    };
+    let (manifest, weights) = write(description, &params, &program()).expect("the program runs");
+    PackageFiles { origin: model_id.to_owned(), manifest, weights }
+}
+
+fn program() -> Program {
+    let diagonals = BTreeMap::from([(0, vec![0.5, -0.25, 0.75, 1.0]), (1, vec![0.25, 0.5, -0.5, 0.125])]);
+    Program {
+        inputs: 1,
+        input_level: Level(2),
+        instructions: vec![
+            Instruction::LinearTransform { input: Register(0), transform: 0 },
+            Instruction::Multiply { left: Register(1), right: Register(1) },
+        ],
+        transforms: vec![LinearTransform { diagonals, baby_steps: 2 }],
+        constants: Vec::new(),
+        polynomials: Vec::new(),
+        outputs: vec![Register(2)],
+    }
+}
+
+/// Computes what the tiny model computes, in the clear.
+///
+/// # Panics
+/// When there are not four values.
+#[must_use]
+pub fn tiny_clear(input: &[f64]) -> Vec<f64> {
+    let outputs = program().evaluate_clear(DIMENSION as usize, &[input.to_vec()]).expect("four values");
+    outputs.into_iter().flatten().collect()
+}

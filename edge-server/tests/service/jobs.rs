@@ -1,0 +1,131 @@
+//! Waiting, idempotency, a full queue, restarts.
+
+use std::time::Duration;
+
+use edge_server::{
+    Settings,
+    port::{Executor, Host},
+};
+use http::{Request, StatusCode};
+use serde_json::json;
+
+use crate::api::{Api, infer};
+
+#[tokio::test]
+async fn waiting_answers_with_the_finished_job() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let wait = [("prefer", "wait=5")];
+    let run = async {
+        while api.run_jobs().await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (answer, ()) = tokio::join!(api.post_with("/infer", &body, &wait), run);
+    assert_eq!((answer.status, answer.header("preference-applied")), (StatusCode::OK, "wait=5"));
+    assert_eq!(answer.text("/status"), "completed");
+    let again = api.get(answer.header("location")).await;
+    assert_eq!(again.tree, answer.tree, "the result never changes");
+}
+
+#[tokio::test]
+async fn waiting_ends_in_time() {
+    let api = Api::with(Settings { max_wait: Duration::from_secs(3), ..Settings::default() }, 8);
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    api.service.host().clock().set_impatient(true);
+    let answer = api.post_with("/infer", &body, &[("prefer", "wait=60")]).await;
+    assert_eq!((answer.status, answer.header("preference-applied")), (StatusCode::ACCEPTED, "wait=3"));
+
+    let request = Request::get(answer.header("location")).header("prefer", "wait=60");
+    let job = api.send(request.body("").unwrap()).await;
+    assert_eq!(job.text("/status"), "queued");
+}
+
+#[tokio::test]
+async fn waiting_for_a_job_hears_its_end() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let request = || Request::get(accepted.header("location")).header("prefer", "wait=5").body("").unwrap();
+    let (job, ran) = tokio::join!(api.send(request()), api.run_jobs());
+    assert_eq!((job.text("/status"), ran), ("completed", 1));
+    assert_eq!(api.send(request()).await.text("/status"), "completed", "no wait for what is over");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_runs_a_request_once() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let header = [("idempotency-key", "\"one\"")];
+    let first = api.post_with("/infer", &body, &header).await;
+    let second = api.post_with("/infer", &body, &header).await;
+    assert_eq!(first.tree, second.tree);
+    assert_eq!(api.run_jobs().await, 1);
+    let third = api.post_with("/infer", &body, &header).await;
+    assert_eq!(first.tree, third.tree);
+    assert_eq!(api.run_jobs().await, 0);
+
+    let other = infer(&session.encrypt(&[0.25; 4]).unwrap()[0], &key_id);
+    api.post_with("/infer", &other, &header).await.is_problem("IDEMPOTENCY_CONFLICT");
+    let open = json!({"model_id": "tiny", "version": "1.0.0"});
+    api.post_with("/keys", &open, &header).await.is_problem("IDEMPOTENCY_CONFLICT");
+    api.post_with("/infer", &body, &[("idempotency-key", "")]).await.is_problem("INVALID_ENVELOPE");
+}
+
+#[tokio::test]
+async fn opening_a_key_set_is_idempotent_too() {
+    let api = Api::new();
+    let open = json!({"model_id": "tiny", "version": "1.0.0"});
+    let header = [("idempotency-key", "open")];
+    let first = api.post_with("/keys", &open, &header).await;
+    let second = api.post_with("/keys", &open, &header).await;
+    assert_eq!(first.text("/key_id"), second.text("/key_id"));
+    assert_ne!(api.post("/keys", &open).await.text("/key_id"), first.text("/key_id"));
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    let api = Api::with(Settings::default(), 1);
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    assert_eq!(api.post("/infer", &body).await.status, StatusCode::ACCEPTED);
+    let refused = api.post("/infer", &body).await;
+    assert_eq!(refused.is_problem("QUEUE_FULL").header("retry-after"), "3");
+    assert_eq!(refused.tree["retryable"], true);
+}
+
+#[tokio::test]
+async fn unfinished_jobs_run_again_after_a_restart() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let lost = api.service.host().executor().next().unwrap();
+    assert_eq!(api.service.resume().await.unwrap(), 1);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
+    api.service.host().executor().resume(lost);
+    assert_eq!(api.run_jobs().await, 1, "a job that is queued twice does no harm");
+}
+
+#[tokio::test]
+async fn a_job_whose_keys_are_gone_fails_alone() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let gone = api.send(Request::delete(format!("/keys/{key_id}")).body("").unwrap()).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    api.run_jobs().await;
+    let job = api.get(accepted.header("location")).await;
+    assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "EVALUATION_FAILED"));
+}
+
+#[tokio::test]
+async fn unknown_jobs_are_not_found() {
+    let api = Api::new();
+    for id in ["00000000000000000000000000000000", "x", "..", "%00"] {
+        api.get(&format!("/jobs/{id}")).await.is_problem("UNKNOWN_JOB");
+    }
+}
