@@ -1,0 +1,74 @@
+//! The model in plain numbers, operation by operation: what everything else is compared with.
+
+use crate::graph::{Affine, Graph, Operation, Postprocessing};
+
+/// All values of the model for one input.
+///
+/// # Panics
+/// When the input has the wrong number of elements.
+pub(crate) fn values(graph: &Graph, input: &[f64]) -> Vec<Vec<f64>> {
+    assert_eq!(input.len(), graph.values[0].dimension, "elements of the input");
+    let mut values: Vec<Vec<f64>> = Vec::with_capacity(graph.values.len());
+    for value in &graph.values {
+        let zip = |x: usize, y: usize, f: fn(f64, f64) -> f64| -> Vec<f64> {
+            values[x].iter().zip(&values[y]).map(|(&a, &b)| f(a, b)).collect()
+        };
+        let next = match &value.operation {
+            Operation::Input => input.to_vec(),
+            Operation::Affine(x, affine) => affine.apply(&values[*x]),
+            Operation::Map(x, function) => values[*x].iter().map(|&v| function.at(v)).collect(),
+            &Operation::Sum(x, y) => zip(x, y, |a, b| a + b),
+            &Operation::Difference(x, y) => zip(x, y, |a, b| a - b),
+            &Operation::Product(x, y) => zip(x, y, |a, b| a * b),
+        };
+        values.push(next);
+    }
+    values
+}
+
+/// The output of the model before post-processing.
+///
+/// # Panics
+/// When the input has the wrong number of elements.
+#[must_use]
+pub fn evaluate(graph: &Graph, input: &[f64]) -> Vec<f64> {
+    values(graph, input).pop().unwrap_or_default()
+}
+
+/// The class that an output stands for: the largest element, or for one element whether it is above
+/// the middle of what the post-processing gives.
+pub(crate) fn class(postprocessing: Postprocessing, output: &[f64]) -> usize {
+    match output {
+        [single] if postprocessing == Postprocessing::Sigmoid => usize::from(*single > 0.0),
+        [single] => usize::from(*single > 0.5),
+        _ => (0..output.len()).max_by(|&a, &b| output[a].total_cmp(&output[b])).unwrap_or(0),
+    }
+}
+
+/// How far an output is from another class.
+pub(crate) fn margin(postprocessing: Postprocessing, output: &[f64]) -> f64 {
+    match output {
+        [single] if postprocessing == Postprocessing::Sigmoid => single.abs(),
+        [single] => (single - 0.5).abs(),
+        _ => {
+            let mut sorted = output.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            sorted[sorted.len() - 1] - sorted[sorted.len() - 2]
+        }
+    }
+}
+
+impl Affine {
+    /// The value at `x`.
+    #[must_use]
+    pub fn apply(&self, x: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Elementwise { factor, offset } => {
+                x.iter().zip(factor).zip(offset).map(|((x, f), o)| f * x + o).collect()
+            }
+            Self::Dense { matrix, offset } => {
+                matrix.apply(x).iter().zip(offset).map(|(product, o)| product + o).collect()
+            }
+        }
+    }
+}
