@@ -33,8 +33,22 @@ pub enum CompileError {
     TooDeep {
         /// Levels it needs.
         levels: usize,
-        /// Slots it needs.
+    },
+    /// A vector or a layer does not fit the slots of the largest ring.
+    TooWide {
+        /// The node that computes it.
+        node: String,
+        /// Its elements.
+        dimension: usize,
+        /// Slots of the ring.
         slots: usize,
+    },
+    /// The labels given do not name the outputs.
+    Labels {
+        /// Outputs of the model.
+        expected: usize,
+        /// Labels given.
+        found: usize,
     },
     /// The compiled program was refused by the core: a fault of the compiler.
     Program {
@@ -61,10 +75,17 @@ impl fmt::Display for CompileError {
                 write!(f, "node {node:?} ({operator}): {reason}; {advice}")
             }
             Self::Samples { file, reason } => write!(f, "{file}: {reason}"),
-            Self::TooDeep { levels, slots } => write!(
+            Self::TooDeep { levels } => write!(
                 f,
-                "no ring degree up to 2^15 carries {levels} levels and {slots} slots at 128-bit security; lower --precision, use polynomials of lower degree, or fewer layers"
+                "no ring degree that was tried carries {levels} levels at 128-bit security; lower --precision or --max-degree, leave out --log-degree, or use fewer layers"
             ),
+            Self::TooWide { node, dimension, slots } => write!(
+                f,
+                "node {node:?}: {dimension} elements and what they are multiplied with do not fit {slots} slots; use narrower layers"
+            ),
+            Self::Labels { expected, found } => {
+                write!(f, "the model has {expected} outputs, but {found} labels were given; name all or none")
+            }
             Self::Program { reason } => write!(f, "the compiled program is refused: {reason}"),
         }
     }

@@ -34,7 +34,10 @@ fn compose(outer: &Affine, inner: &Affine) -> Affine {
         }
         (Affine::Dense { matrix, .. }, Affine::Elementwise { factor, .. }) => {
             let columns = matrix.entries.iter().zip(factor.iter().cycle());
-            Affine::Dense { matrix: Matrix { entries: columns.map(|(e, f)| e * f).collect(), ..*matrix }, offset }
+            Affine::Dense {
+                matrix: Matrix { entries: columns.map(|(e, f)| e * f).collect(), ..*matrix },
+                offset,
+            }
         }
         (Affine::Dense { matrix: a, .. }, Affine::Dense { matrix: b, .. }) => {
             let mut entries = vec![0.0; a.rows * b.columns];

@@ -1,6 +1,8 @@
 //! A model as operations on vectors. Tensors are flattened in row-major order, so that whatever
 //! only rearranges names or shapes is gone after import.
 
+use ckks_core::Polynomial;
+
 /// A dense matrix, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
@@ -91,6 +93,8 @@ pub enum Operation {
     Affine(usize, Affine),
     /// A function of each element.
     Map(usize, Function),
+    /// A polynomial of each element.
+    Polynomial(usize, Polynomial),
     /// Elementwise sum.
     Sum(usize, usize),
     /// Elementwise difference.
@@ -105,8 +109,21 @@ impl Operation {
     pub fn operands(&self) -> Vec<usize> {
         match *self {
             Self::Input => vec![],
-            Self::Affine(x, _) | Self::Map(x, _) => vec![x],
+            Self::Affine(x, _) | Self::Map(x, _) | Self::Polynomial(x, _) => vec![x],
             Self::Sum(x, y) | Self::Difference(x, y) | Self::Product(x, y) => vec![x, y],
+        }
+    }
+
+    /// The operation reading `numbers[x]` wherever it read x.
+    pub(crate) fn renumbered(self, numbers: &[usize]) -> Self {
+        match self {
+            Self::Input => Self::Input,
+            Self::Affine(x, affine) => Self::Affine(numbers[x], affine),
+            Self::Map(x, function) => Self::Map(numbers[x], function),
+            Self::Polynomial(x, polynomial) => Self::Polynomial(numbers[x], polynomial),
+            Self::Sum(x, y) => Self::Sum(numbers[x], numbers[y]),
+            Self::Difference(x, y) => Self::Difference(numbers[x], numbers[y]),
+            Self::Product(x, y) => Self::Product(numbers[x], numbers[y]),
         }
     }
 }
@@ -168,7 +185,10 @@ impl Graph {
     #[must_use]
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.values.len()];
-        self.values.iter().flat_map(|value| value.operation.operands()).for_each(|operand| uses[operand] += 1);
+        self.values
+            .iter()
+            .flat_map(|value| value.operation.operands())
+            .for_each(|operand| uses[operand] += 1);
         uses[self.output()] += 1;
         uses
     }
@@ -181,7 +201,11 @@ impl Graph {
         needed[self.output()] = true;
         for index in (0..self.values.len()).rev().filter(|&i| i > 0) {
             if needed[index] {
-                self.values[index].operation.operands().into_iter().for_each(|operand| needed[operand] = true);
+                self.values[index]
+                    .operation
+                    .operands()
+                    .into_iter()
+                    .for_each(|operand| needed[operand] = true);
             }
         }
         let mut renumbered = Vec::with_capacity(needed.len());
@@ -190,16 +214,10 @@ impl Graph {
             renumbered.push(count);
             count += usize::from(needed);
         }
-        let renumber = |operation: Operation| match operation {
-            Operation::Input => Operation::Input,
-            Operation::Affine(x, affine) => Operation::Affine(renumbered[x], affine),
-            Operation::Map(x, function) => Operation::Map(renumbered[x], function),
-            Operation::Sum(x, y) => Operation::Sum(renumbered[x], renumbered[y]),
-            Operation::Difference(x, y) => Operation::Difference(renumbered[x], renumbered[y]),
-            Operation::Product(x, y) => Operation::Product(renumbered[x], renumbered[y]),
-        };
         let kept = self.values.into_iter().zip(&needed).filter(|(_, needed)| **needed);
-        let values = kept.map(|(value, _)| Value { operation: renumber(value.operation), ..value }).collect();
+        let values =
+            kept.map(|(value, _)| Value { operation: value.operation.renumbered(&renumbered), ..value });
+        let values = values.collect();
         Self { values, ..self }
     }
 }

@@ -79,7 +79,8 @@ fn single<'a>(
 /// The shape without the batch axis, which may be 1 or left open.
 fn shape_of_sample(info: &ValueInfo) -> Result<Vec<usize>, CompileError> {
     let shape = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).and_then(|t| t.shape.as_ref());
-    let shape = shape.ok_or_else(|| CompileError::malformed(format!("input {:?} has no shape", info.name)))?;
+    let shape =
+        shape.ok_or_else(|| CompileError::malformed(format!("input {:?} has no shape", info.name)))?;
     let mut dims = shape.dim.iter().map(|dim| dim.dim_value.unwrap_or(0));
     if dims.len() < 2 || !matches!(dims.next(), Some(0 | 1)) {
         return Err(CompileError::malformed(format!(
@@ -97,7 +98,10 @@ fn with_batch(shape: &[usize]) -> Vec<usize> {
 impl Importer {
     fn finish(mut self, input_shape: Vec<usize>) -> Result<Graph, CompileError> {
         let Some(Meaning::Variable { value, .. }) = self.names.get(&self.output) else {
-            return Err(CompileError::malformed(format!("output {:?} does not depend on the input", self.output)));
+            return Err(CompileError::malformed(format!(
+                "output {:?} does not depend on the input",
+                self.output
+            )));
         };
         let value = *value;
         // The output is the last value.

@@ -1,40 +1,41 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
 //! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `pack`, `choose`,
-//! `lower`, then `verify` and `report`. Never linked into a server or a client.
+//! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
 mod error;
 
 // the model as it is written, and as vectors
-mod onnx;
 mod graph;
 mod import;
+mod onnx;
 
 // samples, and the model in plain numbers
-mod samples;
 mod reference;
+mod samples;
 
 // passes over the graph
-mod fuse;
-mod calibrate;
 mod approximate;
+mod calibrate;
+mod fuse;
 
 // from vectors to slots
-mod pack;
 mod choose;
 mod lower;
+mod pack;
 
 // all passes in a row, and what came of it
+mod assemble;
 mod compile;
-mod verify;
 mod report;
+mod verify;
 
-pub use compile::{Compiled, Options, compile};
+pub use compile::{Compiled, Identity, Options, compile};
 pub use error::CompileError;
 pub use graph::{Affine, Function, Graph, Matrix, Operation, Postprocessing, Value};
 pub use import::import;
 pub use reference::evaluate;
-pub use report::{Accuracy, Flip, Report};
+pub use report::{Accuracy, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};
 pub use samples::{Samples, read_samples};
 pub use verify::verify;

@@ -151,7 +151,9 @@ impl Tensor {
             7 => self.raw(|bytes: [u8; 8]| i64::from_le_bytes(bytes) as f64),
             11 if self.raw_data.is_empty() => self.double_data.clone(),
             11 => self.raw(f64::from_le_bytes),
-            other => return Err(wrong(&format!("element type {other} is not read; use float, double or int64"))),
+            other => {
+                return Err(wrong(&format!("element type {other} is not read; use float, double or int64")));
+            }
         };
         let count = self.shape()?.iter().product::<usize>();
         if numbers.len() != count {

@@ -17,6 +17,9 @@ pub(crate) fn values(graph: &Graph, input: &[f64]) -> Vec<Vec<f64>> {
             Operation::Input => input.to_vec(),
             Operation::Affine(x, affine) => affine.apply(&values[*x]),
             Operation::Map(x, function) => values[*x].iter().map(|&v| function.at(v)).collect(),
+            Operation::Polynomial(x, polynomial) => {
+                values[*x].iter().map(|&v| polynomial.evaluate(v)).collect()
+            }
             &Operation::Sum(x, y) => zip(x, y, |a, b| a + b),
             &Operation::Difference(x, y) => zip(x, y, |a, b| a - b),
             &Operation::Product(x, y) => zip(x, y, |a, b| a * b),

@@ -37,20 +37,25 @@ impl Importer {
             "Sigmoid" if self.is_final(node, proto) => self.leave_to_client(node, Postprocessing::Sigmoid),
             "Sigmoid" => self.map(node, Function::Sigmoid),
             "Softmax" if self.is_final(node, proto) => self.leave_to_client(node, Postprocessing::Softmax),
-            "Softmax" => {
-                Err(refuse(node, "it is not the last node", "a softmax inside a model has no polynomial substitute"))
-            }
+            "Softmax" => Err(refuse(
+                node,
+                "it is not the last node",
+                "a softmax inside a model has no polynomial substitute",
+            )),
             "MaxPool" => Err(refuse(node, "a maximum cannot be computed on ciphertexts", "use AveragePool")),
-            "LeakyRelu" | "Elu" | "Selu" | "Gelu" | "Softplus" | "HardSigmoid" | "Silu" => {
-                Err(refuse(node, "this activation is not supported yet", "use Relu, Tanh, Sigmoid or a square"))
-            }
+            "LeakyRelu" | "Elu" | "Selu" | "Gelu" | "Softplus" | "HardSigmoid" | "Silu" => Err(refuse(
+                node,
+                "this activation is not supported yet",
+                "use Relu, Tanh, Sigmoid or a square",
+            )),
             _ => Err(refuse(node, "this operator is not supported", KNOWN)),
         }
     }
 
     fn meaning(&self, node: &Node, position: usize) -> Result<&Meaning, CompileError> {
         let name = node.input.get(position).filter(|name| !name.is_empty());
-        let missing = || CompileError::malformed(format!("node {:?} misses input {position}", super::title(node)));
+        let missing =
+            || CompileError::malformed(format!("node {:?} misses input {position}", super::title(node)));
         let name = name.ok_or_else(missing)?;
         self.names.get(name).ok_or_else(|| CompileError::malformed(format!("nothing computes {name:?}")))
     }
@@ -101,7 +106,9 @@ impl Importer {
                 reshaped(&shape, numbers)
                     .ok_or_else(|| refuse(node, "its shape does not fit", "keep the number of elements"))?
             }
-            "Squeeze" => std::iter::once(1).chain(shape.iter().skip(1).copied().filter(|&e| e != 1)).collect(),
+            "Squeeze" => {
+                std::iter::once(1).chain(shape.iter().skip(1).copied().filter(|&e| e != 1)).collect()
+            }
             // Where the new axes go changes no order; the batch axis stays first.
             _ => shape.iter().copied().chain([1]).collect(),
         };
@@ -127,7 +134,8 @@ impl Importer {
             Some(_) => {
                 let (bias_shape, bias) = self.constant_operand(node, 2)?;
                 let bias = broadcast(bias_shape, bias, &[1, rows]);
-                let bias = bias.ok_or_else(|| refuse(node, "its bias does not fit", "give one summand per output"))?;
+                let bias =
+                    bias.ok_or_else(|| refuse(node, "its bias does not fit", "give one summand per output"))?;
                 bias.iter().map(|b| beta * b).collect()
             }
             None => vec![0.0; rows],
@@ -157,13 +165,20 @@ impl Importer {
                     "Sub" => Operation::Difference(x, y),
                     "Mul" if x == y => Operation::Map(x, Function::Power(2)),
                     "Mul" => Operation::Product(x, y),
-                    _ => return Err(refuse(node, "division by a variable has no exact form", "divide by constants only")),
+                    _ => {
+                        return Err(refuse(
+                            node,
+                            "division by a variable has no exact form",
+                            "divide by constants only",
+                        ));
+                    }
                 };
                 self.define(node, shape, operation)
             }
             (Meaning::Variable { shape, value }, Meaning::Constant { shape: other, numbers }) => {
-                let c = broadcast(&other, &numbers, &shape)
-                    .ok_or_else(|| refuse(node, "its constant does not broadcast", "give it the variable's shape"))?;
+                let c = broadcast(&other, &numbers, &shape).ok_or_else(|| {
+                    refuse(node, "its constant does not broadcast", "give it the variable's shape")
+                })?;
                 let n = c.len();
                 let (factor, offset) = match operator {
                     "Add" => (vec![1.0; n], c),
@@ -174,14 +189,21 @@ impl Importer {
                 self.elementwise(node, shape, value, factor, offset)
             }
             (Meaning::Constant { shape: other, numbers }, Meaning::Variable { shape, value }) => {
-                let c = broadcast(&other, &numbers, &shape)
-                    .ok_or_else(|| refuse(node, "its constant does not broadcast", "give it the variable's shape"))?;
+                let c = broadcast(&other, &numbers, &shape).ok_or_else(|| {
+                    refuse(node, "its constant does not broadcast", "give it the variable's shape")
+                })?;
                 let n = c.len();
                 let (factor, offset) = match operator {
                     "Add" => (vec![1.0; n], c),
                     "Sub" => (vec![-1.0; n], c),
                     "Mul" => (c, vec![0.0; n]),
-                    _ => return Err(refuse(node, "division by a variable has no exact form", "divide by constants only")),
+                    _ => {
+                        return Err(refuse(
+                            node,
+                            "division by a variable has no exact form",
+                            "divide by constants only",
+                        ));
+                    }
                 };
                 self.elementwise(node, shape, value, factor, offset)
             }
@@ -211,7 +233,9 @@ impl Importer {
         let exact = exponents.first().copied().filter(|n| exponents.iter().all(|m| m == n));
         match exact.filter(|n| n.fract() == 0.0 && (2.0..=16.0).contains(n)) {
             Some(n) => self.define(node, shape, Operation::Map(x, Function::Power(n as u32))),
-            None => Err(refuse(node, "its exponent is not one whole number from 2 to 16", "use such an exponent")),
+            None => {
+                Err(refuse(node, "its exponent is not one whole number from 2 to 16", "use such an exponent"))
+            }
         }
     }
 

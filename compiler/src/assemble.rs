@@ -1,0 +1,194 @@
+//! From a graph to a package: parameters, scaling of the output, cut of the result, manifest.
+
+use ckks_core::{Params, ProgramFacts, ResultCiphertexts, SlotLayout};
+use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, write};
+
+use crate::{
+    approximate::Approximation,
+    calibrate::Range,
+    choose::{self, LOG_DEGREES},
+    compile::{Identity, Options},
+    error::CompileError,
+    fuse::fuse,
+    graph::{Affine, Graph, Operation, Value},
+    lower::{self, Lowered, lower},
+    report::{Candidate, Precision, Report},
+    verify::Encrypted,
+};
+
+/// By how much outputs may exceed what the calibration samples gave.
+const OUTPUT_MARGIN: f64 = 4.0;
+/// Calibration samples that the precision is measured on.
+const MEASURED: usize = 4;
+/// How many standard deviations an error stays within.
+const DEVIATIONS: f64 = 4.0;
+
+/// A model after its passes, with everything that goes into the package and the report.
+pub(crate) struct Assembly<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) options: &'a Options,
+    /// Without functions.
+    pub(crate) graph: Graph,
+    /// How many operations the imported graph had.
+    pub(crate) operations: usize,
+    pub(crate) approximations: Vec<Approximation>,
+    /// Of the input.
+    pub(crate) input: Range,
+    /// Of the largest output.
+    pub(crate) magnitude: f64,
+}
+
+/// Parameters and the program for them.
+pub(crate) struct Choice {
+    scale_bits: u8,
+    params: Params,
+    lowered: Lowered,
+    gain: f64,
+    candidates: Vec<Candidate>,
+}
+
+/// A written package.
+pub(crate) struct Assembled {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) weights: Vec<u8>,
+    pub(crate) report: Report,
+}
+
+impl Assembly<'_> {
+    /// Lowers the graph for every ring degree and takes the one that costs least.
+    ///
+    /// # Errors
+    /// [`CompileError::TooDeep`], [`CompileError::TooWide`] when none carries it.
+    pub(crate) fn choose(&self, scale_bits: u8) -> Result<Choice, CompileError> {
+        let (graph, gain) = self.scaled(scale_bits);
+        let levels = lower::depth(&graph);
+        let mut refusal = CompileError::TooDeep { levels: levels as usize };
+        let mut candidates = vec![];
+        let mut best: Option<(f64, Params, Lowered)> = None;
+        for log_degree in
+            LOG_DEGREES.filter(|log| self.options.log_degree.is_none_or(|wanted| wanted == *log))
+        {
+            let Some(params) = choose::parameters(log_degree, levels, scale_bits) else { continue };
+            let lowered = match lower(&graph, params.slots()) {
+                Ok(lowered) => lowered,
+                Err(error) => {
+                    refusal = error;
+                    continue;
+                }
+            };
+            let facts = lowered.program.check(&params).map_err(CompileError::program)?;
+            let candidate = Candidate::new(&params, &facts);
+            let cost = candidate.cost;
+            candidates.push(candidate);
+            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+                best = Some((cost, params, lowered));
+            }
+        }
+        let (_, params, lowered) = best.ok_or(refusal)?;
+        Ok(Choice { scale_bits, params, lowered, gain, candidates })
+    }
+
+    /// The graph with its output divided by the gain, a power of two that keeps it within the base modulus.
+    fn scaled(&self, scale_bits: u8) -> (Graph, f64) {
+        let needed =
+            (self.magnitude * OUTPUT_MARGIN / choose::largest_output(scale_bits)).log2().ceil().exp2();
+        let mut graph = self.graph.clone();
+        let output = graph.output();
+        let read = graph.uses()[output] > 1;
+        if let (false, Operation::Polynomial(_, polynomial)) = (read, &mut graph.values[output].operation) {
+            polynomial.coefficients.iter_mut().for_each(|c| *c /= needed);
+            return (graph, needed);
+        }
+        // Where it takes a level, scaling up is not worth it.
+        let free = !read && matches!(graph.values[output].operation, Operation::Affine(..));
+        let gain = if free { needed } else { needed.max(1.0) };
+        if gain == 1.0 {
+            return (graph, gain);
+        }
+        let last = &graph.values[output];
+        let factor = vec![1.0 / gain; last.dimension];
+        let affine = Affine::Elementwise { factor, offset: vec![0.0; last.dimension] };
+        let scaling = Value { operation: Operation::Affine(output, affine), ..last.clone() };
+        graph.values.push(scaling);
+        (fuse(graph), gain)
+    }
+
+    /// Writes the package and measures how precise it is.
+    pub(crate) fn write(&self, choice: Choice, calibration: &[Vec<f64>]) -> Result<Assembled, CompileError> {
+        let Choice { scale_bits, params, lowered, gain, candidates } = choice;
+        let facts = lowered.program.check(&params).map_err(CompileError::program)?;
+        let dropped_bits = self.dropped_bits(&params, &facts, gain);
+        let description = self.description(&lowered, &facts, gain, dropped_bits);
+        let (manifest, weights) =
+            write(description, &params, &lowered.program).map_err(CompileError::program)?;
+        let package = Package::from_bytes(&manifest, &weights).map_err(CompileError::program)?;
+
+        let samples = &calibration[..calibration.len().min(MEASURED)];
+        let mut encrypted = Encrypted::new(&manifest, &weights)?;
+        let mut largest = 0.0f64;
+        for sample in samples {
+            let (found, expected) = (encrypted.predict(sample)?, encrypted.predict_clear(sample)?);
+            largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
+        }
+        let precision = Precision {
+            asked_bits: self.options.precision,
+            measured_bits: (self.magnitude / largest.max(f64::MIN_POSITIVE)).log2(),
+            scale_bits,
+        };
+        let report = Report::new(self, &package, candidates, precision);
+        Ok(Assembled { manifest, weights, report })
+    }
+
+    /// How many low-order bits of the result say nothing at the precision asked for.
+    ///
+    /// Cutting off t bits adds an error of about `2^t·N/√18` to a slot: `2^t·√(N/18)` to each of N coefficients.
+    fn dropped_bits(&self, params: &Params, facts: &ProgramFacts, gain: f64) -> u8 {
+        let Some(&level) = facts.output_levels.first() else { return 0 };
+        let allowed =
+            self.magnitude / gain * params.scale_at(level).value() / f64::from(self.options.precision).exp2();
+        let cut = DEVIATIONS * params.degree() as f64 / 18f64.sqrt();
+        // The other half is for the noise of the evaluation.
+        let bits = (allowed / 2.0 / cut).log2().floor().max(0.0);
+        (bits as u8).min(ResultCiphertexts::max_dropped_bits(params, level))
+    }
+
+    fn description(
+        &self,
+        lowered: &Lowered,
+        facts: &ProgramFacts,
+        gain: f64,
+        dropped_bits: u8,
+    ) -> Description {
+        let (first, last) = (&self.graph.values[0], &self.graph.values[self.graph.output()]);
+        let Identity { model_id, version, description, labels } = self.identity.clone();
+        Description {
+            model_id,
+            version,
+            description,
+            input: Input {
+                shape: self.graph.input_shape.iter().map(|&extent| extent as u32).collect(),
+                dimension: first.dimension as u32,
+                ciphertexts: 1,
+                layout: entry(&lowered.input),
+                level: lowered.program.input_level.0,
+                range: Some([self.input.low, self.input.high]),
+            },
+            output: Output {
+                dimension: last.dimension as u32,
+                ciphertexts: 1,
+                layout: entry(&lowered.output),
+                level: facts.output_levels.first().map_or(0, |level| level.0),
+                dropped_bits,
+                gain,
+                labels,
+                postprocessing: self.graph.postprocessing.name().to_owned(),
+            },
+            max_batch_size: 1,
+        }
+    }
+}
+
+fn entry(layout: &SlotLayout) -> Layout {
+    let axes = layout.axes.iter().map(|axis| LayoutAxisEntry { extent: axis.extent, stride: axis.stride });
+    Layout { axes: axes.collect() }
+}

@@ -1,0 +1,174 @@
+//! The command line: finds the files, shows progress, prints the report.
+
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use model_compiler::{Identity, Options, Samples, compile, import, read_samples, verify};
+use serde::Deserialize;
+
+/// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
+#[derive(Debug, Parser)]
+#[command(name = "model-compiler", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile an ONNX file to a package: manifest.json, weights.bin, report.json.
+    ///
+    /// Needs samples of the input to calibrate on. Labelled samples are run through real encryption and
+    /// compared with the model in plain numbers.
+    #[command(
+        after_long_help = "Example:\n  model-compiler compile models/mnist_mlp/model.onnx --output models/mnist_mlp/package"
+    )]
+    Compile(Compile),
+}
+
+#[derive(Debug, Args)]
+struct Compile {
+    /// The model; calibration.npz, samples.npz and metadata.json beside it are used if they are there.
+    #[arg(value_name = "MODEL.onnx")]
+    model: PathBuf,
+    /// Directory for the package; made if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Samples of the input to learn ranges from: .npz with an array x, .npy or .csv.
+    #[arg(long, value_name = "FILE")]
+    calibration: Option<PathBuf>,
+    /// Samples to test the package with: as above, with classes in an array y.
+    #[arg(long, value_name = "FILE")]
+    samples: Option<PathBuf>,
+    /// How many of the samples to run; all if not set, 0 for none.
+    #[arg(long, value_name = "N")]
+    test: Option<usize>,
+    /// Name of the model; the file's or its folder's name if not set.
+    #[arg(long, value_name = "NAME")]
+    model_id: Option<String>,
+    /// Semantic version of the model.
+    #[arg(long, value_name = "VERSION", default_value = "1.0.0")]
+    model_version: String,
+    /// One sentence about the model.
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Names of the outputs, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    labels: Option<Vec<String>>,
+    /// Bits of precision of the result, as a part of the largest output.
+    #[arg(long, value_name = "BITS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=40))]
+    precision: u8,
+    /// log2 of the ring degree; the cheapest that is secure if not set.
+    #[arg(long, value_name = "LOG", value_parser = clap::value_parser!(u8).range(12..=15))]
+    log_degree: Option<u8>,
+    /// log2 of the scale; the smallest that reaches the precision if not set.
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(24..=56))]
+    scale_bits: Option<u8>,
+    /// Largest degree of a polynomial in place of an activation.
+    #[arg(long, value_name = "DEGREE", default_value_t = 15, value_parser = clap::value_parser!(u8).range(3..=63))]
+    max_degree: u8,
+}
+
+/// `metadata.json` beside a model.
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    description: String,
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    let Command::Compile(arguments) = Arguments::parse().command;
+    match compile_files(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("model-compiler: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
+    let model = fs::read(&arguments.model).map_err(|error| about(&arguments.model, error))?;
+    let beside = |given: &Option<PathBuf>, name: &str| {
+        let file = arguments.model.with_file_name(name);
+        given.clone().or_else(|| file.exists().then_some(file))
+    };
+    let dimension = import(&model)?.values[0].dimension;
+    let calibration = beside(&arguments.calibration, "calibration.npz")
+        .ok_or("there are no samples to calibrate on; give some with --calibration, or calibration.npz beside the model")?;
+    let calibration = read_samples(&calibration, dimension)?;
+    let mut samples = match beside(&arguments.samples, "samples.npz") {
+        Some(file) => read_samples(&file, dimension)?,
+        None => Samples::default(),
+    };
+    if let Some(most) = arguments.test {
+        samples.inputs.truncate(most);
+        samples.classes.truncate(most);
+    }
+    let options = Options {
+        precision: arguments.precision,
+        log_degree: arguments.log_degree,
+        scale_bits: arguments.scale_bits,
+        max_degree: arguments.max_degree.into(),
+    };
+
+    let mut compiled = compile(&model, &identity(arguments)?, &calibration.inputs, &options)?;
+    if !samples.inputs.is_empty() {
+        let bar = progress(samples.inputs.len());
+        let accuracy =
+            verify(&compiled.graph, &compiled.manifest, &compiled.weights, &samples, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        compiled.report.accuracy = Some(accuracy);
+    }
+
+    fs::create_dir_all(&arguments.output).map_err(|error| about(&arguments.output, error))?;
+    let mut report = serde_json::to_vec_pretty(&compiled.report)?;
+    report.push(b'\n');
+    for (name, bytes) in
+        [("weights.bin", &compiled.weights), ("manifest.json", &compiled.manifest), ("report.json", &report)]
+    {
+        let file = arguments.output.join(name);
+        fs::write(&file, bytes).map_err(|error| about(&file, error))?;
+    }
+    println!("{}", compiled.report);
+    println!("written to {}", arguments.output.display());
+    Ok(())
+}
+
+fn identity(arguments: &Compile) -> Result<Identity, Box<dyn Error>> {
+    let file = arguments.model.with_file_name("metadata.json");
+    let metadata: Metadata = match fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| about(&file, error))?,
+        Err(_) => Metadata::default(),
+    };
+    let stem = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned());
+    let named = match stem(&arguments.model) {
+        Some(name) if name == "model" => arguments.model.parent().and_then(stem).or(Some(name)),
+        name => name,
+    };
+    Ok(Identity {
+        model_id: arguments.model_id.clone().or(named).unwrap_or_default(),
+        version: arguments.model_version.clone(),
+        description: arguments.description.clone().unwrap_or(metadata.description),
+        labels: arguments.labels.clone().unwrap_or(metadata.labels),
+    })
+}
+
+fn about(path: &Path, error: impl Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+fn progress(samples: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}, {eta} left");
+    let bar = ProgressBar::new(samples as u64).with_message("encrypted samples");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -1,0 +1,9 @@
+//! `model-compiler`: ONNX in, encrypted model package out.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,0 +1,251 @@
+//! What was compiled, what was chosen and why, how exact it is: for people, and as JSON.
+
+use std::fmt;
+
+use ckks_core::{Params, ProgramFacts};
+use model_package::{Package, Summary};
+use serde::Serialize;
+
+use crate::assemble::Assembly;
+
+/// Time of one butterfly of the number-theoretic transform, in nanoseconds, with what belongs to it in a
+/// key switch: measured with AVX2 at 2^13.
+const BUTTERFLY_NS: f64 = 0.25;
+
+/// Everything about a compilation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Name and version.
+    pub model: String,
+    /// Operations of the imported model, and what fusing left of them.
+    pub operations: [usize; 2],
+    /// Functions replaced by polynomials.
+    pub approximations: Vec<Replaced>,
+    /// What was chosen.
+    pub parameters: Parameters,
+    /// The ring degrees that carry the model.
+    pub candidates: Vec<Candidate>,
+    /// What it takes.
+    pub sizes: Sizes,
+    /// Precision of encrypted evaluation against the same program on plain numbers.
+    pub precision: Precision,
+    /// On labelled samples, if there were any.
+    pub accuracy: Option<Accuracy>,
+    #[serde(skip)]
+    summary: Summary,
+}
+
+/// A function and the polynomial in its place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Replaced {
+    /// The node.
+    pub node: String,
+    /// The operator.
+    pub function: &'static str,
+    /// The range, with margin.
+    pub range: [f64; 2],
+    /// Degree of the polynomial.
+    pub degree: usize,
+    /// Largest error on the range.
+    pub error: f64,
+}
+
+/// The parameter set in short.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parameters {
+    /// log₂ N.
+    pub log_degree: u8,
+    /// Rescalings.
+    pub levels: usize,
+    /// log₂(QP).
+    pub log_qp: f64,
+    /// Largest log₂(QP) at 128-bit security.
+    pub max_log_qp: f64,
+    /// Identifier.
+    pub params_id: String,
+}
+
+/// A ring degree and what the model takes on it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    /// log₂ N.
+    pub log_degree: u8,
+    /// Key switches.
+    pub key_switches: usize,
+    /// Butterflies of all transforms, in millions: the measure that is minimised.
+    pub cost: f64,
+}
+
+/// Counts and bytes of one prediction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sizes {
+    /// Key switches.
+    pub key_switches: usize,
+    /// Products of two ciphertexts.
+    pub multiplications: usize,
+    /// Products of a ciphertext and a constant.
+    pub plain_multiplications: usize,
+    /// Rescalings.
+    pub rescalings: usize,
+    /// Number of evaluation keys.
+    pub keys: usize,
+    /// Bytes of all evaluation keys, uploaded once.
+    pub key_bytes: usize,
+    /// Bytes of the encrypted input.
+    pub request_bytes: usize,
+    /// Bytes of the encrypted result.
+    pub result_bytes: usize,
+}
+
+/// Precision asked for and reached.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Precision {
+    /// Bits asked for.
+    pub asked_bits: u8,
+    /// −log₂ of the largest error as a part of the largest output.
+    pub measured_bits: f64,
+    /// log₂ of the scale that gave it.
+    pub scale_bits: u8,
+}
+
+/// Encrypted inference against the model in plain numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Samples run.
+    pub samples: usize,
+    /// Those with a known class.
+    pub labelled: usize,
+    /// Classified rightly in plain numbers.
+    pub plain_correct: usize,
+    /// Classified rightly when encrypted.
+    pub encrypted_correct: usize,
+    /// Largest error of any output.
+    pub largest_error: f64,
+    /// −log₂ of that as a part of the largest output.
+    pub precision_bits: f64,
+    /// Samples with different classes.
+    pub flips: Vec<Flip>,
+}
+
+/// A sample whose class is another one when encrypted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Flip {
+    /// Its number.
+    pub sample: usize,
+    /// Class in plain numbers.
+    pub plain: usize,
+    /// Class when encrypted.
+    pub encrypted: usize,
+    /// How far the plain output is from another class.
+    pub margin: f64,
+}
+
+impl Candidate {
+    pub(crate) fn new(params: &Params, facts: &ProgramFacts) -> Self {
+        let log_degree = params.spec().log_degree;
+        let butterflies = f64::from(log_degree) * f64::from(log_degree - 1).exp2();
+        let cost = facts.limb_transforms as f64 * butterflies / 1e6;
+        Self { log_degree, key_switches: facts.key_switches, cost }
+    }
+}
+
+impl Report {
+    pub(crate) fn new(
+        assembly: &Assembly<'_>,
+        package: &Package,
+        candidates: Vec<Candidate>,
+        precision: Precision,
+    ) -> Self {
+        let (facts, summary) = (&package.facts, package.summary());
+        let approximations = assembly.approximations.iter().map(|made| Replaced {
+            node: made.node.clone(),
+            function: made.function.name(),
+            range: [made.range.low, made.range.high],
+            degree: made.degree,
+            error: made.error,
+        });
+        Self {
+            model: summary.model.clone(),
+            operations: [assembly.operations, assembly.graph.values.len() - 1],
+            approximations: approximations.collect(),
+            parameters: Parameters {
+                log_degree: summary.log_degree,
+                levels: summary.level_bits.len() - 1,
+                log_qp: summary.log_qp,
+                max_log_qp: summary.max_log_qp,
+                params_id: summary.params_id.clone(),
+            },
+            candidates,
+            sizes: Sizes {
+                key_switches: facts.key_switches,
+                multiplications: facts.multiplications,
+                plain_multiplications: facts.plain_multiplications,
+                rescalings: facts.rescalings,
+                keys: summary.keys.len(),
+                key_bytes: summary.key_bytes(),
+                request_bytes: summary.request_bytes,
+                result_bytes: summary.result_bytes,
+            },
+            precision,
+            accuracy: None,
+            summary,
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.summary)?;
+        writeln!(f)?;
+        let [imported, fused] = self.operations;
+        writeln!(f, "{:<18}{imported} imported, {fused} after fusing", "operations")?;
+        for made in &self.approximations {
+            let [low, high] = made.range;
+            writeln!(
+                f,
+                "{:<18}{} ({}) by degree {} on [{low:.3}, {high:.3}], error at most {:.2e}",
+                "approximation", made.node, made.function, made.degree, made.error
+            )?;
+        }
+        for candidate in &self.candidates {
+            let chosen = if candidate.log_degree == self.parameters.log_degree { ", chosen" } else { "" };
+            let Candidate { log_degree, key_switches, cost } = candidate;
+            let milliseconds = cost * BUTTERFLY_NS;
+            writeln!(
+                f,
+                "{:<18}2^{log_degree}: {key_switches} key switches, {cost:.0} million butterflies, about {milliseconds:.0} ms{chosen}",
+                "candidate"
+            )?;
+        }
+        let Precision { asked_bits, measured_bits, scale_bits } = self.precision;
+        writeln!(
+            f,
+            "{:<18}{measured_bits:.1} bits measured, {asked_bits} asked for, scale 2^{scale_bits}",
+            "precision"
+        )?;
+        if measured_bits < f64::from(asked_bits) {
+            writeln!(f, "{:<18}the precision asked for is not reached; see --scale-bits", "WARNING")?;
+        }
+        let Some(accuracy) = &self.accuracy else { return Ok(()) };
+        writeln!(
+            f,
+            "{:<18}{} samples: {:.1} bits, largest error {:.2e}",
+            "held out", accuracy.samples, accuracy.precision_bits, accuracy.largest_error
+        )?;
+        if accuracy.labelled > 0 {
+            let percent = |right: usize| 100.0 * right as f64 / accuracy.labelled as f64;
+            writeln!(
+                f,
+                "{:<18}{:.2} % in plain numbers, {:.2} % encrypted, of {} labelled",
+                "accuracy",
+                percent(accuracy.plain_correct),
+                percent(accuracy.encrypted_correct),
+                accuracy.labelled
+            )?;
+        }
+        writeln!(f, "{:<18}{} samples with another class", "flips", accuracy.flips.len())?;
+        accuracy.flips.iter().try_for_each(|Flip { sample, plain, encrypted, margin }| {
+            writeln!(f, "  sample {sample}: {plain} became {encrypted}, margin {margin:.4}")
+        })
+    }
+}
