@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Scales that are tried in turn, in bits, until the result is precise enough.
-const SCALE_BITS: [u8; 3] = [28, 40, 50];
+const SCALE_BITS: [u8; 3] = [28, 46, 56];
 
 /// What the model is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,4 +108,82 @@ pub fn compile(
         }
     }
     best.ok_or_else(|| CompileError::program("no scale was tried"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        onnx::fixtures::{model, node, tensor},
+        samples::Samples,
+        verify::verify,
+    };
+
+    /// Dense, activation, dense, on `x` [1, 2, 2].
+    fn network(activation: &str) -> Vec<u8> {
+        let weights = |count: usize| (0..count).map(|i| (i as f32 * 1.7).sin() / 2.0).collect::<Vec<f32>>();
+        let nodes = vec![
+            node("Flatten", &["x"], "flat"),
+            node("MatMul", &["flat", "w"], "a"),
+            node("Add", &["a", "b"], "h"),
+            node(activation, &["h"], "t"),
+            node("MatMul", &["t", "v"], "y"),
+        ];
+        let tensors = vec![
+            tensor("w", &[4, 8], &weights(32)),
+            tensor("b", &[8], &weights(8)),
+            tensor("v", &[8, 3], &weights(24)),
+        ];
+        model(nodes, tensors)
+    }
+
+    fn inputs() -> Vec<Vec<f64>> {
+        (0..40).map(|i| (0..4).map(|j| f64::from(i * 5 + j * 7).sin()).collect()).collect()
+    }
+
+    fn options() -> Options {
+        Options { precision: 8, ..Options::default() }
+    }
+
+    #[test]
+    fn activations_are_evaluated_encrypted_as_precisely_as_their_polynomials() {
+        for (activation, bits) in [("Sigmoid", 7.0), ("Tanh", 7.0), ("Relu", 3.5)] {
+            let compiled = compile(&network(activation), &Identity::default(), &inputs(), &options());
+            let Compiled { manifest, weights, graph, report } = compiled.expect("compiles");
+            assert_eq!(report.approximations.len(), 1, "{activation}");
+            assert!(report.precision.measured_bits >= 8.0, "{activation}: {:?}", report.precision);
+            let samples = Samples { inputs: inputs()[..3].to_vec(), classes: vec![] };
+            let accuracy = verify(&graph, &manifest, &weights, &samples, &|| ()).expect("runs");
+            assert!(accuracy.precision_bits >= bits, "{activation}: {accuracy:?}");
+        }
+    }
+
+    #[test]
+    fn more_precision_takes_a_larger_scale() {
+        let options = Options { precision: 20, ..Options::default() };
+        let compiled =
+            compile(&network("Sigmoid"), &Identity::default(), &inputs(), &options).expect("compiles");
+        assert!(compiled.report.precision.scale_bits > 28);
+        assert!(compiled.report.precision.measured_bits >= 20.0, "{:?}", compiled.report.precision);
+    }
+
+    #[test]
+    fn what_the_user_decides_is_kept() {
+        let options = Options { log_degree: Some(14), scale_bits: Some(27), ..options() };
+        let compiled =
+            compile(&network("Tanh"), &Identity::default(), &inputs(), &options).expect("compiles");
+        assert_eq!((compiled.report.parameters.log_degree, compiled.report.precision.scale_bits), (14, 27));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let identity = Identity { labels: vec!["one".into()], ..Identity::default() };
+        let refused = compile(&network("Tanh"), &identity, &inputs(), &options());
+        assert_eq!(refused.expect_err("labels"), CompileError::Labels { expected: 3, found: 1 });
+        let refused = compile(&network("Tanh"), &Identity::default(), &[], &options());
+        assert!(matches!(refused, Err(CompileError::Samples { .. })));
+        let small = Options { log_degree: Some(12), ..options() };
+        let refused = compile(&network("Tanh"), &Identity::default(), &inputs(), &small);
+        assert!(matches!(refused, Err(CompileError::TooDeep { .. })));
+    }
 }

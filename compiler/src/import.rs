@@ -2,6 +2,8 @@
 //! broadcast constants and to refuse what is not one sample.
 
 mod node;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

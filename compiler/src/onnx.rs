@@ -1,6 +1,9 @@
 //! The messages of `onnx.proto` that are read; field numbers as in ONNX IR version 8 and later.
 //! Unread fields are skipped.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+
 use prost::Message;
 
 use crate::error::CompileError;

@@ -1,0 +1,128 @@
+//! Graphs written as ONNX messages, imported, and evaluated by hand.
+
+use super::import;
+use crate::{
+    error::CompileError,
+    graph::{Graph, Postprocessing},
+    onnx::{
+        Attribute, Node, Tensor,
+        fixtures::{integers, model, node, tensor},
+    },
+    reference::evaluate,
+};
+
+fn imported(nodes: Vec<Node>, initializer: Vec<Tensor>) -> Graph {
+    import(&model(nodes, initializer)).expect("imports")
+}
+
+const X: [f64; 4] = [1.0, -2.0, 3.0, 0.5];
+
+fn assert_values(graph: &Graph, expected: &[f64]) {
+    let found = evaluate(graph, &X);
+    assert_eq!(found.len(), expected.len());
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}");
+}
+
+#[test]
+fn gemm_multiplies_by_its_transposed_weights_with_alpha_and_beta() {
+    let mut gemm = node("Gemm", &["flat", "w", "b"], "y");
+    let number = |name: &str, f| Attribute { name: name.into(), f, ..Attribute::default() };
+    let flag = Attribute { name: "transB".into(), i: 1, ..Attribute::default() };
+    gemm.attribute = vec![number("alpha", 2.0), number("beta", 0.5), flag];
+    let weights = tensor("w", &[2, 4], &[1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0]);
+    let graph =
+        imported(vec![node("Flatten", &["x"], "flat"), gemm], vec![weights, tensor("b", &[2], &[1.0, -1.0])]);
+    assert_values(&graph, &[2.5, 5.5]);
+    assert_eq!(graph.input_shape, [2, 2]);
+}
+
+#[test]
+fn mat_mul_multiplies_a_row_from_the_left() {
+    let nodes = vec![node("Reshape", &["x", "shape"], "row"), node("MatMul", &["row", "w"], "y")];
+    let weights = tensor("w", &[4, 2], &[1.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.0, 4.0]);
+    let graph = imported(nodes, vec![integers("shape", &[1, -1]), weights]);
+    assert_values(&graph, &[6.0, 2.0]);
+}
+
+#[test]
+fn constants_broadcast_over_the_variable() {
+    let nodes = vec![
+        node("Sub", &["x", "column"], "a"),
+        node("Div", &["a", "row"], "b"),
+        node("Mul", &["b", "two"], "c"),
+        node("Sub", &["two", "c"], "d"),
+        node("Add", &["d", "x"], "y"),
+    ];
+    let constants = vec![
+        tensor("column", &[2, 1], &[1.0, 2.0]),
+        tensor("row", &[2], &[1.0, 0.5]),
+        tensor("two", &[], &[2.0]),
+    ];
+    // (x − column)/row = (0, −6, 1, −3)
+    assert_values(&imported(nodes, constants), &[3.0, 12.0, 3.0, 8.5]);
+}
+
+#[test]
+fn squares_are_found_however_they_are_written() {
+    let square = imported(vec![node("Mul", &["x", "x"], "y")], vec![]);
+    let power = imported(vec![node("Pow", &["x", "n"], "y")], vec![tensor("n", &[], &[2.0])]);
+    assert_eq!(square.values[1].operation, power.values[1].operation);
+    assert_values(&square, &[1.0, 4.0, 9.0, 0.25]);
+}
+
+#[test]
+fn activations_inside_are_kept_and_a_last_one_is_left_to_the_client() {
+    let nodes = vec![
+        node("Relu", &["x"], "a"),
+        node("Tanh", &["a"], "b"),
+        node("Sigmoid", &["b"], "c"),
+        node("Sigmoid", &["c"], "y"),
+    ];
+    let graph = imported(nodes, vec![]);
+    assert_eq!((graph.values.len(), graph.postprocessing), (4, Postprocessing::Sigmoid));
+    let expected = X.map(|x| 1.0 / (1.0 + (-x.max(0.0).tanh()).exp()));
+    assert_values(&graph, &expected);
+}
+
+fn refusal(nodes: Vec<Node>, initializer: Vec<Tensor>) -> (String, String) {
+    match import(&model(nodes, initializer)) {
+        Err(CompileError::Unsupported { node, operator, .. }) => (node, operator),
+        other => panic!("expected a refusal, found {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    let refused = |operator: &str| refusal(vec![node(operator, &["x"], "y")], vec![]);
+    for operator in ["MaxPool", "Conv", "Gelu", "LSTM", "Div0"] {
+        assert_eq!(refused(operator), (format!("/y/{operator}"), operator.to_owned()));
+    }
+    let inner = vec![node("Softmax", &["x"], "s"), node("Relu", &["s"], "y")];
+    assert_eq!(refusal(inner, vec![]).1, "Softmax");
+    assert_eq!(refusal(vec![node("Div", &["one", "x"], "y")], vec![tensor("one", &[], &[1.0])]).1, "Div");
+    assert_eq!(refusal(vec![node("Div", &["x", "z"], "y")], vec![tensor("z", &[], &[0.0])]).1, "Div");
+    assert_eq!(refusal(vec![node("Pow", &["x", "n"], "y")], vec![tensor("n", &[], &[0.5])]).1, "Pow");
+}
+
+#[test]
+fn a_refusal_says_node_reason_and_advice() {
+    let error = import(&model(vec![node("MaxPool", &["x"], "y")], vec![])).expect_err("refused");
+    let expected =
+        "node \"/y/MaxPool\" (MaxPool): a maximum cannot be computed on ciphertexts; use AveragePool";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn damaged_files_are_malformed() {
+    let relu = || vec![node("Relu", &["x"], "y")];
+    let valid = model(relu(), vec![]);
+    let nothing = vec![node("Relu", &["nothing"], "y")];
+    let short = model(relu(), vec![tensor("w", &[3], &[1.0])]);
+    let infinite = model(relu(), vec![tensor("w", &[1], &[f32::INFINITY])]);
+    let huge = model(relu(), vec![tensor("w", &[i64::MAX, i64::MAX], &[])]);
+    for bytes in
+        [&valid[..valid.len() - 3], &[0xff; 40], &[], &model(nothing, vec![]), &short, &infinite, &huge]
+    {
+        assert!(matches!(import(bytes), Err(CompileError::Malformed { .. })));
+    }
+}

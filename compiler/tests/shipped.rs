@@ -1,0 +1,100 @@
+//! The models in `models/`, from their ONNX files to encrypted predictions.
+
+use std::{fs, path::PathBuf};
+
+use model_compiler::{Compiled, Identity, Options, Samples, compile, evaluate, import, read_samples, verify};
+use serde_json::Value;
+
+const MODELS: [&str; 2] = ["breast_cancer_logistic", "mnist_mlp"];
+
+fn file(model: &str, name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models").join(model).join(name)
+}
+
+fn read(model: &str, name: &str) -> Vec<u8> {
+    fs::read(file(model, name)).expect("a committed file")
+}
+
+fn json(model: &str, name: &str) -> Value {
+    serde_json::from_slice(&read(model, name)).expect("JSON")
+}
+
+fn samples(model: &str, name: &str, most: usize) -> Samples {
+    let dimension = import(&read(model, "model.onnx")).expect("imports").values[0].dimension;
+    let mut samples = read_samples(&file(model, name), dimension).expect("reads");
+    samples.inputs.truncate(most);
+    samples.classes.truncate(most);
+    samples
+}
+
+fn compiled(model: &str) -> Compiled {
+    let metadata = json(model, "metadata.json");
+    let text = |value: &Value| value.as_str().expect("a string").to_owned();
+    let identity = Identity {
+        model_id: model.into(),
+        version: "1.0.0".into(),
+        description: text(&metadata["description"]),
+        labels: metadata["labels"].as_array().expect("labels").iter().map(text).collect(),
+    };
+    let calibration = samples(model, "calibration.npz", usize::MAX);
+    compile(&read(model, "model.onnx"), &identity, &calibration.inputs, &Options::default())
+        .expect("compiles")
+}
+
+#[test]
+fn committed_packages_are_what_the_compiler_writes() {
+    for model in MODELS {
+        let compiled = compiled(model);
+        assert!(
+            compiled.manifest == read(model, "package/manifest.json"),
+            "{model}: run `cargo xtask models`"
+        );
+        assert!(compiled.weights == read(model, "package/weights.bin"), "{model}: run `cargo xtask models`");
+    }
+}
+
+#[test]
+fn encrypted_classes_are_those_of_the_model_in_plain_numbers() {
+    for (model, most, bits) in [("breast_cancer_logistic", 143, 9.0), ("mnist_mlp", 20, 9.0)] {
+        let graph = import(&read(model, "model.onnx")).expect("imports");
+        let (manifest, weights) = (read(model, "package/manifest.json"), read(model, "package/weights.bin"));
+        let samples = samples(model, "samples.npz", most);
+        let accuracy = verify(&graph, &manifest, &weights, &samples, &|| ()).expect("runs");
+        assert_eq!((accuracy.samples, accuracy.labelled), (most, most));
+        assert_eq!(accuracy.flips, [], "{model}");
+        assert!(accuracy.precision_bits >= bits, "{model}: {} bits", accuracy.precision_bits);
+    }
+}
+
+/// The reference of every other comparison is compared with ONNX Runtime, whose numbers are committed.
+#[test]
+fn the_imported_model_computes_what_onnx_runtime_does() {
+    let patients = ("breast_cancer_logistic", "demo_patients.json", "patients", "values", "logit");
+    let digits = ("mnist_mlp", "demo_digits.json", "digits", "pixels", "logits");
+    for (model, name, list, input, output) in [patients, digits] {
+        let graph = import(&read(model, "model.onnx")).expect("imports");
+        let demo = json(model, name);
+        let entries = demo[list].as_array().expect("a list");
+        assert!(!entries.is_empty());
+        for entry in entries {
+            let numbers = |name: &str| -> Vec<f64> {
+                let value = &entry[name];
+                let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+                list.iter().map(|number| number.as_f64().expect("a number")).collect()
+            };
+            let scale = if model == "mnist_mlp" { 255.0 } else { 1.0 };
+            let x: Vec<f64> = numbers(input).iter().map(|value| value / scale).collect();
+            for (found, expected) in evaluate(&graph, &x).iter().zip(numbers(output)) {
+                assert!((found - expected).abs() < 1e-3, "{model}: {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_report_says_what_was_chosen() {
+    let text = compiled("mnist_mlp").report.to_string();
+    for expected in ["2^13", "128 bits", "25 key switches", "relinearization", "asked for", "chosen"] {
+        assert!(text.contains(expected), "{expected} is missing in:\n{text}");
+    }
+}
