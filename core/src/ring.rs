@@ -173,7 +173,7 @@ impl Ring {
     }
 
     /// The residues over `main` main primes of signed integers, given with 2^62 added to each.
-    pub(crate) fn from_offset_words(&self, words: &[u64], main: usize) -> Poly<Coeff> {
+    pub(crate) fn offset_words_to_poly(&self, words: &[u64], main: usize) -> Poly<Coeff> {
         let low: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| w as u32).collect());
         let high: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| (w >> 32) as u32).collect());
         let mut poly = Poly::zero(self.degree(), main);

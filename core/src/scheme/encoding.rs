@@ -145,7 +145,7 @@ impl Encoder {
         if !in_range {
             return Err(Error::ValueOutOfRange);
         }
-        let poly = self.params.ring().from_offset_words(&words, self.params.limbs_at(level));
+        let poly = self.params.ring().offset_words_to_poly(&words, self.params.limbs_at(level));
         Ok(Plaintext { poly, level, scale })
     }
 
