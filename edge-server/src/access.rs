@@ -46,10 +46,11 @@ impl Access {
             Self::Tokens(tokens) => tokens,
         };
         let refused = |detail: &str| Problem::new(Code::Unauthorized, detail);
-        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-            let (scheme, secret) = value.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
-        });
+        let bearer =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+                let (scheme, secret) = value.split_once(' ')?;
+                scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+            });
         let secret = bearer.ok_or_else(|| refused("The request has no bearer token."))?;
         let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         // Every token is compared in full, so that time tells nothing about any of them.

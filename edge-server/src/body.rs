@@ -21,13 +21,15 @@ pub(crate) async fn read<B: Body>(headers: &HeaderMap, body: B, limit: usize) ->
 where
     B::Error: Display,
 {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let mut collected = BytesMut::with_capacity(announced.unwrap_or(0).min(limit));
     let mut length = 0;
     let mut body = pin!(body);
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| Problem::new(Code::MalformedBody, format!("The body broke off after {length} bytes: {error}.")))?;
+        let frame = frame.map_err(|error| {
+            Problem::new(Code::MalformedBody, format!("The body broke off after {length} bytes: {error}."))
+        })?;
         let Ok(mut data) = frame.into_data() else { continue };
         length += data.remaining();
         if length <= limit {

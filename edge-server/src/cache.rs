@@ -57,7 +57,8 @@ impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
             return;
         }
         while entries.bytes + bytes > self.budget {
-            let Some(oldest) = entries.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key) else {
+            let Some(oldest) = entries.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
+            else {
                 break;
             };
             entries.remove(oldest);

@@ -2,8 +2,8 @@
 //! place that knows which decoding error is which problem.
 
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, DecodeError, EvaluationKeys, Kind, Level, Params,
-    SeededCiphertext, identify,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, DecodeError, EvaluationKeys, Kind, Level,
+    Params, SeededCiphertext, identify,
 };
 
 use crate::{
@@ -65,9 +65,12 @@ fn key(params: &Params, name: KeyName, level: Level, bytes: &[u8]) -> Result<Key
             let key = CompressedGaloisKey::from_bytes(params, bytes).map_err(refused)?;
             let found = key.element().value();
             if found != element {
-                return Err(Problem::new(Code::InvalidKey, "The key is for another Galois element than its name says.")
-                    .expected(element)
-                    .found(found));
+                return Err(Problem::new(
+                    Code::InvalidKey,
+                    "The key is for another Galois element than its name says.",
+                )
+                .expected(element)
+                .found(found));
             }
             let found = key.level();
             (Key::Galois(key), found)
@@ -106,7 +109,9 @@ fn problem(error: DecodeError, what: Expected) -> Problem {
         }
         DecodeError::LevelOutOfRange { max, found } => problem.expected(max.0).found(found.0),
         DecodeError::LevelMismatch { expected, found } => problem.expected(expected.0).found(found.0),
-        DecodeError::ScaleMismatch { expected, found } => problem.expected(expected.value()).found(found.value()),
+        DecodeError::ScaleMismatch { expected, found } => {
+            problem.expected(expected.value()).found(found.value())
+        }
         DecodeError::InvalidCount { max, found } => problem.expected(max).found(found),
         DecodeError::InvalidDroppedBits { max, found } => problem.expected(max).found(found),
         DecodeError::InvalidGaloisElement { found } => problem.found(found),

@@ -58,7 +58,9 @@ impl Document {
 }
 
 fn malformed<E: fmt::Display>(media: Media) -> impl Fn(E) -> Problem {
-    move |error| Problem::new(Code::MalformedBody, format!("The body is not well-formed {}: {error}.", media.name()))
+    move |error| {
+        Problem::new(Code::MalformedBody, format!("The body is not well-formed {}: {error}.", media.name()))
+    }
 }
 
 struct Reader {
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn json_and_cbor_give_the_same_tree() {
         let tree = json!({"a": [1, -2, 2.5, true, null, "text"], "b": {"c/d~": "x"}});
-        let cbor = minicbor_serde::to_vec(&tree).expect("encode");
+        let cbor = Media::Cbor.write(&tree).expect("encode");
         let read = Document::read(Media::Cbor, &cbor).expect("cbor");
         assert_eq!(read, Document::read(Media::Json, tree.to_string().as_bytes()).expect("json"));
         assert_eq!(read.tree, tree);
@@ -236,12 +238,12 @@ mod tests {
     #[test]
     fn refuses_what_json_does_not_have_but_byte_strings() {
         for body in [
-            &b"\xf9\x7e\x00"[..],                         // NaN
-            b"\xfb\x7f\xf0\x00\x00\x00\x00\x00\x00",     // infinity
-            b"\xf7",                                     // undefined
-            b"\xc1\x00",                                 // a tag
-            b"\xa1\x01\x02",                             // a number as a name
-            b"\xff",                                     // a break alone
+            &b"\xf9\x7e\x00"[..],                    // NaN
+            b"\xfb\x7f\xf0\x00\x00\x00\x00\x00\x00", // infinity
+            b"\xf7",                                 // undefined
+            b"\xc1\x00",                             // a tag
+            b"\xa1\x01\x02",                         // a number as a name
+            b"\xff",                                 // a break alone
             b"",
         ] {
             detail(Media::Cbor, body);

@@ -2,7 +2,10 @@
 //!
 //! The files of `schemas/` are compiled in, so what is published is what is checked.
 
-use jsonschema::{Registry, Resource, Validator, error::{TypeKind, ValidationErrorKind}};
+use jsonschema::{
+    Registry, Resource, Validator,
+    error::{TypeKind, ValidationErrorKind},
+};
 use serde_json::Value;
 
 use crate::{
@@ -61,7 +64,10 @@ impl std::error::Error for SchemaError {}
 /// # Errors
 /// [`SchemaError`] when there is no such file or it is not a schema.
 pub fn validator(file: &str) -> Result<Validator, SchemaError> {
-    let wrong = |file: &str, reason: &dyn std::fmt::Display| SchemaError { file: file.to_owned(), reason: reason.to_string() };
+    let wrong = |file: &str, reason: &dyn std::fmt::Display| SchemaError {
+        file: file.to_owned(),
+        reason: reason.to_string(),
+    };
     let mut registry = Registry::new();
     let mut found = None;
     for (name, text) in SCHEMAS {
@@ -74,7 +80,11 @@ pub fn validator(file: &str) -> Result<Validator, SchemaError> {
     }
     let schema = found.ok_or_else(|| wrong(file, &"there is no such schema"))?;
     let registry = registry.prepare().map_err(|error| wrong(file, &error))?;
-    jsonschema::options().with_registry(&registry).offline().build(&schema).map_err(|error| wrong(file, &error))
+    jsonschema::options()
+        .with_registry(&registry)
+        .offline()
+        .build(&schema)
+        .map_err(|error| wrong(file, &error))
 }
 
 /// The validators of request bodies.
@@ -90,7 +100,10 @@ impl Envelopes {
     /// # Errors
     /// [`SchemaError`].
     pub(crate) fn new() -> Result<Self, SchemaError> {
-        Ok(Self { infer: validator("infer-request.schema.json")?, key_set: validator("key-set-request.schema.json")? })
+        Ok(Self {
+            infer: validator("infer-request.schema.json")?,
+            key_set: validator("key-set-request.schema.json")?,
+        })
     }
 
     /// Checks the body of `POST /infer`.
@@ -114,14 +127,21 @@ impl Envelopes {
 }
 
 /// Checks the version first, since a schema says little about the body of another version.
-fn check(validator: &Validator, document: &Document, may_be_bytes: impl Fn(&str) -> bool) -> Result<(), Problem> {
+fn check(
+    validator: &Validator,
+    document: &Document,
+    may_be_bytes: impl Fn(&str) -> bool,
+) -> Result<(), Problem> {
     if let Some(found) = document.tree.get("api_version").and_then(Value::as_str)
         && !API_VERSIONS.contains(&found)
     {
-        return Err(Problem::new(Code::UnsupportedApiVersion, "The server does not speak this version of the protocol.")
-            .expected(API_VERSIONS.to_vec())
-            .found(found.chars().take(32).collect::<String>())
-            .at("/api_version"));
+        return Err(Problem::new(
+            Code::UnsupportedApiVersion,
+            "The server does not speak this version of the protocol.",
+        )
+        .expected(API_VERSIONS.to_vec())
+        .found(found.chars().take(32).collect::<String>())
+        .at("/api_version"));
     }
     if let Some(pointer) = document.byte_strings.keys().find(|pointer| !may_be_bytes(pointer)) {
         return Err(Problem::new(Code::InvalidEnvelope, "A byte string stands where the schema has none.")

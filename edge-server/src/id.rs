@@ -154,7 +154,9 @@ mod tests {
     fn key_names_are_canonical() {
         assert_eq!(KeyName::parse("relinearization"), Some(KeyName::Relinearization));
         assert_eq!(KeyName::parse("galois-5"), Some(KeyName::Galois(5)));
-        for wrong in ["", "galois", "galois-", "galois-05", "galois-+5", "galois-4294967296", "Galois-5", "galois--5"] {
+        for wrong in
+            ["", "galois", "galois-", "galois-05", "galois-+5", "galois-4294967296", "Galois-5", "galois--5"]
+        {
             assert_eq!(KeyName::parse(wrong), None, "{wrong}");
         }
     }

@@ -51,7 +51,14 @@ impl Media {
     pub(crate) fn write(self, body: &impl Serialize) -> Result<Vec<u8>, Problem> {
         match self {
             Self::Json => serde_json::to_vec(body).map_err(|error| Problem::internal(&error)),
-            Self::Cbor => minicbor_serde::to_vec(body).map_err(|error| Problem::internal(&error)),
+            Self::Cbor => {
+                let mut bytes = Vec::new();
+                let mut serializer = minicbor_serde::Serializer::new(&mut bytes);
+                // Else a JSON null would become an empty array.
+                serializer.serialize_unit_as_null(true);
+                body.serialize(&mut serializer).map_err(|error| Problem::internal(&error))?;
+                Ok(bytes)
+            }
         }
     }
 
@@ -61,9 +68,10 @@ impl Media {
     /// `UNSUPPORTED_MEDIA_TYPE` when it is missing or neither JSON nor CBOR.
     pub(crate) fn of_body(headers: &HeaderMap) -> Result<Self, Problem> {
         let found = essence(headers.get(header::CONTENT_TYPE));
-        Self::ALL.into_iter().find(|media| found.as_deref() == Some(media.content_type())).ok_or_else(|| {
-            unsupported(found, &Self::ALL.map(Self::content_type))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|media| found.as_deref() == Some(media.content_type()))
+            .ok_or_else(|| unsupported(found, &Self::ALL.map(Self::content_type)))
     }
 
     /// Chooses what the caller wants back: the best of `Accept`; where it leaves the choice, the
@@ -74,11 +82,13 @@ impl Media {
     pub(crate) fn of_response(headers: &HeaderMap) -> Result<Self, Problem> {
         let default = Self::of_body(headers).unwrap_or(Self::Json);
         let mut candidates = [default, if default == Self::Json { Self::Cbor } else { Self::Json }];
-        let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        let accept: Vec<&str> =
+            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
         if accept.is_empty() {
             return Ok(default);
         }
-        let ranges: Vec<(&str, u16)> = accept.iter().flat_map(|line| line.split(',')).filter_map(range).collect();
+        let ranges: Vec<(&str, u16)> =
+            accept.iter().flat_map(|line| line.split(',')).filter_map(range).collect();
         // The sort is stable, so that the default wins where both weigh the same.
         candidates.sort_by_key(|media| std::cmp::Reverse(media.weight(&ranges)));
         let best = candidates[0];
@@ -94,7 +104,11 @@ impl Media {
         let problem = self.problem_type();
         let names = [&[self.content_type(), problem][..], &["application/*"], &["*/*"]];
         let matching = |names: &[&str]| {
-            ranges.iter().filter(|(range, _)| names.iter().any(|name| range.eq_ignore_ascii_case(name))).map(|(_, q)| *q).max()
+            ranges
+                .iter()
+                .filter(|(range, _)| names.iter().any(|name| range.eq_ignore_ascii_case(name)))
+                .map(|(_, q)| *q)
+                .max()
         };
         names.into_iter().find_map(matching).unwrap_or(0)
     }

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use crate::{
     id::{JobId, KeyName, KeySetId, TenantId},
     store::{
-        Failure, Idempotency, Inserted, Job, JobRequest, JobState, KeySet, Made, PutKey, Remembered, Store, StoreError,
+        Failure, Idempotency, Inserted, Job, JobRequest, JobState, KeySet, Made, PutKey, Remembered, Store,
+        StoreError,
     },
 };
 
@@ -80,7 +81,9 @@ impl Store for MemoryStore {
         let inserted = state.remember(&job.tenant, idempotency, Made::Job(job.id));
         if inserted == Inserted::New {
             state.accepted.push(job.id);
-            state.jobs.insert(job.id, StoredJob { job: Job { request: job, state: JobState::Queued }, inputs });
+            state
+                .jobs
+                .insert(job.id, StoredJob { job: Job { request: job, state: JobState::Queued }, inputs });
         }
         Ok(inserted)
     }
@@ -116,7 +119,11 @@ impl Store for MemoryStore {
         Ok(state.accepted.iter().filter(|id| !state.jobs[*id].job.state.is_final()).copied().collect())
     }
 
-    async fn insert_key_set(&self, set: KeySet, idempotency: Option<Idempotency>) -> Result<Inserted, StoreError> {
+    async fn insert_key_set(
+        &self,
+        set: KeySet,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Inserted, StoreError> {
         let mut state = self.state();
         let inserted = state.remember(&set.tenant, idempotency, Made::KeySet(set.id));
         if inserted == Inserted::New {

@@ -53,7 +53,8 @@ impl InferRequest {
             let bytes = document.byte_strings.remove(&payload_pointer(index));
             (input.encoding, bytes.map_or(Payload::Text(input.payload), Payload::Bytes))
         });
-        let key_id = key_id.as_deref().map(|text| KeySetId::parse(text).ok_or_else(unknown_key)).transpose()?;
+        let key_id =
+            key_id.as_deref().map(|text| KeySetId::parse(text).ok_or_else(unknown_key)).transpose()?;
         Ok(Self { model: ModelKey { model_id, version }, batch_size, inputs: inputs.collect(), key_id })
     }
 }

@@ -41,9 +41,12 @@ impl Encoding {
     /// `INVALID_PAYLOAD_ENCODING` when it is not written in this encoding.
     pub fn decode(self, payload: Payload) -> Result<Bytes, Problem> {
         let wrong = |found: &str| {
-            Problem::new(Code::InvalidPayloadEncoding, format!("The payload is not written as {}.", self.name()))
-                .expected(self.name())
-                .found(found)
+            Problem::new(
+                Code::InvalidPayloadEncoding,
+                format!("The payload is not written as {}.", self.name()),
+            )
+            .expected(self.name())
+            .found(found)
         };
         match (self, payload) {
             (Self::Bytes, Payload::Bytes(bytes)) => Ok(bytes),

@@ -167,7 +167,15 @@ impl Problem {
         if let Some((end, _)) = detail.char_indices().nth(MAX_DETAIL) {
             detail.truncate(end);
         }
-        let none = Content { code, detail, expected: None, found: None, pointer: None, retry_after: None, allow: None };
+        let none = Content {
+            code,
+            detail,
+            expected: None,
+            found: None,
+            pointer: None,
+            retry_after: None,
+            allow: None,
+        };
         Self(Box::new(none))
     }
 

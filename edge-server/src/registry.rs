@@ -80,8 +80,12 @@ impl Registry {
         for files in packages {
             let model = Model::load(&schema, &files)?;
             if let Some(other) = origins.insert(model.key().clone(), files.origin.clone()) {
-                return Err(RegistryError::new(&files.origin, "/model_id", "must name a model and version that no other package has")
-                    .because(format!("{} is also in {other}", model.key())));
+                return Err(RegistryError::new(
+                    &files.origin,
+                    "/model_id",
+                    "must name a model and version that no other package has",
+                )
+                .because(format!("{} is also in {other}", model.key())));
             }
             models.insert(model.key().clone(), Arc::new(model));
         }
@@ -121,7 +125,10 @@ impl Registry {
                 .filter(|known| known.model_id == key.model_id)
                 .map(|known| known.version.as_str())
                 .collect();
-            let problem = Problem::new(Code::UnknownModel, "There is no such model; GET /models lists those there are.");
+            let problem = Problem::new(
+                Code::UnknownModel,
+                "There is no such model; GET /models lists those there are.",
+            );
             if versions.is_empty() {
                 problem.found(key.model_id.as_str()).at("/model_id")
             } else {

@@ -118,7 +118,9 @@ fn parameters<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
     loop {
         match (pattern.next(), path.next()) {
             (None, None) => return Some(parameters),
-            (Some(want), Some(segment)) if want.starts_with('{') && !segment.is_empty() => parameters.push(segment),
+            (Some(want), Some(segment)) if want.starts_with('{') && !segment.is_empty() => {
+                parameters.push(segment)
+            }
             (Some(want), Some(segment)) if want == segment => {}
             _ => return None,
         }
@@ -139,7 +141,9 @@ mod tests {
 
     #[test]
     fn unknown_paths_are_not_found() {
-        for path in ["", "/", "/model", "/models/", "//models", "/keys//galois-5", "/keys/a/b/c", "/jobs/", "/HEALTH"] {
+        for path in
+            ["", "/", "/model", "/models/", "//models", "/keys//galois-5", "/keys/a/b/c", "/jobs/", "/HEALTH"]
+        {
             assert_eq!(resolve(&Method::GET, path).expect_err(path).code(), Code::NotFound);
             assert!(!is_route(path));
         }
@@ -151,6 +155,9 @@ mod tests {
         assert_eq!(problem.code(), Code::MethodNotAllowed);
         let (_, allow) = problem.headers().next().expect("Allow");
         assert_eq!(allow, "GET, HEAD, POST, OPTIONS");
-        assert_eq!(resolve(&Method::OPTIONS, "/infer").expect("preflight"), Route::Options("POST, OPTIONS".to_owned()));
+        assert_eq!(
+            resolve(&Method::OPTIONS, "/infer").expect("preflight"),
+            Route::Options("POST, OPTIONS".to_owned())
+        );
     }
 }

@@ -108,7 +108,8 @@ impl<H: Host> Service<H> {
     {
         let (parts, body) = request.into_parts();
         let started = self.host.clock().elapsed();
-        let id = header::request_id(&parts.headers).unwrap_or_else(|| JobId::random(self.host.entropy()).to_string());
+        let id = header::request_id(&parts.headers)
+            .unwrap_or_else(|| JobId::random(self.host.entropy()).to_string());
         let origin = parts.headers.get(http::header::ORIGIN).cloned();
         let span = tracing::info_span!("request", %id, method = %parts.method, path = parts.uri.path());
         async {
@@ -182,7 +183,12 @@ impl<H: Host> Service<H> {
     }
 
     /// Reads a body that is a document, after its headers have been judged.
-    async fn read_body<B: http_body::Body>(&self, call: &Call, body: B, limit: usize) -> Result<(Media, Bytes), Problem>
+    async fn read_body<B: http_body::Body>(
+        &self,
+        call: &Call,
+        body: B,
+        limit: usize,
+    ) -> Result<(Media, Bytes), Problem>
     where
         B::Error: std::fmt::Display,
     {

@@ -1,14 +1,8 @@
 //! The command line.
 
 use std::{
-    error::Error,
-    io::Write,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::PathBuf,
-    process::ExitCode,
-    thread::available_parallelism,
-    time::Duration,
+    error::Error, io::Write, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode,
+    thread::available_parallelism, time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -40,7 +34,9 @@ enum Command {
     /// Every package is checked before the server listens; one bad package and it does not start.
     /// Ctrl-C or SIGTERM stops it: open requests and running evaluations end, and accepted jobs that
     /// still wait run at the next start.
-    #[command(after_long_help = "Example:\n  edge-server serve --models models --data data --listen 127.0.0.1:8080")]
+    #[command(
+        after_long_help = "Example:\n  edge-server serve --models models --data data --listen 127.0.0.1:8080"
+    )]
     Serve(Serve),
     /// Say what a model package is: parameters, security level, keys, sizes.
     #[command(after_long_help = "Example:\n  edge-server inspect models/mnist_mlp/package")]
@@ -67,7 +63,13 @@ struct Serve {
     assets: Option<PathBuf>,
     /// Bearer token that callers must present; repeat it for several, each a tenant of its own.
     /// Without any, everybody may call.
-    #[arg(long = "token", value_name = "TOKEN", env = "EDGE_SERVER_TOKENS", value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long = "token",
+        value_name = "TOKEN",
+        env = "EDGE_SERVER_TOKENS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     tokens: Vec<String>,
     /// Web origin whose pages may call, such as https://example.org; repeat it for several.
     /// Without any, all may.
@@ -127,7 +129,8 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
 }
 
 fn config(arguments: Serve) -> Result<Config, Box<dyn Error>> {
-    let Serve { models, data, listen, assets, tokens, origins, threads, queue, key_cache, max_wait, log: _ } = arguments;
+    let Serve { models, data, listen, assets, tokens, origins, threads, queue, key_cache, max_wait, log: _ } =
+        arguments;
     if let Some(directory) = assets.as_ref().filter(|directory| !directory.is_dir()) {
         return Err(format!("--static: {} is not a directory", directory.display()).into());
     }

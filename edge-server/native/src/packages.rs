@@ -69,7 +69,10 @@ pub fn read_packages(directory: &Path) -> Result<Vec<PackageFiles>, PackagesErro
         found.extend([path.join("package"), path].into_iter().find(|path| path.join(MANIFEST).is_file()));
     }
     if found.is_empty() {
-        let reason = io::Error::new(io::ErrorKind::NotFound, "no model package here: no directory has a manifest.json");
+        let reason = io::Error::new(
+            io::ErrorKind::NotFound,
+            "no model package here: no directory has a manifest.json",
+        );
         return at(directory, Err(reason));
     }
     found.sort();

@@ -1,16 +1,11 @@
 //! Puts the parts together: registry, store, executor, listener.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request, serve::ListenerExt};
 use edge_server::{
-    JobId, PackageFiles, Registry, RegistryError, SchemaError, Service, Settings, is_route, port::Host, store::StoreError,
+    JobId, PackageFiles, Registry, RegistryError, SchemaError, Service, Settings, is_route, port::Host,
+    store::StoreError,
 };
 use tokio::{
     net::TcpListener,
@@ -139,10 +134,13 @@ impl Server {
         .await
         .map_err(|error| StartError::Threads(io::Error::other(error)))??;
         let executor = QueueExecutor::new(executor);
-        let host =
-            NativeHost { store, clock: SystemClock::new(), executor: executor.clone(), entropy: SystemEntropy };
-        let service =
-            Arc::new(Service::new(host, Arc::new(registry), settings).map_err(StartError::Schema)?);
+        let host = NativeHost {
+            store,
+            clock: SystemClock::new(),
+            executor: executor.clone(),
+            entropy: SystemEntropy,
+        };
+        let service = Arc::new(Service::new(host, Arc::new(registry), settings).map_err(StartError::Schema)?);
 
         let resumed = service.resume().await.map_err(StartError::Store)?;
         if resumed > 0 {

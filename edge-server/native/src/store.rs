@@ -16,7 +16,9 @@ use std::{
 use bytes::Bytes;
 use edge_server::{
     JobId, KeyName, KeySetId, TenantId,
-    store::{Failure, Idempotency, Inserted, Job, JobRequest, KeySet, Made, PutKey, Remembered, Store, StoreError},
+    store::{
+        Failure, Idempotency, Inserted, Job, JobRequest, KeySet, Made, PutKey, Remembered, Store, StoreError,
+    },
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -118,7 +120,9 @@ fn remember(
         Made::KeySet(id) => (1, id.to_bytes()),
     };
     transaction
-        .prepare_cached("INSERT INTO idempotency (tenant, key, fingerprint, kind, made) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO idempotency (tenant, key, fingerprint, kind, made) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![tenant.as_str(), key, fingerprint, kind, id])?;
     Ok(Inserted::New)
 }
@@ -174,7 +178,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn finish_job(&self, id: JobId, outcome: std::result::Result<Bytes, Failure>) -> std::result::Result<(), StoreError> {
+    async fn finish_job(
+        &self,
+        id: JobId,
+        outcome: std::result::Result<Bytes, Failure>,
+    ) -> std::result::Result<(), StoreError> {
         self.write(move |transaction| jobs::finish(transaction, id, &outcome)).await
     }
 
@@ -197,7 +205,11 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> std::result::Result<Option<KeySet>, StoreError> {
+    async fn key_set(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+    ) -> std::result::Result<Option<KeySet>, StoreError> {
         let tenant = tenant.clone();
         self.read(move |connection| keys::read_set(connection, &tenant, id)).await
     }
@@ -228,7 +240,11 @@ impl Store for SqliteStore {
         self.write(move |transaction| keys::delete_set(transaction, &tenant, id)).await
     }
 
-    async fn remembered(&self, tenant: &TenantId, key: &str) -> std::result::Result<Option<Remembered>, StoreError> {
+    async fn remembered(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+    ) -> std::result::Result<Option<Remembered>, StoreError> {
         let (tenant, key) = (tenant.clone(), key.to_owned());
         self.read(move |connection| recall(connection, &tenant, &key)).await
     }

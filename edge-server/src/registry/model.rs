@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement, Level, Params,
-    PreparedProgram, ResultCiphertexts,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement, Level,
+    Params, PreparedProgram, ResultCiphertexts,
 };
 use jsonschema::Validator;
 use model_package::{Manifest, Package, PackageError, Summary};
@@ -138,8 +138,9 @@ impl Model {
     /// # Errors
     /// `EVALUATION_FAILED`, and what the inputs would have been refused for.
     pub fn evaluate(&self, inputs: &[Bytes], keys: &EvaluationKeys) -> Result<Bytes, Problem> {
-        let failed =
-            |error: ckks_core::Error| Problem::new(Code::EvaluationFailed, format!("The evaluation failed: {error}."));
+        let failed = |error: ckks_core::Error| {
+            Problem::new(Code::EvaluationFailed, format!("The evaluation failed: {error}."))
+        };
         let mut outputs = Vec::new();
         for sample in inputs.chunks(self.input_ciphertexts() as usize) {
             let ciphertexts =
@@ -147,7 +148,8 @@ impl Model {
             let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
             outputs.extend(self.program.evaluate(&ciphertexts, keys).map_err(failed)?);
         }
-        let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits).map_err(failed)?;
+        let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits)
+            .map_err(failed)?;
         Ok(result.to_bytes(&self.params).into())
     }
 }

@@ -116,7 +116,9 @@ impl EvaluationKeysView {
             KeyName::Relinearization => None,
         });
         Self {
-            relinearization: keys.get(&KeyName::Relinearization).map(|key| RelinearizationView { level: key.level.0 }),
+            relinearization: keys
+                .get(&KeyName::Relinearization)
+                .map(|key| RelinearizationView { level: key.level.0 }),
             galois: galois.collect(),
             bytes: keys.values().map(|key| key.bytes).sum(),
         }

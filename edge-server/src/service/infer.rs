@@ -162,17 +162,23 @@ impl<H: Host> Service<H> {
 fn check_constraints(model: &Model, batch_size: u32, inputs: usize) -> Result<(), Problem> {
     let max = model.max_batch_size();
     if batch_size > max {
-        return Err(Problem::new(Code::BatchTooLarge, "The batch has more samples than the model takes at once.")
-            .expected(max)
-            .found(batch_size)
-            .at("/batch_size"));
+        return Err(Problem::new(
+            Code::BatchTooLarge,
+            "The batch has more samples than the model takes at once.",
+        )
+        .expected(max)
+        .found(batch_size)
+        .at("/batch_size"));
     }
     let expected = batch_size as usize * model.input_ciphertexts() as usize;
     if inputs != expected {
-        return Err(Problem::new(Code::InputCountMismatch, "The number of inputs does not fit the batch size.")
-            .expected(expected)
-            .found(inputs)
-            .at("/inputs"));
+        return Err(Problem::new(
+            Code::InputCountMismatch,
+            "The number of inputs does not fit the batch size.",
+        )
+        .expected(expected)
+        .found(inputs)
+        .at("/inputs"));
     }
     Ok(())
 }

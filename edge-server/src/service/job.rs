@@ -35,7 +35,12 @@ impl<H: Host> Service<H> {
     }
 
     /// Reads a job, and waits until it is final or `wait` is over.
-    pub(super) async fn wait_for_job(&self, call: &Call, id: JobId, wait: Duration) -> Result<Option<Job>, Problem> {
+    pub(super) async fn wait_for_job(
+        &self,
+        call: &Call,
+        id: JobId,
+        wait: Duration,
+    ) -> Result<Option<Job>, Problem> {
         let read = || async { self.host.store().job(&call.tenant, id).await.map_err(store_failed) };
         if wait.is_zero() {
             return read().await;

@@ -20,7 +20,11 @@ use crate::{
 
 impl<H: Host> Service<H> {
     /// `POST /keys`
-    pub(super) async fn open_key_set<B: http_body::Body>(&self, call: &Call, body: B) -> Result<Reply, Problem>
+    pub(super) async fn open_key_set<B: http_body::Body>(
+        &self,
+        call: &Call,
+        body: B,
+    ) -> Result<Reply, Problem>
     where
         B::Error: std::fmt::Display,
     {
@@ -48,7 +52,12 @@ impl<H: Host> Service<H> {
     }
 
     /// Answers a repeated `POST /keys` with the set that the first one opened.
-    async fn opened_before(&self, call: &Call, earlier: &Remembered, fingerprint: [u8; 32]) -> Result<Reply, Problem> {
+    async fn opened_before(
+        &self,
+        call: &Call,
+        earlier: &Remembered,
+        fingerprint: [u8; 32],
+    ) -> Result<Reply, Problem> {
         match earlier.made {
             Made::KeySet(id) if earlier.fingerprint == fingerprint => {
                 let (set, model) = self.key_set(call, id).await?;
@@ -84,10 +93,15 @@ impl<H: Host> Service<H> {
         let names: Vec<String> = model.evaluation_keys().keys().map(KeyName::to_string).collect();
         let (name, requirement) = KeyName::parse(call.parameter(1))
             .and_then(|name| Some((name, *model.evaluation_keys().get(&name)?)))
-            .ok_or_else(|| Problem::new(Code::UnknownKeyName, "The model needs no key of this name.").expected(names))?;
+            .ok_or_else(|| {
+                Problem::new(Code::UnknownKeyName, "The model needs no key of this name.").expected(names)
+            })?;
         let bytes = body::read(&call.parts.headers, body, self.registry.limits().key_bytes).await?;
         let (params, checked) = (model.params().clone(), bytes.clone());
-        self.host.executor().offload(move || decode::check_key(&params, name, requirement.level, &checked)).await?;
+        self.host
+            .executor()
+            .offload(move || decode::check_key(&params, name, requirement.level, &checked))
+            .await?;
         match self.host.store().put_key(&call.tenant, set.id, name, bytes).await.map_err(store_failed)? {
             PutKey::Stored => self.read_key_set(call).await,
             PutKey::NoSet => Err(unknown_key()),
@@ -100,13 +114,23 @@ impl<H: Host> Service<H> {
 
     /// Finds a key set of the caller, with its model.
     pub(super) async fn key_set(&self, call: &Call, id: KeySetId) -> Result<(KeySet, &Model), Problem> {
-        let set = self.host.store().key_set(&call.tenant, id).await.map_err(store_failed)?.ok_or_else(unknown_key)?;
+        let set = self
+            .host
+            .store()
+            .key_set(&call.tenant, id)
+            .await
+            .map_err(store_failed)?
+            .ok_or_else(unknown_key)?;
         let model = self.registry.model(&set.model)?;
         Ok((set, model))
     }
 
     /// Looks up what an earlier request with this idempotency key made.
-    pub(super) async fn remembered(&self, call: &Call, key: Option<&str>) -> Result<Option<Remembered>, Problem> {
+    pub(super) async fn remembered(
+        &self,
+        call: &Call,
+        key: Option<&str>,
+    ) -> Result<Option<Remembered>, Problem> {
         match key {
             Some(key) => self.host.store().remembered(&call.tenant, key).await.map_err(store_failed),
             None => Ok(None),

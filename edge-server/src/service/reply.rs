@@ -108,13 +108,14 @@ impl Reply {
         self.headers.insert(names::VARY, HeaderValue::from_static("accept, content-type, origin"));
         let allowed = match origins {
             Origins::Any => Some(HeaderValue::from_static("*")),
-            Origins::Only(list) => {
-                origin.filter(|origin| list.iter().any(|allowed| origin.as_bytes() == allowed.as_bytes())).cloned()
-            }
+            Origins::Only(list) => origin
+                .filter(|origin| list.iter().any(|allowed| origin.as_bytes() == allowed.as_bytes()))
+                .cloned(),
         };
         if let Some(allowed) = allowed {
             self.headers.insert(names::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
-            self.headers.insert(names::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+            self.headers
+                .insert(names::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
         }
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;

@@ -40,8 +40,8 @@ impl<H: Host> Service<H> {
                 milliseconds = took.as_secs_f64() * 1e3,
                 "evaluated"
             );
-            let outcome =
-                outcome.map_err(|problem| Failure { code: problem.code(), detail: problem.detail().to_owned() });
+            let outcome = outcome
+                .map_err(|problem| Failure { code: problem.code(), detail: problem.detail().to_owned() });
             let stored = self.host.store().finish_job(id, outcome).await;
             self.completions.announce(id);
             stored

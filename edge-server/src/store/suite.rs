@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::{
-    Failure, Idempotency, Inserted, JobRequest, JobState, KeySet, Made, PutKey, Remembered, Store,
-};
+use super::{Failure, Idempotency, Inserted, JobRequest, JobState, KeySet, Made, PutKey, Remembered, Store};
 use crate::{
     id::{JobId, KeyName, KeySetId, ModelKey, TenantId},
     payload::Encoding,
@@ -140,12 +138,16 @@ async fn keys_never_change(store: &impl Store) {
 }
 
 async fn idempotency_keys_work_once(store: &impl Store) {
-    let idempotency = |fingerprint: u8| Some(Idempotency { key: "once".to_owned(), fingerprint: [fingerprint; 32] });
+    let idempotency =
+        |fingerprint: u8| Some(Idempotency { key: "once".to_owned(), fingerprint: [fingerprint; 32] });
     let (first, second) = (request(4, None), request(5, None));
     let earlier = Remembered { fingerprint: [1; 32], made: Made::Job(first.id) };
     assert_eq!(ok!(store.remembered(&alice(), "once")), None);
     assert_eq!(ok!(store.insert_job(first, inputs(), idempotency(1))), Inserted::New);
-    assert_eq!(ok!(store.insert_job(second.clone(), inputs(), idempotency(1))), Inserted::Remembered(earlier.clone()));
+    assert_eq!(
+        ok!(store.insert_job(second.clone(), inputs(), idempotency(1))),
+        Inserted::Remembered(earlier.clone())
+    );
     assert_eq!(ok!(store.job(&alice(), second.id)), None, "nothing is stored the second time");
     let taken = ok!(store.insert_key_set(key_set(3), idempotency(2)));
     assert_eq!(taken, Inserted::Remembered(earlier.clone()));

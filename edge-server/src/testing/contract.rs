@@ -36,9 +36,9 @@ impl Contract {
     #[must_use]
     pub fn new() -> Self {
         let openapi = serde_saphyr::from_str(OPENAPI).expect("openapi.yaml is YAML");
-        let validators = SCHEMAS.iter().map(|(file, _)| {
-            ((*file).to_owned(), validator(file).unwrap_or_else(|error| panic!("{error}")))
-        });
+        let validators = SCHEMAS
+            .iter()
+            .map(|(file, _)| ((*file).to_owned(), validator(file).unwrap_or_else(|error| panic!("{error}"))));
         Self { openapi, validators: validators.collect() }
     }
 
@@ -53,7 +53,14 @@ impl Contract {
     ///
     /// # Panics
     /// When it does not.
-    pub fn check(&self, method: &Method, path: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Value {
+    pub fn check(
+        &self,
+        method: &Method,
+        path: &str,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> Value {
         let name = format!("{method} {path} → {status}");
         let text = String::from_utf8_lossy(body);
         let Some(documented) = self.documented(method, path, status) else {
@@ -64,8 +71,10 @@ impl Contract {
             assert!(body.is_empty(), "{name} has no body: {text}");
             return Value::Null;
         };
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let media = content.get(content_type).unwrap_or_else(|| panic!("{name} in {content_type} is not documented"));
+        let content_type =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let media =
+            content.get(content_type).unwrap_or_else(|| panic!("{name} in {content_type} is not documented"));
         match media["schema"]["$ref"].as_str() {
             Some(schema) => self.check_body(&name, schema, headers, body),
             None => Value::Null,
@@ -88,16 +97,20 @@ impl Contract {
     #[must_use]
     pub fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#')) {
-            Some(pointer) => self.openapi.pointer(pointer).unwrap_or_else(|| panic!("#{pointer} leads nowhere")),
+            Some(pointer) => {
+                self.openapi.pointer(pointer).unwrap_or_else(|| panic!("#{pointer} leads nowhere"))
+            }
             None => value,
         }
     }
 
     fn check_body(&self, name: &str, schema: &str, headers: &HeaderMap, body: &[u8]) -> Value {
         let text = String::from_utf8_lossy(body);
-        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+        let content_type =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
         let media = if content_type.ends_with("json") { Media::Json } else { Media::Cbor };
-        let document = Document::read(media, body).unwrap_or_else(|problem| panic!("{name}: {problem}: {text}"));
+        let document =
+            Document::read(media, body).unwrap_or_else(|problem| panic!("{name}: {problem}: {text}"));
         let file = schema.trim_start_matches("./schemas/");
         if let Err(error) = self.validators[file].validate(&document.tree) {
             panic!("{name} does not match {file} at {}: {error}", error.instance_path());
@@ -112,11 +125,14 @@ impl Contract {
     pub fn check_routes(&self) {
         let mut described = Vec::new();
         for (path, item) in self.openapi["paths"].as_object().into_iter().flatten() {
-            for method in item.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "parameters") {
+            for method in
+                item.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| *key != "parameters")
+            {
                 described.push(format!("{} {path}", method.to_ascii_uppercase()));
             }
         }
-        let mut routes: Vec<String> = ROUTES.iter().map(|entry| format!("{} {}", entry.method, entry.path)).collect();
+        let mut routes: Vec<String> =
+            ROUTES.iter().map(|entry| format!("{} {}", entry.method, entry.path)).collect();
         described.sort();
         routes.sort();
         assert_eq!(described, routes);

@@ -14,50 +14,53 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
 
-pub struct Api {
-    pub service: Service<TestHost>,
+pub(crate) struct Api {
+    pub(crate) service: Service<TestHost>,
     contract: Contract,
 }
 
 /// A response that has passed the contract.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    pub tree: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) tree: Value,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
     /// Asserts a refusal.
-    pub fn is_problem(&self, code: &str) -> &Self {
+    pub(crate) fn is_problem(&self, code: &str) -> &Self {
         assert_eq!(self.tree["code"], code, "{} {}", self.status, self.tree);
         assert_eq!(self.tree["status"], self.status.as_u16());
         self
     }
 
-    pub fn text(&self, pointer: &str) -> &str {
-        self.tree.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.tree))
+    pub(crate) fn text(&self, pointer: &str) -> &str {
+        self.tree
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no {pointer} in {}", self.tree))
     }
 }
 
 impl Api {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Settings::default(), 8)
     }
 
-    pub fn with(settings: Settings, queue: usize) -> Self {
+    pub(crate) fn with(settings: Settings, queue: usize) -> Self {
         let packages = [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)];
         let registry = Registry::load(packages).unwrap_or_else(|error| panic!("{error}"));
         let service = Service::new(TestHost::new(queue), Arc::new(registry), settings).unwrap();
         Self { service, contract: Contract::new() }
     }
 
-    pub async fn send(&self, request: Request<impl Into<Bytes>>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<impl Into<Bytes>>) -> Answer {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.service.handle(request.map(|body| Full::new(body.into()))).await;
         let (parts, body) = response.into_parts();
@@ -69,15 +72,15 @@ impl Api {
         Answer { status: parts.status, headers: parts.headers, body, tree: checked }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Bytes::new()).unwrap()).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_with(path, body, &[]).await
     }
 
-    pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -85,13 +88,13 @@ impl Api {
         self.send(request.body(body.to_string()).unwrap()).await
     }
 
-    pub async fn put(&self, path: &str, body: Vec<u8>) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: Vec<u8>) -> Answer {
         let request = Request::put(path).header(header::CONTENT_TYPE, "application/octet-stream");
         self.send(request.body(body).unwrap()).await
     }
 
     /// Runs every job that waits.
-    pub async fn run_jobs(&self) -> usize {
+    pub(crate) async fn run_jobs(&self) -> usize {
         let mut count = 0;
         while let Some(job) = self.service.host().executor().next() {
             self.service.run_job(job).await.unwrap();
@@ -101,19 +104,30 @@ impl Api {
     }
 
     /// A client session for a model, from what the service publishes.
-    pub async fn session(&self, model_id: &str) -> Session {
+    pub(crate) async fn session(&self, model_id: &str) -> Session {
         let models = self.get("/models").await.tree;
-        let model = models["models"].as_array().unwrap().iter().find(|model| model["model_id"] == model_id).unwrap().clone();
+        let model = models["models"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|model| model["model_id"] == model_id)
+            .unwrap()
+            .clone();
         let sets = self.get("/keys").await.tree;
         let params_id = &model["encryption_parameters"]["params_id"];
-        let set = sets["parameter_sets"].as_array().unwrap().iter().find(|set| set["params_id"] == *params_id).unwrap();
+        let set = sets["parameter_sets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|set| set["params_id"] == *params_id)
+            .unwrap();
         let model: ModelSpec = serde_json::from_value(model).unwrap();
         let parameters: ParameterSpec = serde_json::from_value(set.clone()).unwrap();
         Session::new(&model, &parameters, &Seed::new([7; 32])).unwrap()
     }
 
     /// Opens a key set and uploads every key.
-    pub async fn upload_keys(&self, session: &mut Session, model_id: &str) -> String {
+    pub(crate) async fn upload_keys(&self, session: &mut Session, model_id: &str) -> String {
         let opened = self.post("/keys", &json!({"model_id": model_id, "version": "1.0.0"})).await;
         assert_eq!(opened.status, StatusCode::CREATED);
         let key_id = opened.text("/key_id").to_owned();
@@ -126,7 +140,7 @@ impl Api {
     }
 
     /// A session with its keys uploaded.
-    pub async fn ready(&self) -> (Session, String) {
+    pub(crate) async fn ready(&self) -> (Session, String) {
         let mut session = self.session("tiny").await;
         let key_id = self.upload_keys(&mut session, "tiny").await;
         (session, key_id)
@@ -134,7 +148,7 @@ impl Api {
 }
 
 /// The body of an inference with a base64 payload.
-pub fn infer(payload: &[u8], key_id: &str) -> Value {
+pub(crate) fn infer(payload: &[u8], key_id: &str) -> Value {
     let payload = data_encoding::BASE64.encode(payload);
     json!({
         "model_id": "tiny", "version": "1.0.0", "batch_size": 1, "key_id": key_id,
@@ -142,7 +156,7 @@ pub fn infer(payload: &[u8], key_id: &str) -> Value {
     })
 }
 
-pub fn assert_close(found: &[f64], wanted: &[f64]) {
+pub(crate) fn assert_close(found: &[f64], wanted: &[f64]) {
     assert_eq!(found.len(), wanted.len());
     for (found, wanted) in found.iter().zip(wanted) {
         assert!((found - wanted).abs() < 0.01, "{found} instead of {wanted}");

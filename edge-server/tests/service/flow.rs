@@ -36,7 +36,11 @@ async fn answers_in_json_equal_the_clear_ones() {
     api.run_jobs().await;
     let job = api.get(&location).await;
     assert_eq!(job.text("/result/encoding"), "hex");
-    assert_eq!(HEXLOWER.decode(job.text("/result/payload").as_bytes()).unwrap(), result, "the same bytes again");
+    assert_eq!(
+        HEXLOWER.decode(job.text("/result/payload").as_bytes()).unwrap(),
+        result,
+        "the same bytes again"
+    );
 }
 
 /// `{"model_id", "version", "key_id", "inputs": [{"encoding": "bytes", "payload": h'…'}]}`
@@ -68,7 +72,10 @@ async fn answers_in_cbor_are_byte_strings_and_base64_in_json() {
     let payload = session.encrypt(&INPUT).unwrap().remove(0);
     let request = Request::post("/infer").header(header::CONTENT_TYPE, "application/cbor");
     let accepted = api.send(request.body(cbor(&payload, &key_id)).unwrap()).await;
-    assert_eq!((accepted.status, accepted.header("content-type")), (StatusCode::ACCEPTED, "application/cbor"));
+    assert_eq!(
+        (accepted.status, accepted.header("content-type")),
+        (StatusCode::ACCEPTED, "application/cbor")
+    );
     api.run_jobs().await;
 
     let location = accepted.header("location");
@@ -80,7 +87,10 @@ async fn answers_in_cbor_are_byte_strings_and_base64_in_json() {
     let request = Request::get(location).header(header::ACCEPT, "application/cbor");
     let in_cbor = api.send(request.body("").unwrap()).await;
     assert_eq!(in_cbor.text("/result/encoding"), "bytes");
-    assert!(in_cbor.body.windows(result.len()).any(|window| window == result), "the bare bytes are in the body");
+    assert!(
+        in_cbor.body.windows(result.len()).any(|window| window == result),
+        "the bare bytes are in the body"
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ async fn an_upload_can_stop_and_go_on() {
     let names: Vec<String> = session.key_names().iter().map(ToString::to_string).collect();
     assert_eq!(opened.tree["missing"], json!(names));
 
-    let keys: Vec<Vec<u8>> = session.key_names().into_iter().map(|name| session.generate_key(name).unwrap()).collect();
+    let keys: Vec<Vec<u8>> =
+        session.key_names().into_iter().map(|name| session.generate_key(name).unwrap()).collect();
     for (key, entry) in keys.iter().zip(opened.tree["keys"].as_array().unwrap()) {
         assert_eq!(entry["bytes"], key.len(), "the exact length is announced");
     }

@@ -12,15 +12,25 @@ fn guarded() -> Api {
 }
 
 async fn call(api: &Api, token: &str, method: Method, path: &str, body: &str) -> Answer {
-    let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
-    let request = if token.is_empty() { request } else { request.header(header::AUTHORIZATION, format!("Bearer {token}")) };
+    let request =
+        Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    let request = if token.is_empty() {
+        request
+    } else {
+        request.header(header::AUTHORIZATION, format!("Bearer {token}"))
+    };
     api.send(request.body(body.to_owned()).unwrap()).await
 }
 
 #[tokio::test]
 async fn without_a_token_only_health_and_the_contract_answer() {
     let api = guarded();
-    for path in ["/models", "/keys", "/keys/00000000000000000000000000000000", "/jobs/00000000000000000000000000000000"] {
+    for path in [
+        "/models",
+        "/keys",
+        "/keys/00000000000000000000000000000000",
+        "/jobs/00000000000000000000000000000000",
+    ] {
         for token in ["", "carol"] {
             let answer = call(&api, token, Method::GET, path, "").await;
             assert!(answer.is_problem("UNAUTHORIZED").header("www-authenticate").starts_with("Bearer"));

@@ -47,7 +47,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, job: &JobRequest, inputs: &[
             job.accepted.0.cast_signed(),
             QUEUED,
         ])?;
-    let mut statement = transaction.prepare_cached("INSERT INTO inputs (job, number, bytes) VALUES (?1, ?2, ?3)")?;
+    let mut statement =
+        transaction.prepare_cached("INSERT INTO inputs (job, number, bytes) VALUES (?1, ?2, ?3)")?;
     for (number, bytes) in inputs.iter().enumerate() {
         statement.execute(params![job.id.to_bytes(), number as i64, &bytes[..]])?;
     }
@@ -80,11 +81,14 @@ fn failure(row: &Row<'_>) -> Result<Failure> {
 
 pub(super) fn start(connection: &Connection, id: JobId) -> Result<Option<(JobRequest, Vec<Bytes>)>> {
     let started = connection
-        .prepare_cached(&format!("UPDATE jobs SET state = {RUNNING} WHERE id = ?1 AND state < {COMPLETED} RETURNING {REQUEST}"))?
+        .prepare_cached(&format!(
+            "UPDATE jobs SET state = {RUNNING} WHERE id = ?1 AND state < {COMPLETED} RETURNING {REQUEST}"
+        ))?
         .query_row([id.to_bytes()], request)
         .optional()?;
     let Some(request) = started else { return Ok(None) };
-    let mut statement = connection.prepare_cached("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number")?;
+    let mut statement =
+        connection.prepare_cached("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number")?;
     let inputs = statement.query_map([id.to_bytes()], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
     Ok(Some((request, inputs.collect::<Result<_>>()?)))
 }
@@ -115,8 +119,8 @@ pub(super) fn finish(
 }
 
 pub(super) fn unfinished(connection: &Connection) -> Result<Vec<JobId>> {
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT id FROM jobs WHERE state < {COMPLETED} ORDER BY accepted, id"))?;
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT id FROM jobs WHERE state < {COMPLETED} ORDER BY accepted, id"))?;
     let ids = statement.query_map([], |row| row.get(0).map(JobId::from_bytes))?;
     ids.collect()
 }

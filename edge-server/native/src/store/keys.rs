@@ -15,7 +15,9 @@ use super::{Result, damaged};
 
 pub(super) fn insert_set(transaction: &Transaction<'_>, set: &KeySet) -> Result<()> {
     transaction
-        .prepare_cached("INSERT INTO key_sets (id, tenant, model_id, version, opened) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO key_sets (id, tenant, model_id, version, opened) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![
             set.id.to_bytes(),
             set.tenant.as_str(),
@@ -75,12 +77,19 @@ pub(super) fn put(
         return Ok(if stored == sha256 { PutKey::Stored } else { PutKey::Conflict });
     }
     transaction
-        .prepare_cached("INSERT INTO keys (key_set, name, sha256, length, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO keys (key_set, name, sha256, length, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![id.to_bytes(), name, sha256, bytes.len() as i64, &bytes[..]])?;
     Ok(PutKey::Stored)
 }
 
-pub(super) fn read(connection: &Connection, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
+pub(super) fn read(
+    connection: &Connection,
+    tenant: &TenantId,
+    id: KeySetId,
+    name: KeyName,
+) -> Result<Option<Bytes>> {
     if !owns(connection, tenant, id)? {
         return Ok(None);
     }

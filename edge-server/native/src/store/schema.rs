@@ -108,8 +108,7 @@ pub(super) fn open_writer(directory: &Path, path: &Path) -> Result<Connection, O
         .map_err(|reason| OpenError::Directory { path: directory.to_owned(), reason })?;
     let wrong = |reason| OpenError::Sqlite { path: path.to_owned(), reason };
     let mut connection = Connection::open(path).map_err(wrong)?;
-    let found: i64 =
-        connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrong)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrong)?;
     if found > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), expected: VERSION, found });
     }
