@@ -33,7 +33,7 @@ fn every_reference_of_the_description_resolves() {
     walk(contract.openapi(), &mut |value| {
         let Some(target) = value.get("$ref").and_then(Value::as_str) else { return };
         let Some(file) = target.strip_prefix("./schemas/") else {
-            contract.resolve(value);
+            let _ = contract.resolve(value);
             return;
         };
         let (file, pointer) = file.split_once('#').unwrap_or((file, ""));

@@ -1,0 +1,103 @@
+//! The secret key of one client for one model, as a JavaScript class.
+
+use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session as Client};
+use ckks_core::Seed;
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::error::{invalid_model, no_randomness, thrown};
+
+/// A secret key with the model it is used for. `free()` wipes it.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct Session {
+    client: Client,
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Makes a new secret key for a model, an entry of `GET /models`, with its parameters, an entry of
+    /// `GET /keys`.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(model: JsValue, parameters: JsValue) -> Result<Session, JsValue> {
+        let (model, parameters) = published(model, parameters)?;
+        let client = Client::new(&model, &parameters, &fresh_seed()?).map_err(|error| thrown(&error))?;
+        Ok(Self { client })
+    }
+
+    /// Continues with a secret key that was kept.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    #[wasm_bindgen(js_name = fromSecret)]
+    pub fn from_secret(model: JsValue, parameters: JsValue, secret: Vec<u8>) -> Result<Session, JsValue> {
+        let secret = Zeroizing::new(secret);
+        let (model, parameters) = published(model, parameters)?;
+        let client = Client::from_secret(&model, &parameters, &secret, &fresh_seed()?);
+        Ok(Self { client: client.map_err(|error| thrown(&error))? })
+    }
+
+    /// The secret key, to be kept by the caller. Secret.
+    #[wasm_bindgen(js_name = secretBytes)]
+    #[must_use]
+    pub fn secret_bytes(&self) -> Uint8Array {
+        Uint8Array::from(self.client.secret_bytes().as_slice())
+    }
+
+    /// The names of the evaluation keys that the model needs.
+    #[wasm_bindgen(js_name = keyNames)]
+    #[must_use]
+    pub fn key_names(&self) -> Vec<String> {
+        self.client.key_names().iter().map(ToString::to_string).collect()
+    }
+
+    /// Makes an evaluation key.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    #[wasm_bindgen(js_name = generateKey)]
+    pub fn generate_key(&mut self, name: &str) -> Result<Vec<u8>, JsValue> {
+        let name: KeyName = name.parse().map_err(|error| thrown(&error))?;
+        self.client.generate_key(name).map_err(|error| thrown(&error))
+    }
+
+    /// Encrypts an input vector: one payload per ciphertext.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    pub fn encrypt(&mut self, values: Vec<f64>) -> Result<Vec<Uint8Array>, JsValue> {
+        let values = Zeroizing::new(values);
+        let payloads = self.client.encrypt(&values).map_err(|error| thrown(&error))?;
+        Ok(payloads.iter().map(|payload| Uint8Array::from(payload.as_slice())).collect())
+    }
+
+    /// Decrypts a result: the output vector before post-processing.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    pub fn decrypt(&self, result: &[u8]) -> Result<Vec<f64>, JsValue> {
+        self.client.decrypt(result).map_err(|error| thrown(&error))
+    }
+
+    /// Applies the model's post-processing to decrypted values.
+    #[must_use]
+    pub fn postprocess(&self, values: &[f64]) -> Vec<f64> {
+        self.client.postprocess(values)
+    }
+}
+
+fn published(model: JsValue, parameters: JsValue) -> Result<(ModelSpec, ParameterSpec), JsValue> {
+    let model = serde_wasm_bindgen::from_value(model).map_err(|error| invalid_model(&error))?;
+    let parameters = serde_wasm_bindgen::from_value(parameters).map_err(|error| invalid_model(&error))?;
+    Ok((model, parameters))
+}
+
+fn fresh_seed() -> Result<Seed, JsValue> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|error| no_randomness(&error))?;
+    Ok(Seed::new(*bytes))
+}
