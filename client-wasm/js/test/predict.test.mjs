@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { EncryptedInferenceError, connect } from "../dist/index.js";
+import { answer, bodyOf, fakeServer, problem } from "./support.mjs";
+
+const open = async (server) => (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+
+/** A server that answers `/infer` as told, after its keys are there. */
+async function ready(infer) {
+  const server = fakeServer(async (request, log) => (request.path === "/infer" || request.path.startsWith("/jobs/") ? infer(request, log) : undefined));
+  const model = await open(server);
+  await model.prepareKeys();
+  return { server, model };
+}
+
+test("the request holds ciphertext, never the input", async () => {
+  const { server, model } = await ready(() => problem(500, "EVALUATION_FAILED"));
+  const input = [1.5, -2.25, 3.125, 4.0625];
+  await assert.rejects(model.predict(input), { code: "EVALUATION_FAILED" });
+  const request = server.log.find(({ path }) => path === "/infer");
+  const body = bodyOf(request);
+  assert.deepEqual(Object.keys(body).sort(), ["inputs", "key_id", "model_id", "version"]);
+  assert.equal(body.inputs[0].encoding, "bytes");
+  assert.equal(body.inputs[0].payload.length, 30292);
+  const sent = Buffer.from(request.body);
+  for (const array of [Float64Array.from(input), Float32Array.from(input)]) {
+    for (const number of array) assert.equal(sent.indexOf(Buffer.from(array.constructor.of(number).buffer)), -1);
+  }
+  assert.match(request.headers["idempotency-key"], /^[0-9a-f-]{36}$/);
+  assert.equal(request.headers.prefer, "wait=20");
+});
+
+test("equal inputs are encrypted differently each time", async () => {
+  const { server, model } = await ready(() => problem(500, "EVALUATION_FAILED"));
+  for (let i = 0; i < 2; i += 1) await assert.rejects(model.predict([1, 2, 3, 4]));
+  const [first, second] = server.log.filter(({ path }) => path === "/infer").map(bodyOf);
+  assert.notDeepEqual(first.inputs[0].payload, second.inputs[0].payload);
+});
+
+test("wrong inputs are refused before anything is sent", async () => {
+  const { server, model } = await ready(() => assert.fail("nothing must be sent"));
+  const before = server.log.length;
+  await assert.rejects(model.predict([1, 2, 3]), { code: "INPUT_DIMENSION", message: "the model takes 4 values, found 3" });
+  for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {
+    await assert.rejects(model.predict([1, 2, 3, wrong]), { code: "INPUT_VALUE" });
+  }
+  assert.equal(server.log.length, before);
+});
+
+test("a job that takes longer is waited for", async () => {
+  const states = ["queued", "running", "failed"];
+  const { server, model } = await ready(({ path }) => {
+    if (path === "/infer") return answer(202, { job_id: "j1", status: "accepted" });
+    const status = states.shift();
+    const error = { code: "EVALUATION_FAILED", status: 500, detail: "it failed", retryable: true };
+    return answer(200, { job_id: "j1", status, ...(status === "failed" && { error }) });
+  });
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "EVALUATION_FAILED", message: "it failed" });
+  assert.equal(server.log.filter(({ path }) => path === "/jobs/j1").length, 3);
+});
+
+test("a result that is not one is refused", async () => {
+  const results = [{ payload: new Uint8Array(100) }, { payload: "text" }];
+  const { model } = await ready(() => answer(200, { job_id: "j", status: "completed", result: results.shift() }));
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "INVALID_BYTES" });
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "UNEXPECTED_ANSWER" });
+});
+
+test("a busy server is asked again when it says so", async () => {
+  let busy = 2;
+  const { server, model } = await ready(() =>
+    busy-- > 0 ? problem(503, "QUEUE_FULL", true, { "retry-after": "0" }) : problem(409, "LEVEL_MISMATCH"),
+  );
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "LEVEL_MISMATCH" });
+  const keys = server.log.filter(({ path }) => path === "/infer").map(({ headers }) => headers["idempotency-key"]);
+  assert.equal(keys.length, 3);
+  assert.equal(new Set(keys).size, 1, "the same request");
+});
+
+test("keys that were lost are uploaded again at the next call", async () => {
+  const { server, model } = await ready(() => problem(409, "EVALUATION_KEYS_INCOMPLETE"));
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "EVALUATION_KEYS_INCOMPLETE" });
+  server.present.clear();
+  await assert.rejects(model.predict([1, 2, 3, 4]));
+  assert.equal(server.present.size, 2);
+});
+
+test("a closed model refuses every call", async () => {
+  const { model } = await ready(() => assert.fail("nothing must be sent"));
+  await model.close();
+  await model.close();
+  await assert.rejects(model.predict([1, 2, 3, 4]), (error) => error instanceof EncryptedInferenceError && error.code === "CLOSED");
+});
