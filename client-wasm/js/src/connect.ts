@@ -79,9 +79,14 @@ export class Api {
       throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `the server does not publish the parameters ${params_id}`);
     }
     const start = { model: info, parameters, ...(secret && { secret }) };
-    const engine = await (typeof Worker === "function" ? openRemote(start) : openLocal(start));
+    const engine = await (isWeb() ? openRemote(start) : openLocal(start));
     return new Model(this.#transport, engine, info, parameters, keyId);
   }
+}
+
+/** Tells whether this is a page or its worker: libraries for Node define a `Worker` of another kind. */
+function isWeb(): boolean {
+  return typeof Worker === "function" && ("document" in globalThis || "WorkerGlobalScope" in globalThis);
 }
 
 /** The highest semantic version; pre-releases are not told apart. */

@@ -67,3 +67,17 @@ test("a server that cannot be reached is a failure of the network", async () => 
   };
   await assert.rejects(api(down), { code: "NETWORK", retryable: true });
 });
+
+test("a Worker that another library defines in Node is left alone", async () => {
+  globalThis.Worker = class {
+    constructor() {
+      assert.fail("the client of Node works in its own thread");
+    }
+  };
+  try {
+    const api = await connect("https://server.test", { fetch: fakeServer().fetch });
+    await (await api.model("sum")).close();
+  } finally {
+    delete globalThis.Worker;
+  }
+});

@@ -1,0 +1,150 @@
+// End to end from Node: the npm package against the real server.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { EncryptedInferenceError, connect } from "encrypted-inference";
+
+import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
+import { startServer } from "./server.mjs";
+import { traces } from "./traces.mjs";
+
+/** The largest difference of a probability. That of a logit is below 0.03 in both models, six standard deviations. */
+const TOLERANCE = 2 ** -7;
+/** A row so close to the border that its class is decided by rounding. */
+const MARGIN = 0.05;
+
+let server;
+before(async () => {
+  server = await startServer();
+});
+after(() => server?.stop());
+
+const toInput = ({ pixels }) => pixels.map((grey) => grey / 255);
+
+/** A `fetch` that keeps what was sent, and fails when `broken` says so. */
+function recorder(broken = () => false) {
+  const requests = [];
+  const recording = async (url, init) => {
+    const request = { method: init.method, path: new URL(url).pathname, body: init.body && Buffer.from(init.body) };
+    if (broken(request, requests)) throw new TypeError("the network is down");
+    requests.push(request);
+    return fetch(url, init);
+  };
+  return { requests, fetch: recording };
+}
+
+test("digits come out as the plaintext model says", async () => {
+  const plain = await plainModel("mnist_mlp", [1, 28, 28]);
+  const model = await (await connect(server.url)).model("mnist_mlp");
+  await model.prepareKeys();
+  for (const digit of digits) {
+    const { values, labels } = await model.predict(toInput(digit));
+    const expected = await plain(toInput(digit));
+    assert.equal(argmax(values), argmax(expected), `a ${digit.label}`);
+    assert.equal(labels[argmax(values)], String(argmax(expected)));
+    assert.ok(distance(values, expected) < TOLERANCE, `${values} against ${expected}`);
+  }
+  await model.deleteKeys();
+  await model.close();
+});
+
+test("patients come out as the plaintext model says", async () => {
+  const plain = await plainModel("breast_cancer_logistic", [30]);
+  const model = await (await connect(server.url)).model("breast_cancer_logistic");
+  for (const { values: features, logit } of patients) {
+    const { values } = await model.predict(features);
+    const expected = await plain(features);
+    assert.ok(distance(values, expected) < TOLERANCE, `${values} against ${expected}`);
+    if (Math.abs(logit) > MARGIN) assert.equal(values[0] > 0.5, expected[0] > 0.5);
+  }
+  await model.close();
+});
+
+test("the ten lines of the README work", async () => {
+  const example = fileURLToPath(new URL("example.mjs", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [example, server.url]);
+  assert.match(stdout, /19 of 19 keys/);
+  assert.match(stdout, /a 0: \[/);
+});
+
+test("nothing that is sent holds the input or the secret key", async () => {
+  const { requests, fetch } = recorder();
+  const model = await (await connect(server.url, { fetch })).model("breast_cancer_logistic");
+  const [patient] = patients;
+  await model.predict(patient.values);
+  const sent = Buffer.concat(requests.map(({ body }) => body ?? Buffer.alloc(0)));
+  assert.ok(sent.length > 150_000);
+  assert.deepEqual(traces(sent, { numbers: patient.values, secret: await model.exportSecret() }), []);
+  await model.close();
+});
+
+test("an upload of keys that breaks off goes on where it stopped", async () => {
+  let broken = true;
+  const { requests, fetch } = recorder(({ method }, log) => {
+    return broken && method === "PUT" && log.filter((request) => request.method === "PUT").length >= 5;
+  });
+  const model = await (await connect(server.url, { fetch })).model("mnist_mlp");
+  await assert.rejects(model.prepareKeys(), { code: "NETWORK", retryable: true });
+  const uploaded = requests.filter(({ method }) => method === "PUT").length;
+  assert.equal(uploaded, 5);
+  broken = false;
+  const first = [];
+  const report = await model.prepareKeys({ onProgress: (progress) => first.push(progress) });
+  assert.equal(first[0].done, uploaded);
+  assert.equal(report.made, first[0].total - uploaded);
+  assert.equal(argmax((await model.predict(toInput(digits[0]))).values), digits[0].label);
+  await model.close();
+});
+
+test("a key that was exported goes on in a new client", async () => {
+  const api = await connect(server.url);
+  const first = await api.model("breast_cancer_logistic");
+  await first.prepareKeys();
+  const secret = await first.exportSecret();
+  const { keyId } = first;
+  await first.close();
+
+  const second = await api.model("breast_cancer_logistic", { secret, keyId });
+  assert.equal((await second.prepareKeys()).made, 0);
+  const { values } = await second.predict(patients[0].values);
+  assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
+  await second.close();
+});
+
+test("keys and results outlive a server that is killed", async () => {
+  const first = await startServer();
+  const port = new URL(first.url).port;
+  const model = await (await connect(first.url)).model("breast_cancer_logistic");
+  await model.predict(patients[0].values);
+  await first.kill();
+  const second = await startServer({ data: first.store, port });
+  try {
+    const { values } = await model.predict(patients[4].values);
+    assert.ok(Math.abs(values[0] - patients[4].probability) < TOLERANCE);
+  } finally {
+    await model.close();
+    await second.stop();
+    await rm(first.store, { recursive: true, force: true });
+  }
+});
+
+test("a server with a token refuses those without", async () => {
+  const guarded = await startServer({ token: "e2e-token-of-sufficient-length" });
+  try {
+    const anonymous = connect(guarded.url).then((api) => api.model("breast_cancer_logistic")).then((model) => model.prepareKeys());
+    await assert.rejects(anonymous, (error) => error instanceof EncryptedInferenceError && error.status === 401);
+    const api = await connect(guarded.url, { token: "e2e-token-of-sufficient-length" });
+    const model = await api.model("breast_cancer_logistic");
+    const { values } = await model.predict(patients[0].values);
+    assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
+    await model.close();
+    assert.doesNotMatch(guarded.log.join("\n"), /e2e-token/);
+  } finally {
+    await guarded.stop();
+  }
+});

@@ -1,0 +1,56 @@
+// The real server in its release profile, with the shipped models, on a port and a store of its own.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const MODELS = join(ROOT, "models");
+const PAGE = join(ROOT, "dist/www");
+
+/**
+ * Starts a server; `stop` ends it and deletes its store, `kill` ends it at once and leaves the store.
+ * What it logs is in `log`.
+ */
+export async function startServer({ token, data, port = 0 } = {}) {
+  const program = process.env.EDGE_SERVER;
+  if (!program) throw new Error("EDGE_SERVER must be the path of the edge-server program; `cargo xtask test node` sets it");
+  const store = data ?? (await mkdtemp(join(tmpdir(), "encrypted-inference-")));
+  const words = ["serve", "--models", MODELS, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
+  if (token) words.push("--token", token);
+  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
+  const log = [];
+  createInterface({ input: child.stderr }).on("line", (line) => log.push(line));
+  const exit = once(child, "exit");
+  const url = await Promise.race([
+    listening(child),
+    exit.then(([code]) => Promise.reject(new Error(`the server ended with ${code}:\n${log.join("\n")}`))),
+  ]);
+  const end = async (signal) => {
+    child.kill(signal);
+    await exit;
+  };
+  return {
+    url,
+    store,
+    log,
+    kill: () => end("SIGKILL"),
+    stop: async () => {
+      await end("SIGTERM");
+      await rm(store, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listening(child) {
+  for await (const line of createInterface({ input: child.stdout })) {
+    const found = /^listening on (http:\S+)/.exec(line);
+    if (found) return found[1].replace(/\/$/, "");
+  }
+  // The exit of the child tells what happened.
+  return new Promise(() => undefined);
+}

@@ -1,0 +1,86 @@
+// One model: its keys, and the newest question put to it.
+
+import { connect } from "encrypted-inference";
+
+let connection;
+
+/** Connects to the server that serves this page, once; again after a failure. */
+function server() {
+  connection ??= connect(location.origin).catch((error) => {
+    connection = undefined;
+    throw error;
+  });
+  return connection;
+}
+
+/**
+ * A model and its questions. Only the newest question counts: one that comes while another is being answered
+ * waits, and replaces the one that waited before it.
+ */
+export class Session {
+  #name;
+  #on;
+  #model;
+  #ready;
+  #waiting;
+  #running = false;
+
+  /** `on` has `keys(progress)`, `ready(report, model)`, `asked(question)`, `answered(question, prediction, model)`, `failed(error)`. */
+  constructor(name, on) {
+    this.#name = name;
+    this.#on = on;
+  }
+
+  /** Makes and uploads the keys before the first question needs them. */
+  start() {
+    this.#open().catch((error) => this.#on.failed(error));
+  }
+
+  /** The model with its keys on the server, once; after a failure it goes on where it stopped. */
+  #open() {
+    this.#ready ??= this.#prepare().catch((error) => {
+      this.#ready = undefined;
+      throw error;
+    });
+    return this.#ready;
+  }
+
+  async #prepare() {
+    this.#model ??= await (await server()).model(this.#name);
+    const report = await this.#model.prepareKeys({ onProgress: (progress) => this.#on.keys(progress) });
+    this.#on.ready(report, this.#model);
+    return this.#model;
+  }
+
+  /** Puts a question: `{ input, … }`. Whatever else it has comes back with the answer. */
+  ask(question) {
+    this.#waiting = question;
+    this.#on.asked(question);
+    if (!this.#running) this.#answer();
+  }
+
+  /** Does again what failed. */
+  retry() {
+    if (this.#waiting) this.ask(this.#waiting);
+    else this.start();
+  }
+
+  async #answer() {
+    this.#running = true;
+    try {
+      const model = await this.#open();
+      while (this.#waiting) {
+        const question = this.#waiting;
+        const prediction = await model.predict(question.input);
+        // Kept until it is answered, for `retry`.
+        const newer = this.#waiting !== question;
+        if (!newer) this.#waiting = undefined;
+        this.#on.answered(question, prediction, model, newer);
+      }
+    } catch (error) {
+      this.#on.failed(error);
+    } finally {
+      this.#running = false;
+    }
+  }
+}
