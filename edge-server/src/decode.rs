@@ -123,9 +123,10 @@ fn problem(error: DecodeError, what: Expected) -> Problem {
     }
 }
 
-/// Makes a sentence of a message.
+/// Makes a sentence of a message, which may end with a question already.
 fn sentence(message: &str) -> String {
     let mut characters = message.chars();
     let first = characters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(characters).chain(['.']).collect()
+    let end = if message.ends_with('?') { "" } else { "." };
+    first.chain(characters).chain(end.chars()).collect()
 }

@@ -9,7 +9,7 @@ mod key_set;
 mod reply;
 mod run;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
@@ -136,16 +136,26 @@ impl<H: Host> Service<H> {
         let media = Media::of_response(&parts.headers);
         let problem_media = *media.as_ref().unwrap_or(&Media::Json);
         let path = parts.uri.path().to_owned();
+        let is_discarded = body::is_discarded(&parts.headers);
+        let mut body = pin!(body);
         let answer = async {
             match route::resolve(&parts.method, &path)? {
                 Route::Options(methods) => Ok(Reply::options(methods)),
                 Route::Operation(operation, parameters) => {
                     let parameters = parameters.into_iter().map(str::to_owned).collect();
-                    self.perform(operation, parameters, parts, media, body).await
+                    self.perform(operation, parameters, parts, media, body.as_mut()).await
                 }
             }
         };
-        answer.await.unwrap_or_else(|problem| Reply::problem(problem_media, problem))
+        match answer.await {
+            Ok(reply) => reply,
+            Err(problem) => {
+                if is_discarded {
+                    body::discard(body).await;
+                }
+                Reply::problem(problem_media, problem)
+            }
+        }
     }
 
     async fn perform<B: http_body::Body>(
