@@ -1,13 +1,16 @@
-//! Benchmarks, one per layer. Tables go to standard output, as Markdown.
+//! Benchmarks, one per layer: `core` prints tables of every operation, `models` one line of JSON per shipped
+//! model. One thread; the same program runs natively and, compiled for WASI, in Node.
 
 mod core_ops;
+mod models;
 mod timing;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
-        None | Some("core") => core_ops::run(),
-        Some(other) => Err(format!("no bench named {other}; there is: core").into()),
+        Some("core") => core_ops::run(),
+        Some("models") => models::run(),
+        other => Err(format!("no bench named {:?}; there are: core, models", other.unwrap_or("")).into()),
     }
 }

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -10,7 +11,7 @@ import { promisify } from "node:util";
 import { EncryptedInferenceError, connect } from "encrypted-inference";
 
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
-import { startServer } from "./server.mjs";
+import { ROOT, startServer } from "./server.mjs";
 import { traces } from "./traces.mjs";
 
 /** The largest difference of a probability. That of a logit is below 0.03 in both models, six standard deviations. */
@@ -67,6 +68,8 @@ test("patients come out as the plaintext model says", async () => {
 
 test("the ten lines of the README work", async () => {
   const example = fileURLToPath(new URL("example.mjs", import.meta.url));
+  const readme = await readFile(join(ROOT, "README.md"), "utf8");
+  assert.ok(readme.includes(`\`\`\`js\n${await readFile(example, "utf8")}\`\`\``), "they are in the README as they are here");
   const { stdout } = await promisify(execFile)(process.execPath, [example, server.url]);
   assert.match(stdout, /19 of 19 keys/);
   assert.match(stdout, /a 0: \[/);

@@ -27,6 +27,8 @@ pub(crate) enum TaskError {
     PortTaken { port: u16 },
     /// A server that did not answer in time.
     NotReady { address: String, seconds: u64 },
+    /// A line of a benchmark that is no measurement.
+    Measurement { line: String },
     /// A suite that ran to its end, with failures.
     StepsFailed { failed: usize },
 }
@@ -53,6 +55,9 @@ impl fmt::Display for TaskError {
             ),
             Self::NotReady { address, seconds } => {
                 write!(f, "{address} did not answer within {seconds} seconds")
+            }
+            Self::Measurement { line } => {
+                write!(f, "the benchmark printed `{line}` where a measurement in JSON was expected")
             }
             Self::StepsFailed { failed } => write!(f, "{failed} steps failed"),
         }

@@ -1,22 +1,92 @@
-//! `cargo xtask bench`: measures, and rewrites the tables in the README.
+//! `cargo xtask bench`: measures, and rewrites the table in the README.
+
+mod table;
+
+use std::fs;
+
+use serde_json::Value;
 
 use crate::arguments::Arguments;
 use crate::error::TaskError;
-use crate::process;
 use crate::progress::Progress;
-use crate::verbs::wasm;
+use crate::verbs::{demo, wasm};
 use crate::workspace::Workspace;
+use crate::{node, process, rust};
 
-/// Builds the client for WebAssembly, which the benchmarks run in Node too, then hands every argument on.
-pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
-    let mut progress = Progress::new(wasm::CLIENT_STEPS + 1);
+const PACKAGE: &str = "layer-benches";
+const E2E: &str = "tests/e2e";
+
+/// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
+/// with `core`, prints tables of every operation instead.
+pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
+    let names = arguments.names();
+    arguments.finish()?;
+    match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => models(workspace),
+        ["core"] => {
+            process::run(workspace.cargo().args(["run", "--release", "--package", PACKAGE, "--", "core"]))
+        }
+        _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
+    }
+}
+
+fn models(workspace: &Workspace) -> Result<(), TaskError> {
+    let mut progress = Progress::new(wasm::CLIENT_STEPS + 5);
     wasm::build_client(workspace, &mut progress)?;
-    progress.step("Measure, and rewrite the tables of README.md", || {
-        process::run(
-            workspace
-                .cargo()
-                .args(["run", "--release", "--package", "layer-benches", "--"])
-                .args(arguments.rest()),
-        )
+    progress.step("Build the server", || demo::build_server(workspace))?;
+    let native = progress.step("Measure natively", || {
+        lines(&process::capture(workspace.cargo().args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            PACKAGE,
+            "--",
+            "models",
+        ]))?)
+    })?;
+    let webassembly = progress.step("Measure in WebAssembly", || in_webassembly(workspace))?;
+    let round_trips = progress.step("Measure predictions over HTTP", || {
+        node::install(workspace, E2E)?;
+        let mut script = node::script(&workspace.path(E2E), "bench");
+        lines(&process::capture(script.env("EDGE_SERVER", demo::server_program(workspace)))?)
+    })?;
+    progress.step("Rewrite the table of README.md", || {
+        let table = table::render(&native, &webassembly, &round_trips);
+        print!("\n{table}\n");
+        let path = workspace.path("README.md");
+        let failed = |source| TaskError::File { path: path.clone(), source };
+        let readme = fs::read_to_string(&path).map_err(failed)?;
+        let rewritten = table::replace(&readme, &table).ok_or(TaskError::Missing {
+            what: "The table's place in README.md".to_owned(),
+            hint: table::HINT.to_owned(),
+        })?;
+        fs::write(&path, rewritten).map_err(failed)
     })
+}
+
+/// The same program in Node, with the lanes that browsers use.
+fn in_webassembly(workspace: &Workspace) -> Result<Vec<Value>, TaskError> {
+    rust::require_target(workspace, rust::WASI)?;
+    process::run(rust::with_simd(&mut workspace.cargo()).args([
+        "build",
+        "--quiet",
+        "--release",
+        "--target",
+        rust::WASI,
+        "--package",
+        PACKAGE,
+    ]))?;
+    let module = workspace.target(rust::WASI).join("release").join(format!("{PACKAGE}.wasm"));
+    let mut node = node::node(&workspace.path(""));
+    lines(&process::capture(
+        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module).arg("models"),
+    )?)
+}
+
+/// One measurement for each line.
+fn lines(text: &str) -> Result<Vec<Value>, TaskError> {
+    let read =
+        |line: &str| serde_json::from_str(line).map_err(|_| TaskError::Measurement { line: line.to_owned() });
+    text.lines().map(read).collect()
 }

@@ -1,0 +1,95 @@
+//! Whole inferences of the shipped models: what the client does, what the server does, how many bytes travel.
+
+use std::{fs, path::Path};
+
+use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
+use ckks_core::{
+    Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Level, PreparedProgram,
+    ResultCiphertexts, Seed, SeededCiphertext,
+};
+use model_package::Package;
+use serde_json::{Value, json};
+
+use crate::{Result, timing::median_micros};
+
+const MODELS: [&str; 2] = ["breast_cancer_logistic", "mnist_mlp"];
+const RUNS: usize = 51;
+
+/// Prints one line of JSON for each model: median milliseconds on one thread, and bytes.
+pub(crate) fn run() -> Result<()> {
+    for name in MODELS {
+        println!("{}", measure(name)?);
+    }
+    Ok(())
+}
+
+fn measure(name: &str) -> Result<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name).join("package");
+    let manifest = fs::read(folder.join("manifest.json"))?;
+    let package = Package::from_bytes(&manifest, &fs::read(folder.join("weights.bin"))?)?;
+    let tree: Value = serde_json::from_slice(&manifest)?;
+    let model: ModelSpec = serde_json::from_value(tree.clone())?;
+    let parameters: ParameterSpec = serde_json::from_value(tree["parameters"].clone())?;
+    let mut session = Session::new(&model, &parameters, &Seed::new([1; 32]))?;
+
+    let names = session.key_names();
+    let make = |session: &mut Session| -> Result<Vec<Vec<u8>>> {
+        names.iter().map(|&name| Ok(session.generate_key(name)?)).collect()
+    };
+    let keys = make(&mut session)?;
+    let input = vec![0.5; model.input.dimension];
+    let request = session.encrypt(&input)?.remove(0);
+    let server = Server::new(&package, &names, &keys)?;
+    let result = server.answer(&request)?;
+
+    let milliseconds = |micros: f64| micros / 1e3;
+    Ok(json!({
+        "model": name,
+        "backend": Backend::detect().name(),
+        "log_degree": parameters.log_degree,
+        "log_qp": package.params.log_qp(),
+        "keys": names.len(),
+        "keys_ms": milliseconds(median_micros(RUNS / 2, || make(&mut session).is_ok())),
+        "encrypt_ms": milliseconds(median_micros(RUNS, || session.encrypt(&input).is_ok())),
+        "evaluate_ms": milliseconds(median_micros(RUNS, || server.answer(&request).is_ok())),
+        "decrypt_ms": milliseconds(median_micros(RUNS, || session.decrypt(&result).is_ok())),
+        "keys_bytes": keys.iter().map(Vec::len).sum::<usize>(),
+        "request_bytes": request.len(),
+        "result_bytes": result.len(),
+    }))
+}
+
+/// What a server does with one request, without network and store.
+struct Server<'a> {
+    package: &'a Package,
+    program: PreparedProgram,
+    keys: EvaluationKeys,
+}
+
+impl<'a> Server<'a> {
+    fn new(package: &'a Package, names: &[KeyName], bytes: &[Vec<u8>]) -> Result<Self> {
+        let params = &package.params;
+        let mut keys = EvaluationKeys::new();
+        for (name, bytes) in names.iter().zip(bytes) {
+            match name {
+                KeyName::Relinearization => {
+                    let key = CompressedRelinearizationKey::from_bytes(params, bytes)?;
+                    keys.set_relinearization(key.prepare(params));
+                }
+                KeyName::Galois(_) => {
+                    keys.insert_galois(CompressedGaloisKey::from_bytes(params, bytes)?.prepare(params));
+                }
+            }
+        }
+        Ok(Self { package, program: PreparedProgram::new(params, &package.program)?, keys })
+    }
+
+    /// From the bytes of the request to the bytes of the result.
+    fn answer(&self, request: &[u8]) -> Result<Vec<u8>> {
+        let Package { manifest, params, .. } = self.package;
+        let input =
+            SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params);
+        let outputs = self.program.evaluate(&[input], &self.keys)?;
+        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params))
+    }
+}

@@ -1,0 +1,27 @@
+// Whole predictions over HTTP on loopback, from this Node to the real server: one line of JSON per model.
+
+import { connect } from "encrypted-inference";
+
+import { digits, patients } from "./plain.mjs";
+import { startServer } from "./server.mjs";
+
+const RUNS = 101;
+const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digits[0].pixels.map((grey) => grey / 255) };
+
+const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+const server = await startServer();
+const api = await connect(server.url);
+for (const [name, input] of Object.entries(INPUTS)) {
+  const model = await api.model(name);
+  const keys = await model.prepareKeys();
+  // The first calls also compile the module and prepare the keys on the server.
+  for (let i = 0; i < 5; i += 1) await model.predict(input);
+  const runs = [];
+  for (let i = 0; i < RUNS; i += 1) runs.push(await model.predict(input));
+  const of = (what) => median(runs.map(({ timings }) => timings[what]));
+  const line = { model: name, keys_ms: keys.timings.total, total_ms: of("total"), encrypt_ms: of("encrypt"), round_trip_ms: of("roundTrip"), decrypt_ms: of("decrypt"), ...runs[0].bytes };
+  console.log(JSON.stringify(line));
+  await model.close();
+}
+await server.stop();

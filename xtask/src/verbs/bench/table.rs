@@ -1,0 +1,131 @@
+//! The table of the README.
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process;
+
+const BEGIN: &str = "<!-- Written by `cargo xtask bench`. -->\n";
+const END: &str = "<!-- End of what it writes. -->";
+/// What to do when the README has no place for the table.
+pub(super) const HINT: &str = "It is between the lines `<!-- Written by … -->` and `<!-- End of … -->`.";
+
+/// A row: what it says, and what it shows of one model, natively, in WebAssembly, over HTTP.
+type Row = (&'static str, fn([&Value; 3]) -> String);
+
+const ROWS: [Row; 10] = [
+    ("Ring degree; log₂(QP)", |[native, ..]| {
+        format!("2^{}; {:.0}", native["log_degree"], number(native, "log_qp"))
+    }),
+    ("Make all evaluation keys, once", |measured| pair(measured, "keys_ms")),
+    ("Encrypt", |measured| pair(measured, "encrypt_ms")),
+    ("Evaluate, on the server", |measured| pair(measured, "evaluate_ms")),
+    ("Decrypt", |measured| pair(measured, "decrypt_ms")),
+    ("Whole prediction, Node to native server over HTTP", |[.., http]| milliseconds(http, "total_ms")),
+    ("Make and upload all keys, the same way", |[.., http]| milliseconds(http, "keys_ms")),
+    ("Evaluation keys, uploaded once", |[native, ..]| {
+        format!("{} ({} keys)", bytes(native, "keys_bytes"), native["keys"])
+    }),
+    ("Request", |[.., http]| bytes(http, "request")),
+    ("Response", |[.., http]| bytes(http, "response")),
+];
+
+/// Writes the table as Markdown.
+pub(super) fn render(native: &[Value], webassembly: &[Value], http: &[Value]) -> String {
+    let mut text = format!(
+        "Median times on one core; two times are native ({}) and WebAssembly (Node). {}\n\n|",
+        native[0]["backend"].as_str().unwrap_or_default(),
+        machine()
+    );
+    for model in native {
+        let _ = write!(text, " | `{}`", model["model"].as_str().unwrap_or_default());
+    }
+    let _ = write!(text, " |\n|---|{}", "---|".repeat(native.len()));
+    for (title, show) in ROWS {
+        let _ = write!(text, "\n| {title}");
+        for ((native, webassembly), http) in native.iter().zip(webassembly).zip(http) {
+            let _ = write!(text, " | {}", show([native, webassembly, http]));
+        }
+        text.push_str(" |");
+    }
+    text.push('\n');
+    text
+}
+
+/// Puts a table in the place of the last one; nothing if there is no place.
+pub(super) fn replace(readme: &str, table: &str) -> Option<String> {
+    let (before, rest) = readme.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+fn number(of: &Value, field: &str) -> f64 {
+    of[field].as_f64().unwrap_or(f64::NAN)
+}
+
+fn milliseconds(of: &Value, field: &str) -> String {
+    let time = number(of, field);
+    if time < 1.0 {
+        format!("{time:.2} ms")
+    } else if time < 10.0 {
+        format!("{time:.1} ms")
+    } else {
+        format!("{time:.0} ms")
+    }
+}
+
+fn pair([native, webassembly, _]: [&Value; 3], field: &str) -> String {
+    format!("{}; {}", milliseconds(native, field), milliseconds(webassembly, field))
+}
+
+fn bytes(of: &Value, field: &str) -> String {
+    let count = number(of, field);
+    if count < 1e6 { format!("{:.1} KB", count / 1e3) } else { format!("{:.2} MB", count / 1e6) }
+}
+
+/// The processor, if the system tells, and the compilers.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let on_linux = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let processor = match on_linux {
+        Some((_, name)) => name.to_owned(),
+        None => process::capture(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]))
+            .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned()),
+    };
+    let version = |program: &str| {
+        let text = process::capture(Command::new(program).arg("--version")).unwrap_or_default();
+        text.split_whitespace().find(|word| word.contains('.')).unwrap_or_default().to_owned()
+    };
+    format!("Processor: {processor}; Rust {}, Node {}.", version("rustc"), version("node"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{BEGIN, END, render, replace};
+
+    #[test]
+    fn table_has_a_column_for_each_model_and_replaces_the_last_one() {
+        let native = json!({"model": "m", "backend": "avx2", "log_degree": 12, "log_qp": 87.6, "keys": 5, "keys_ms": 0.488,
+            "encrypt_ms": 1.25, "evaluate_ms": 12.7, "decrypt_ms": 0.06, "keys_bytes": 154_020});
+        let http = json!({"total_ms": 3.8, "keys_ms": 41.3, "request": 30_415, "response": 27_913});
+        let table = render(&[native.clone()], &[native], &[http]);
+        for row in [
+            "| `m` |",
+            "| 2^12; 88 |",
+            "| 0.49 ms; 0.49 ms |",
+            "| 13 ms; 13 ms |",
+            "| 154.0 KB (5 keys) |",
+            "| 30.4 KB |",
+        ] {
+            assert!(table.contains(row), "{row} in\n{table}");
+        }
+        let readme = format!("before\n{BEGIN}old\n{END}\nafter\n");
+        assert_eq!(replace(&readme, &table), Some(format!("before\n{BEGIN}{table}{END}\nafter\n")));
+        assert_eq!(replace("no place", &table), None);
+    }
+}
