@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::{
     error::CompileError,
     graph::{Graph, Operation, Postprocessing, Value},
-    onnx::{self, GraphProto, Node, ValueInfo, checked_shape},
+    onnx::{self, GraphProto, Node, ValueInfo, checked_shape, declared_extents, numbers, tensor_shape},
 };
 
 /// More nodes than any model that can be evaluated encrypted.
@@ -44,7 +44,7 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
     }
     let mut names = HashMap::new();
     for tensor in &proto.initializer {
-        let meaning = Meaning::Constant { shape: tensor.shape()?, numbers: tensor.numbers()? };
+        let meaning = Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? };
         names.insert(tensor.name.clone(), meaning);
     }
     let input = single("input", proto.input.iter().filter(|info| !names.contains_key(&info.name)))?;
@@ -80,10 +80,10 @@ fn single<'a>(
 
 /// The shape without the batch axis, which may be 1 or left open.
 fn shape_of_sample(info: &ValueInfo) -> Result<Vec<usize>, CompileError> {
-    let shape = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).and_then(|t| t.shape.as_ref());
-    let shape =
-        shape.ok_or_else(|| CompileError::malformed(format!("input {:?} has no shape", info.name)))?;
-    let mut dims = shape.dim.iter().map(|dim| dim.dim_value.unwrap_or(0));
+    let extents = declared_extents(info);
+    let extents =
+        extents.ok_or_else(|| CompileError::malformed(format!("input {:?} has no shape", info.name)))?;
+    let mut dims = extents.into_iter();
     if dims.len() < 2 || !matches!(dims.next(), Some(0 | 1)) {
         return Err(CompileError::malformed(format!(
             "input {:?} must have a batch axis of 1 or of open size first; export the model so",

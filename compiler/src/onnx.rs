@@ -1,127 +1,24 @@
-//! The messages of `onnx.proto` that are read; field numbers as in ONNX IR version 8 and later.
-//! Unread fields are skipped.
+//! ONNX files: the messages are those of the crate `tract-onnx`; what is done here is to take nothing
+//! for granted of their contents.
 
 #[cfg(test)]
 pub(crate) mod fixtures;
 
+pub(crate) use tract_onnx::pb::{
+    GraphProto, ModelProto as Model, NodeProto as Node, TensorProto as Tensor, ValueInfoProto as ValueInfo,
+};
+
 use prost::Message;
+use tract_onnx::pb::{
+    tensor_proto::{DataLocation, DataType},
+    tensor_shape_proto::dimension,
+    type_proto,
+};
 
 use crate::error::CompileError;
 
 /// Larger files are refused before they are read.
 const MAX_BYTES: usize = 1 << 30;
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Model {
-    #[prost(int64, tag = "1")]
-    pub(crate) ir_version: i64,
-    #[prost(message, optional, tag = "7")]
-    pub(crate) graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    pub(crate) opset_import: Vec<OperatorSet>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct OperatorSet {
-    #[prost(string, tag = "1")]
-    pub(crate) domain: String,
-    #[prost(int64, tag = "2")]
-    pub(crate) version: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) node: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    pub(crate) initializer: Vec<Tensor>,
-    #[prost(message, repeated, tag = "11")]
-    pub(crate) input: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "12")]
-    pub(crate) output: Vec<ValueInfo>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Node {
-    #[prost(string, repeated, tag = "1")]
-    pub(crate) input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    pub(crate) output: Vec<String>,
-    #[prost(string, tag = "3")]
-    pub(crate) name: String,
-    #[prost(string, tag = "4")]
-    pub(crate) op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    pub(crate) attribute: Vec<Attribute>,
-    #[prost(string, tag = "7")]
-    pub(crate) domain: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Attribute {
-    #[prost(string, tag = "1")]
-    pub(crate) name: String,
-    #[prost(float, tag = "2")]
-    pub(crate) f: f32,
-    #[prost(int64, tag = "3")]
-    pub(crate) i: i64,
-    #[prost(message, optional, tag = "5")]
-    pub(crate) t: Option<Tensor>,
-    #[prost(int64, repeated, tag = "8")]
-    pub(crate) ints: Vec<i64>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Tensor {
-    #[prost(int64, repeated, tag = "1")]
-    pub(crate) dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    pub(crate) data_type: i32,
-    #[prost(float, repeated, tag = "4")]
-    pub(crate) float_data: Vec<f32>,
-    #[prost(int64, repeated, tag = "7")]
-    pub(crate) int64_data: Vec<i64>,
-    #[prost(string, tag = "8")]
-    pub(crate) name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub(crate) raw_data: Vec<u8>,
-    #[prost(double, repeated, tag = "10")]
-    pub(crate) double_data: Vec<f64>,
-    #[prost(int32, tag = "14")]
-    pub(crate) data_location: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct ValueInfo {
-    #[prost(string, tag = "1")]
-    pub(crate) name: String,
-    #[prost(message, optional, tag = "2")]
-    pub(crate) r#type: Option<Type>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Type {
-    #[prost(message, optional, tag = "1")]
-    pub(crate) tensor_type: Option<TensorType>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorType {
-    #[prost(message, optional, tag = "2")]
-    pub(crate) shape: Option<Shape>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Shape {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) dim: Vec<Dimension>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Dimension {
-    #[prost(int64, optional, tag = "1")]
-    pub(crate) dim_value: Option<i64>,
-}
 
 /// Parses a file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<GraphProto, CompileError> {
@@ -140,45 +37,55 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<GraphProto, CompileError> {
     model.graph.ok_or_else(|| CompileError::malformed("there is no graph in it"))
 }
 
-impl Tensor {
-    /// The elements as doubles.
-    pub(crate) fn numbers(&self) -> Result<Vec<f64>, CompileError> {
-        let wrong = |reason: &str| CompileError::malformed(format!("tensor {:?}: {reason}", self.name));
-        if self.data_location != 0 {
-            return Err(wrong("its data is in another file; save the model as one file"));
-        }
-        let numbers: Vec<f64> = match self.data_type {
-            1 if self.raw_data.is_empty() => self.float_data.iter().map(|&v| v.into()).collect(),
-            1 => self.raw(|bytes: [u8; 4]| f32::from_le_bytes(bytes).into()),
-            7 if self.raw_data.is_empty() => self.int64_data.iter().map(|&v| v as f64).collect(),
-            7 => self.raw(|bytes: [u8; 8]| i64::from_le_bytes(bytes) as f64),
-            11 if self.raw_data.is_empty() => self.double_data.clone(),
-            11 => self.raw(f64::from_le_bytes),
-            other => {
-                return Err(wrong(&format!("element type {other} is not read; use float, double or int64")));
-            }
-        };
-        let count = self.shape()?.iter().product::<usize>();
-        if numbers.len() != count {
-            return Err(wrong(&format!("its shape has {count} elements, its data {}", numbers.len())));
-        }
-        if numbers.iter().any(|v| !v.is_finite()) {
-            return Err(wrong("an element is not a finite number"));
-        }
-        Ok(numbers)
+/// The elements of a tensor as doubles.
+pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>, CompileError> {
+    let wrong = |reason: &str| CompileError::malformed(format!("tensor {:?}: {reason}", tensor.name));
+    if tensor.data_location.is_some_and(|location| location != DataLocation::Default as i32) {
+        return Err(wrong("its data is in another file; save the model as one file"));
     }
+    let is_raw = !tensor.raw_data.is_empty();
+    let numbers: Vec<f64> = match DataType::try_from(tensor.data_type).ok() {
+        Some(DataType::Float) if is_raw => raw(tensor, |bytes| f32::from_le_bytes(bytes).into()),
+        Some(DataType::Float) => tensor.float_data.iter().map(|&v| v.into()).collect(),
+        Some(DataType::Int64) if is_raw => raw(tensor, |bytes| i64::from_le_bytes(bytes) as f64),
+        Some(DataType::Int64) => tensor.int64_data.iter().map(|&v| v as f64).collect(),
+        Some(DataType::Double) if is_raw => raw(tensor, f64::from_le_bytes),
+        Some(DataType::Double) => tensor.double_data.clone(),
+        _ => {
+            let found = tensor.data_type;
+            return Err(wrong(&format!("element type {found} is not read; use float, double or int64")));
+        }
+    };
+    let count = tensor_shape(tensor)?.iter().product::<usize>();
+    if numbers.len() != count {
+        return Err(wrong(&format!("its shape has {count} elements, its data {}", numbers.len())));
+    }
+    if numbers.iter().any(|v| !v.is_finite()) {
+        return Err(wrong("an element is not a finite number"));
+    }
+    Ok(numbers)
+}
 
-    /// The extents.
-    pub(crate) fn shape(&self) -> Result<Vec<usize>, CompileError> {
-        checked_shape(&self.name, self.dims.iter().copied())
-    }
+/// The extents of a tensor.
+pub(crate) fn tensor_shape(tensor: &Tensor) -> Result<Vec<usize>, CompileError> {
+    checked_shape(&tensor.name, tensor.dims.iter().copied())
+}
 
-    fn raw<const N: usize>(&self, number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        let (numbers, rest) = self.raw_data.as_chunks::<N>();
-        // A rest makes the count wrong, which the caller notices.
-        let rest = (!rest.is_empty()).then_some(f64::NAN);
-        numbers.iter().map(|&bytes| number(bytes)).chain(rest).collect()
-    }
+/// The extents that an input or output declares, 0 where it leaves one open; nothing if it declares none.
+pub(crate) fn declared_extents(info: &ValueInfo) -> Option<Vec<i64>> {
+    let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    let extent = |value: &Option<dimension::Value>| match value {
+        Some(dimension::Value::DimValue(extent)) => *extent,
+        _ => 0,
+    };
+    Some(tensor.shape.as_ref()?.dim.iter().map(|dim| extent(&dim.value)).collect())
+}
+
+fn raw<const N: usize>(tensor: &Tensor, number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    let (numbers, rest) = tensor.raw_data.as_chunks::<N>();
+    // A rest makes the count wrong, which the caller notices.
+    let rest = (!rest.is_empty()).then_some(f64::NAN);
+    numbers.iter().map(|&bytes| number(bytes)).chain(rest).collect()
 }
 
 /// Most elements of a tensor.

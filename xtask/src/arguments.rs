@@ -45,11 +45,6 @@ impl Arguments {
         names
     }
 
-    /// Takes everything, for a program that parses it itself.
-    pub(crate) fn rest(self) -> Vec<String> {
-        self.0
-    }
-
     /// Ends the parsing: whatever nobody took is unknown.
     pub(crate) fn finish(self) -> Result<(), TaskError> {
         match self.0.into_iter().next() {

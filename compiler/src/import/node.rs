@@ -4,7 +4,7 @@ use super::{Importer, Meaning, is_read, refuse};
 use crate::{
     error::CompileError,
     graph::{Affine, Function, Matrix, Operation, Postprocessing},
-    onnx::{GraphProto, Node},
+    onnx::{GraphProto, Node, numbers, tensor_shape},
 };
 
 const KNOWN: &str = "supported are Add, Cast, Constant, Div, Dropout, Flatten, Gemm, Identity, MatMul, Mul, Neg, \
@@ -83,7 +83,7 @@ impl Importer {
     fn constant(&mut self, node: &Node) -> Result<(), CompileError> {
         let tensor = node.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.as_ref());
         let tensor = tensor.ok_or_else(|| refuse(node, "it has no tensor", "use the attribute `value`"))?;
-        let meaning = Meaning::Constant { shape: tensor.shape()?, numbers: tensor.numbers()? };
+        let meaning = Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? };
         self.mean(node, meaning)
     }
 

@@ -1,11 +1,13 @@
 //! Graphs written as ONNX messages, imported, and evaluated by hand.
 
+use tract_onnx::pb::AttributeProto as Attribute;
+
 use super::import;
 use crate::{
     error::CompileError,
     graph::{Graph, Postprocessing},
     onnx::{
-        Attribute, Node, Tensor,
+        Node, Tensor,
         fixtures::{integers, model, node, tensor},
     },
     reference::evaluate,

@@ -2,12 +2,21 @@
 
 use prost::Message;
 
-use super::{Dimension, GraphProto, Model, Node, OperatorSet, Shape, Tensor, TensorType, Type, ValueInfo};
+use tract_onnx::pb::{
+    OperatorSetIdProto, TensorShapeProto, TypeProto,
+    tensor_shape_proto::{Dimension, dimension},
+    type_proto,
+};
+
+use super::{GraphProto, Model, Node, Tensor, ValueInfo};
 
 fn info(name: &str, dims: &[i64]) -> ValueInfo {
-    let dim = dims.iter().map(|&extent| Dimension { dim_value: Some(extent) }).collect();
-    let tensor_type = Some(TensorType { shape: Some(Shape { dim }) });
-    ValueInfo { name: name.into(), r#type: Some(Type { tensor_type }) }
+    let dimension =
+        |&extent| Dimension { value: Some(dimension::Value::DimValue(extent)), ..Dimension::default() };
+    let shape = TensorShapeProto { dim: dims.iter().map(dimension).collect() };
+    let tensor = type_proto::Tensor { elem_type: 1, shape: Some(shape) };
+    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfo { name: name.into(), r#type: Some(r#type), ..ValueInfo::default() }
 }
 
 pub(crate) fn tensor(name: &str, dims: &[i64], numbers: &[f32]) -> Tensor {
@@ -37,7 +46,8 @@ pub(crate) fn model(nodes: Vec<Node>, initializer: Vec<Tensor>) -> Vec<u8> {
         initializer,
         input: vec![info("x", &[1, 2, 2])],
         output: vec![info("y", &[1, 4])],
+        ..GraphProto::default()
     };
-    let opset_import = vec![OperatorSet { domain: String::new(), version: 17 }];
-    Model { ir_version: 8, graph: Some(graph), opset_import }.encode_to_vec()
+    let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: 17 }];
+    Model { ir_version: 8, graph: Some(graph), opset_import, ..Model::default() }.encode_to_vec()
 }

@@ -113,7 +113,8 @@ mod tests {
         let native = json!({"model": "m", "backend": "avx2", "log_degree": 12, "log_qp": 87.6, "keys": 5, "keys_ms": 0.488,
             "encrypt_ms": 1.25, "evaluate_ms": 12.7, "decrypt_ms": 0.06, "keys_bytes": 154_020});
         let http = json!({"total_ms": 3.8, "keys_ms": 41.3, "request": 30_415, "response": 27_913});
-        let table = render(&[native.clone()], &[native], &[http]);
+        let native = [native];
+        let table = render(&native, &native, &[http]);
         for row in [
             "| `m` |",
             "| 2^12; 88 |",
