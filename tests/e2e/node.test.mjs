@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -84,6 +85,25 @@ test("nothing that is sent holds the input or the secret key", async () => {
   assert.ok(sent.length > 150_000);
   assert.deepEqual(traces(sent, { numbers: patient.values, secret: await model.exportSecret() }), []);
   await model.close();
+});
+
+test("an input or a secret key among what is sent would be found in every form", () => {
+  const secret = randomBytes(84);
+  const numbers = digits[0].pixels.map((pixel) => pixel / 255);
+  const sought = { numbers, grey: digits[0].pixels, secret };
+  const forms = {
+    text: JSON.stringify(numbers),
+    double: Float64Array.from(numbers),
+    single: Float32Array.from(numbers),
+    bytes: Uint8Array.from(digits[0].pixels),
+    key: secret,
+  };
+  const noise = randomBytes(100_001);
+  assert.deepEqual(traces(noise, sought), []);
+  for (const [form, leak] of Object.entries(forms)) {
+    const bytes = typeof leak === "string" ? Buffer.from(leak) : Buffer.from(leak.buffer, leak.byteOffset, leak.byteLength);
+    assert.notDeepEqual(traces(Buffer.concat([noise, bytes, noise]), sought), [], form);
+  }
 });
 
 test("an upload of keys that breaks off goes on where it stopped", async () => {
