@@ -1,8 +1,14 @@
 //! The command line.
 
 use std::{
-    error::Error, io::Write, net::SocketAddr, num::NonZeroUsize, path::PathBuf, process::ExitCode,
-    thread::available_parallelism, time::Duration,
+    error::Error,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    thread::available_parallelism,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -110,7 +116,8 @@ pub fn run() -> ExitCode {
 
 fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let config = config(arguments)?;
