@@ -10,7 +10,9 @@ use ckks_core::{Polynomial, PolynomialBasis};
 
 use crate::{
     calibrate::Range,
-    graph::{Affine, Function, Graph, Operation, Value},
+    function::Function,
+    graph::{Affine, Graph, Operation, Value},
+    sparse::SparseMatrix,
 };
 
 /// By how much a calibrated range is widened at either end, as a part of its width.
@@ -58,7 +60,7 @@ pub(crate) fn approximate(
                 let (coefficients, error) = fit(function, range, tolerance, max_degree);
                 let degree = coefficients.len() - 1;
                 made.push(Approximation { node: value.name.clone(), function, range, degree, error });
-                values.push(Value { operation: onto_unit(x, range, value.dimension), ..value.clone() });
+                values.push(Value { operation: onto_unit(x, range, value.dimension()), ..value.clone() });
                 let basis = PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 };
                 Operation::Polynomial(values.len() - 1, Polynomial { basis, coefficients })
             }
@@ -78,9 +80,9 @@ fn power(n: u32) -> Polynomial {
 /// The affine map of a range onto `[−1, 1]`, which fuses with the layer before and so costs no level.
 fn onto_unit(x: usize, range: Range, dimension: usize) -> Operation {
     let (width, sum) = (range.high - range.low, range.high + range.low);
-    let affine =
-        Affine::Elementwise { factor: vec![2.0 / width; dimension], offset: vec![-sum / width; dimension] };
-    Operation::Affine(x, affine)
+    let mut affine = Affine::linear(x, SparseMatrix::scalar(dimension, 2.0 / width));
+    affine.offset.fill(-sum / width);
+    Operation::Affine(affine)
 }
 
 /// Chebyshev coefficients of least degree that are good enough, or of the largest degree allowed; and the error.
@@ -144,16 +146,15 @@ mod tests {
 
     #[test]
     fn the_graph_keeps_its_values() {
-        let value = |operation| Value { name: String::new(), dimension: 3, operation };
+        let value = |operation| Value { name: String::new(), shape: vec![3], operation };
         let map = |x, function| value(Operation::Map(x, function));
         let graph = Graph {
-            input_shape: vec![3],
             values: vec![
                 value(Operation::Input),
                 map(0, Function::Tanh),
                 map(1, Function::Power(2)),
                 map(2, Function::Power(5)),
-                value(Operation::Sum(3, 1)),
+                value(Operation::Product(3, 1)),
             ],
             postprocessing: Postprocessing::None,
         };

@@ -13,6 +13,7 @@ use crate::{
     graph::{Affine, Graph, Operation, Value},
     lower::{self, Lowered, lower},
     report::{Candidate, Precision, Report},
+    sparse::SparseMatrix,
     verify::Encrypted,
 };
 
@@ -95,21 +96,20 @@ impl Assembly<'_> {
         let mut graph = self.graph.clone();
         let output = graph.output();
         let read = graph.uses()[output] > 1;
-        if let (false, Operation::Polynomial(_, polynomial)) = (read, &mut graph.values[output].operation) {
-            polynomial.coefficients.iter_mut().for_each(|c| *c /= needed);
-            return (graph, needed);
-        }
         // Where it takes a level, scaling up is not worth it.
-        let free = !read && matches!(graph.values[output].operation, Operation::Affine(..));
-        let gain = if free { needed } else { needed.max(1.0) };
+        let is_free = !read
+            && match &graph.values[output].operation {
+                Operation::Affine(affine) => !affine.is_free(),
+                Operation::Polynomial(..) => true,
+                _ => false,
+            };
+        let gain = if is_free { needed } else { needed.max(1.0) };
         if gain == 1.0 {
             return (graph, gain);
         }
         let last = &graph.values[output];
-        let factor = vec![1.0 / gain; last.dimension];
-        let affine = Affine::Elementwise { factor, offset: vec![0.0; last.dimension] };
-        let scaling = Value { operation: Operation::Affine(output, affine), ..last.clone() };
-        graph.values.push(scaling);
+        let scaling = Affine::linear(output, SparseMatrix::scalar(last.dimension(), 1.0 / gain));
+        graph.values.push(Value { operation: Operation::Affine(scaling), ..last.clone() });
         (fuse(graph), gain)
     }
 
@@ -166,15 +166,15 @@ impl Assembly<'_> {
             version,
             description,
             input: Input {
-                shape: self.graph.input_shape.iter().map(|&extent| extent as u32).collect(),
-                dimension: first.dimension as u32,
+                shape: first.shape.iter().map(|&extent| extent as u32).collect(),
+                dimension: first.dimension() as u32,
                 ciphertexts: 1,
                 layout: entry(&lowered.input),
                 level: lowered.program.input_level.0,
                 range: Some([self.input.low, self.input.high]),
             },
             output: Output {
-                dimension: last.dimension as u32,
+                dimension: last.dimension() as u32,
                 ciphertexts: 1,
                 layout: entry(&lowered.output),
                 level: facts.output_levels.first().map_or(0, |level| level.0),

@@ -42,13 +42,15 @@ pub(crate) fn calibrate(graph: &Graph, samples: &[Vec<f64>]) -> Vec<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Function, Operation, Postprocessing, Value};
+    use crate::{
+        function::Function,
+        graph::{Operation, Postprocessing, Value},
+    };
 
     #[test]
     fn finds_the_extremes_of_every_value() {
-        let value = |operation| Value { name: String::new(), dimension: 2, operation };
+        let value = |operation| Value { name: String::new(), shape: vec![2], operation };
         let graph = Graph {
-            input_shape: vec![2],
             values: vec![value(Operation::Input), value(Operation::Map(0, Function::Power(2)))],
             postprocessing: Postprocessing::None,
         };

@@ -102,7 +102,7 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         let file = arguments.model.with_file_name(name);
         given.clone().or_else(|| file.exists().then_some(file))
     };
-    let dimension = import(&model)?.values[0].dimension;
+    let dimension = import(&model)?.values[0].dimension();
     let calibration = beside(&arguments.calibration, "calibration.npz")
         .ok_or("there are no samples to calibrate on; give some with --calibration, or calibration.npz beside the model")?;
     let calibration = read_samples(&calibration, dimension)?;

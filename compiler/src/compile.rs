@@ -68,7 +68,7 @@ pub fn compile(
         let reason = "calibration takes at least one sample of the input".into();
         return Err(CompileError::Samples { file: "calibration".into(), reason });
     }
-    let outputs = imported.values[imported.output()].dimension;
+    let outputs = imported.values[imported.output()].dimension();
     if !identity.labels.is_empty() && identity.labels.len() != outputs {
         return Err(CompileError::Labels { expected: outputs, found: identity.labels.len() });
     }

@@ -50,6 +50,11 @@ pub enum CompileError {
         /// Labels given.
         found: usize,
     },
+    /// The plaintext runtime refuses the file.
+    Runtime {
+        /// What it says.
+        reason: String,
+    },
     /// The compiled program was refused by the core: a fault of the compiler.
     Program {
         /// Why.
@@ -86,6 +91,7 @@ impl fmt::Display for CompileError {
             Self::Labels { expected, found } => {
                 write!(f, "the model has {expected} outputs, but {found} labels were given; name all or none")
             }
+            Self::Runtime { reason } => write!(f, "the plaintext runtime cannot run the model: {reason}"),
             Self::Program { reason } => write!(f, "the compiled program is refused: {reason}"),
         }
     }

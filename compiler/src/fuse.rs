@@ -1,90 +1,145 @@
-//! Fuses chains of affine maps into one, whatever operators wrote them.
+//! Fuses what is linear between two functions into one map, whatever operators wrote it, and
+//! what is linear after a polynomial into its coefficients where that is possible.
 
-use crate::graph::{Affine, Graph, Matrix, Operation};
+use ckks_core::Polynomial;
 
-/// Composes every affine map with the one it reads, if nothing else reads that.
+use crate::graph::{Affine, Graph, Operation};
+
+/// Composes affine maps with the ones they read.
 ///
-/// In order, so that a chain ends up in its last map; the others are removed as unused.
+/// In order, so that a chain ends up in its last map; what nothing reads any more is removed.
+/// A map is not composed where that would multiply work: one that several values read stays, unless
+/// it keeps every element in its place; and so does a plain sum, which takes no level.
 pub(crate) fn fuse(mut graph: Graph) -> Graph {
     let uses = graph.uses();
     for index in 0..graph.values.len() {
-        let Operation::Affine(source, outer) = &graph.values[index].operation else { continue };
-        let Operation::Affine(root, inner) = &graph.values[*source].operation else { continue };
-        if uses[*source] == 1 {
-            graph.values[index].operation = Operation::Affine(*root, compose(outer, inner));
+        let Operation::Affine(outer) = &graph.values[index].operation else { continue };
+        let mut fused = Affine { terms: vec![], offset: outer.offset.clone() };
+        for (source, matrix) in &outer.terms {
+            match &graph.values[*source].operation {
+                Operation::Affine(inner) if is_composed(inner, uses[*source]) => {
+                    for (root, map) in &inner.terms {
+                        fused.add(*root, matrix.after(map));
+                    }
+                    let moved = matrix.apply(&inner.offset);
+                    fused.offset.iter_mut().zip(moved).for_each(|(offset, more)| *offset += more);
+                }
+                _ => fused.add(*source, matrix.clone()),
+            }
         }
+        let folded = into_polynomial(&graph, &uses, &fused);
+        graph.values[index].operation = folded.unwrap_or(Operation::Affine(fused));
     }
     graph.without_unused()
 }
 
-/// `outer ∘ inner`.
-fn compose(outer: &Affine, inner: &Affine) -> Affine {
-    let inner_offset = match inner {
-        Affine::Elementwise { offset, .. } | Affine::Dense { offset, .. } => offset,
-    };
-    let offset = outer.apply(inner_offset);
-    match (outer, inner) {
-        (Affine::Elementwise { factor: f, .. }, Affine::Elementwise { factor: g, .. }) => {
-            Affine::Elementwise { factor: f.iter().zip(g).map(|(f, g)| f * g).collect(), offset }
-        }
-        (Affine::Elementwise { factor, .. }, Affine::Dense { matrix, .. }) => {
-            let rows = factor.iter().enumerate();
-            let entries = rows.flat_map(|(r, f)| matrix.row(r).iter().map(move |entry| f * entry)).collect();
-            Affine::Dense { matrix: Matrix { entries, ..*matrix }, offset }
-        }
-        (Affine::Dense { matrix, .. }, Affine::Elementwise { factor, .. }) => {
-            let columns = matrix.entries.iter().zip(factor.iter().cycle());
-            Affine::Dense {
-                matrix: Matrix { entries: columns.map(|(e, f)| e * f).collect(), ..*matrix },
-                offset,
-            }
-        }
-        (Affine::Dense { matrix: a, .. }, Affine::Dense { matrix: b, .. }) => {
-            let mut entries = vec![0.0; a.rows * b.columns];
-            for (r, out) in entries.chunks_exact_mut(b.columns).enumerate() {
-                for (k, factor) in a.row(r).iter().enumerate() {
-                    out.iter_mut().zip(b.row(k)).for_each(|(out, entry)| *out += factor * entry);
-                }
-            }
-            Affine::Dense { matrix: Matrix { rows: a.rows, columns: b.columns, entries }, offset }
-        }
+fn is_composed(inner: &Affine, uses: usize) -> bool {
+    match &inner.terms[..] {
+        [(_, matrix)] => uses == 1 || matrix.is_diagonal(),
+        _ => uses == 1 && !inner.is_free(),
     }
+}
+
+/// `a·p(x) + b` as a polynomial, if nothing else reads p(x).
+fn into_polynomial(graph: &Graph, uses: &[usize], affine: &Affine) -> Option<Operation> {
+    let [(source, matrix)] = &affine.terms[..] else { return None };
+    let Operation::Polynomial(x, polynomial) = &graph.values[*source].operation else { return None };
+    let (factor, offset) = (matrix.as_scalar()?, *affine.offset.first()?);
+    if uses[*source] != 1 || affine.offset.iter().any(|&other| other != offset) {
+        return None;
+    }
+    let mut coefficients: Vec<f64> = polynomial.coefficients.iter().map(|c| factor * c).collect();
+    *coefficients.first_mut()? += offset;
+    Some(Operation::Polynomial(*x, Polynomial { basis: polynomial.basis, coefficients }))
 }
 
 #[cfg(test)]
 mod tests {
+    use ckks_core::PolynomialBasis;
+
     use super::*;
-    use crate::{graph::Value, reference::evaluate};
+    use crate::{
+        graph::{Postprocessing, Value},
+        reference::evaluate,
+        sparse::SparseMatrix,
+    };
+
+    fn dense(rows: usize, columns: usize, salt: f64) -> SparseMatrix {
+        let entry = |r: usize, c: usize| ((r * columns + c) as f64 * 0.7 + salt).sin();
+        SparseMatrix::from_rows(columns, (0..rows).map(|r| (0..columns).map(move |c| (c, entry(r, c)))))
+    }
+
+    fn affine(source: usize, matrix: SparseMatrix) -> Operation {
+        let mut affine = Affine::linear(source, matrix);
+        affine.offset.iter_mut().enumerate().for_each(|(i, offset)| *offset = i as f64 / 4.0 - 0.5);
+        Operation::Affine(affine)
+    }
+
+    fn graph(operations: Vec<(usize, Operation)>) -> Graph {
+        let values = operations.into_iter().enumerate();
+        let values = values.map(|(i, (dimension, operation))| Value {
+            name: format!("{i}"),
+            shape: vec![dimension],
+            operation,
+        });
+        Graph { values: values.collect(), postprocessing: Postprocessing::None }
+    }
+
+    fn assert_fuses(graph: &Graph, operations: usize) {
+        let fused = fuse(graph.clone());
+        assert_eq!(fused.values.len(), operations);
+        let x = [0.3, -1.2, 2.0];
+        for (a, b) in evaluate(&fused, &x).iter().zip(evaluate(graph, &x)) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
 
     #[test]
     fn a_chain_of_affine_maps_becomes_one_with_the_same_values() {
-        let dense = |rows: usize, columns: usize, salt: f64| Affine::Dense {
-            matrix: Matrix {
-                rows,
-                columns,
-                entries: (0..rows * columns).map(|i| (i as f64 * 0.7 + salt).sin()).collect(),
-            },
-            offset: (0..rows).map(|i| i as f64 - salt).collect(),
-        };
-        let elementwise = |n: usize| Affine::Elementwise {
-            factor: (0..n).map(|i| 0.5 + i as f64).collect(),
-            offset: vec![0.25; n],
-        };
-        let maps = [(3, elementwise(3)), (4, dense(4, 3, 1.0)), (4, elementwise(4)), (2, dense(2, 4, 2.0))];
-        let mut graph = Graph {
-            input_shape: vec![3],
-            values: vec![Value { name: "in".into(), dimension: 3, operation: Operation::Input }],
-            postprocessing: crate::graph::Postprocessing::None,
-        };
-        for (i, (dimension, affine)) in maps.into_iter().enumerate() {
-            let operation = Operation::Affine(i, affine);
-            graph.values.push(Value { name: format!("{i}"), dimension, operation });
-        }
-        let fused = fuse(graph.clone());
-        assert_eq!(fused.values.len(), 2);
-        let x = [0.3, -1.2, 2.0];
-        for (a, b) in evaluate(&fused, &x).iter().zip(evaluate(&graph, &x)) {
-            assert!((a - b).abs() < 1e-12);
-        }
+        let chain = vec![
+            (3, Operation::Input),
+            (3, affine(0, SparseMatrix::diagonal(&[0.5, 1.5, -2.0]))),
+            (4, affine(1, dense(4, 3, 1.0))),
+            (4, affine(2, SparseMatrix::scalar(4, -1.0))),
+            (2, affine(3, dense(2, 4, 2.0))),
+        ];
+        assert_fuses(&graph(chain), 2);
+    }
+
+    #[test]
+    fn branches_that_meet_again_become_one_map() {
+        let mut sum = Affine::linear(1, SparseMatrix::scalar(3, 1.0));
+        sum.add(2, SparseMatrix::scalar(3, -1.0));
+        let branches = vec![
+            (3, Operation::Input),
+            (3, affine(0, dense(3, 3, 0.0))),
+            (3, affine(0, dense(3, 3, 4.0))),
+            (3, Operation::Affine(sum)),
+        ];
+        assert_fuses(&graph(branches), 2);
+    }
+
+    #[test]
+    fn a_map_that_is_read_twice_is_not_computed_twice() {
+        let shared = vec![
+            (3, Operation::Input),
+            (3, affine(0, dense(3, 3, 0.0))),
+            (3, affine(1, dense(3, 3, 4.0))),
+            (3, Operation::Product(1, 2)),
+        ];
+        assert_fuses(&graph(shared), 4);
+    }
+
+    #[test]
+    fn scaling_a_polynomial_scales_its_coefficients() {
+        let square = Polynomial { basis: PolynomialBasis::Power, coefficients: vec![1.0, 0.5, 2.0] };
+        let mut scaled = Affine::linear(1, SparseMatrix::scalar(3, 0.25));
+        scaled.offset = vec![3.0; 3];
+        let scaled = vec![
+            (3, Operation::Input),
+            (3, Operation::Polynomial(0, square)),
+            (3, Operation::Affine(scaled)),
+        ];
+        assert_fuses(&graph(scaled), 2);
     }
 }

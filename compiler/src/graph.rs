@@ -1,86 +1,40 @@
-//! A model as operations on vectors. Tensors are flattened in row-major order, so that whatever
-//! only rearranges names or shapes is gone after import.
+//! A model as operations on vectors. Tensors are flattened in row-major order; whatever linear
+//! operator wrote it, an affine map is a sparse matrix for each value that it reads.
 
 use ckks_core::Polynomial;
 
-/// A dense matrix, row-major.
+use crate::{function::Function, sparse::SparseMatrix};
+
+/// `Σ matrix·source + offset`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Matrix {
-    /// Number of rows.
-    pub rows: usize,
-    /// Number of columns.
-    pub columns: usize,
-    /// Entries, row after row.
-    pub entries: Vec<f64>,
+pub struct Affine {
+    /// The values that are read, each once, and what each is multiplied with.
+    pub terms: Vec<(usize, SparseMatrix)>,
+    /// One summand per element.
+    pub offset: Vec<f64>,
 }
 
-impl Matrix {
-    /// One row.
+impl Affine {
+    /// `matrix·source`.
     #[must_use]
-    pub fn row(&self, row: usize) -> &[f64] {
-        &self.entries[row * self.columns..][..self.columns]
+    pub fn linear(source: usize, matrix: SparseMatrix) -> Self {
+        let offset = vec![0.0; matrix.rows()];
+        Self { terms: vec![(source, matrix)], offset }
     }
 
-    /// `self·vector`.
-    #[must_use]
-    pub fn apply(&self, vector: &[f64]) -> Vec<f64> {
-        (0..self.rows).map(|r| self.row(r).iter().zip(vector).map(|(a, b)| a * b).sum()).collect()
-    }
-}
-
-/// `x → map(x) + offset`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Affine {
-    /// `factor[i]·x[i] + offset[i]`.
-    Elementwise {
-        /// One factor per element.
-        factor: Vec<f64>,
-        /// One summand per element.
-        offset: Vec<f64>,
-    },
-    /// `matrix·x + offset`.
-    Dense {
-        /// The matrix.
-        matrix: Matrix,
-        /// One summand per row.
-        offset: Vec<f64>,
-    },
-}
-
-/// A function of one number, applied to each element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// `x^n`, n at least 2; exact.
-    Power(u32),
-    /// `max(x, 0)`.
-    Relu,
-    /// `1/(1 + e^(−x))`.
-    Sigmoid,
-    /// `tanh x`.
-    Tanh,
-}
-
-impl Function {
-    /// The value at `x`.
-    #[must_use]
-    pub fn at(self, x: f64) -> f64 {
-        match self {
-            Self::Power(n) => x.powi(n.cast_signed()),
-            Self::Relu => x.max(0.0),
-            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Self::Tanh => x.tanh(),
+    /// Adds `matrix·source`.
+    pub(crate) fn add(&mut self, source: usize, matrix: SparseMatrix) {
+        match self.terms.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, sum)) => *sum = sum.plus(&matrix),
+            None => self.terms.push((source, matrix)),
         }
     }
 
-    /// The ONNX operator that it comes from.
+    /// Whether it only adds and subtracts what it reads and constants, which takes no level.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Power(_) => "Pow",
-            Self::Relu => "Relu",
-            Self::Sigmoid => "Sigmoid",
-            Self::Tanh => "Tanh",
-        }
+    pub fn is_free(&self) -> bool {
+        self.terms.iter().all(|(_, matrix)| matches!(matrix.as_scalar(), Some(1.0 | -1.0)))
+            && self.terms.iter().any(|(_, matrix)| matrix.as_scalar() == Some(1.0))
     }
 }
 
@@ -89,16 +43,12 @@ impl Function {
 pub enum Operation {
     /// The input of the model.
     Input,
-    /// An affine map of a value.
-    Affine(usize, Affine),
+    /// An affine map of values.
+    Affine(Affine),
     /// A function of each element.
     Map(usize, Function),
     /// A polynomial of each element.
     Polynomial(usize, Polynomial),
-    /// Elementwise sum.
-    Sum(usize, usize),
-    /// Elementwise difference.
-    Difference(usize, usize),
     /// Elementwise product.
     Product(usize, usize),
 }
@@ -107,36 +57,45 @@ impl Operation {
     /// The values it reads.
     #[must_use]
     pub fn operands(&self) -> Vec<usize> {
-        match *self {
+        match self {
             Self::Input => vec![],
-            Self::Affine(x, _) | Self::Map(x, _) | Self::Polynomial(x, _) => vec![x],
-            Self::Sum(x, y) | Self::Difference(x, y) | Self::Product(x, y) => vec![x, y],
+            Self::Affine(affine) => affine.terms.iter().map(|(source, _)| *source).collect(),
+            Self::Map(x, _) | Self::Polynomial(x, _) => vec![*x],
+            Self::Product(x, y) => vec![*x, *y],
         }
     }
 
     /// The operation reading `numbers[x]` wherever it read x.
-    pub(crate) fn renumbered(self, numbers: &[usize]) -> Self {
-        match self {
-            Self::Input => Self::Input,
-            Self::Affine(x, affine) => Self::Affine(numbers[x], affine),
-            Self::Map(x, function) => Self::Map(numbers[x], function),
-            Self::Polynomial(x, polynomial) => Self::Polynomial(numbers[x], polynomial),
-            Self::Sum(x, y) => Self::Sum(numbers[x], numbers[y]),
-            Self::Difference(x, y) => Self::Difference(numbers[x], numbers[y]),
-            Self::Product(x, y) => Self::Product(numbers[x], numbers[y]),
+    pub(crate) fn renumbered(mut self, numbers: &[usize]) -> Self {
+        match &mut self {
+            Self::Input => {}
+            Self::Affine(affine) => {
+                affine.terms.iter_mut().for_each(|(source, _)| *source = numbers[*source])
+            }
+            Self::Map(x, _) | Self::Polynomial(x, _) => *x = numbers[*x],
+            Self::Product(x, y) => (*x, *y) = (numbers[*x], numbers[*y]),
         }
+        self
     }
 }
 
-/// A vector of the model.
+/// A tensor of the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
     /// The node that computes it, for messages.
     pub name: String,
-    /// Number of elements.
-    pub dimension: usize,
+    /// Its extents without the batch axis.
+    pub shape: Vec<usize>,
     /// How it is computed.
     pub operation: Operation,
+}
+
+impl Value {
+    /// Number of elements.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        self.shape.iter().product()
+    }
 }
 
 /// What the client applies after decryption.
@@ -166,8 +125,6 @@ impl Postprocessing {
 /// A model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
-    /// Shape of the input tensor.
-    pub input_shape: Vec<usize>,
     /// The values in order; the first is the input, the last the output.
     pub values: Vec<Value>,
     /// What is left to the client.
@@ -181,7 +138,7 @@ impl Graph {
         self.values.len() - 1
     }
 
-    /// How many operations read each value; the output is read once more.
+    /// How many times operations read each value; the output is read once more.
     #[must_use]
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.values.len()];
@@ -199,7 +156,7 @@ impl Graph {
         let mut needed = vec![false; self.values.len()];
         needed[0] = true;
         needed[self.output()] = true;
-        for index in (0..self.values.len()).rev().filter(|&i| i > 0) {
+        for index in (1..self.values.len()).rev() {
             if needed[index] {
                 self.values[index]
                     .operation
@@ -217,7 +174,6 @@ impl Graph {
         let kept = self.values.into_iter().zip(&needed).filter(|(_, needed)| **needed);
         let values =
             kept.map(|(value, _)| Value { operation: value.operation.renumbered(&renumbered), ..value });
-        let values = values.collect();
-        Self { values, ..self }
+        Self { values: values.collect(), ..self }
     }
 }

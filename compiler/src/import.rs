@@ -1,20 +1,41 @@
-//! From ONNX to a [`Graph`]. Tensors are flattened; shapes are followed only as far as it takes to
-//! broadcast constants and to refuse what is not one sample.
+//! From ONNX to a [`Graph`]. Every shape is known; whatever does not depend on the input is computed
+//! on the way, and every linear operator becomes a sparse matrix.
 
-mod node;
+mod activation;
+#[cfg(test)]
+mod agreement;
+mod arithmetic;
+mod attributes;
+mod client;
+mod learn;
+mod linear;
+mod movement;
+mod operators;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::collections::HashMap;
 
 use crate::{
     error::CompileError,
-    graph::{Graph, Operation, Postprocessing, Value},
-    onnx::{self, GraphProto, Node, ValueInfo, checked_shape, declared_extents, numbers, tensor_shape},
+    graph::{Affine, Graph, Operation, Postprocessing, Value},
+    onnx::{
+        self, GraphProto, Node, ValueInfo, checked_shape, declared_extents, has_numbers, numbers,
+        tensor_shape,
+    },
+    sparse::SparseMatrix,
 };
 
+pub use operators::{OPERATORS, Support};
+
 /// More nodes than any model that can be evaluated encrypted.
-const MAX_NODES: usize = 1 << 16;
+const MAX_NODES: usize = 1 << 14;
+/// More elements than any tensor that is computed from the input.
+const MAX_ELEMENTS: usize = 1 << 22;
+/// More factors than any linear map; takes 512 MB.
+const MAX_FACTORS: usize = 1 << 25;
 
 /// What an ONNX name stands for.
 #[derive(Clone, Debug)]
@@ -23,14 +44,16 @@ enum Meaning {
     Constant { shape: Vec<usize>, numbers: Vec<f64> },
     /// A value of the graph.
     Variable { shape: Vec<usize>, value: usize },
+    /// What the client computes of a value after decryption.
+    Client { value: usize },
 }
 
 /// The state of an import.
-struct Importer {
+struct Importer<'a> {
+    proto: &'a GraphProto,
     names: HashMap<String, Meaning>,
     values: Vec<Value>,
     postprocessing: Postprocessing,
-    output: String,
 }
 
 /// Reads an ONNX file.
@@ -44,38 +67,31 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
     }
     let mut names = HashMap::new();
     for tensor in &proto.initializer {
-        let meaning = Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? };
-        names.insert(tensor.name.clone(), meaning);
+        // Text may stand in a file that never reads it.
+        if has_numbers(tensor) {
+            let meaning = Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? };
+            names.insert(tensor.name.clone(), meaning);
+        }
     }
-    let input = single("input", proto.input.iter().filter(|info| !names.contains_key(&info.name)))?;
-    let output = single("output", proto.output.iter())?;
-    let input_shape = shape_of_sample(input)?;
-    let dimension = input_shape.iter().product();
-    names.insert(input.name.clone(), Meaning::Variable { shape: with_batch(&input_shape), value: 0 });
-    let first = Value { name: input.name.clone(), dimension, operation: Operation::Input };
-    let mut importer = Importer {
-        names,
-        values: vec![first],
-        postprocessing: Postprocessing::None,
-        output: output.name.clone(),
+    let mut inputs = proto.input.iter().filter(|info| !names.contains_key(&info.name));
+    let input = match (inputs.next(), inputs.next()) {
+        (Some(input), None) => input,
+        (None, _) => return Err(CompileError::malformed("the graph has no input")),
+        (Some(_), Some(_)) => {
+            return Err(CompileError::malformed(
+                "the graph has more than one input; export a model with one",
+            ));
+        }
     };
+    let shape = shape_of_sample(input)?;
+    names.insert(input.name.clone(), Meaning::Variable { shape: [&[1], &shape[..]].concat(), value: 0 });
+    let first = Value { name: input.name.clone(), shape, operation: Operation::Input };
+    let mut importer =
+        Importer { proto: &proto, names, values: vec![first], postprocessing: Postprocessing::None };
     for node in &proto.node {
-        importer.node(node, &proto)?;
+        importer.node(node)?;
     }
-    importer.finish(input_shape)
-}
-
-fn single<'a>(
-    what: &str,
-    mut infos: impl Iterator<Item = &'a ValueInfo>,
-) -> Result<&'a ValueInfo, CompileError> {
-    match (infos.next(), infos.next()) {
-        (Some(info), None) => Ok(info),
-        (None, _) => Err(CompileError::malformed(format!("the graph has no {what}"))),
-        (Some(_), Some(_)) => Err(CompileError::malformed(format!(
-            "the graph has more than one {what}; export a model with one"
-        ))),
-    }
+    importer.finish()
 }
 
 /// The shape without the batch axis, which may be 1 or left open.
@@ -90,48 +106,143 @@ fn shape_of_sample(info: &ValueInfo) -> Result<Vec<usize>, CompileError> {
             info.name
         )));
     }
-    checked_shape(&info.name, dims)
+    let shape = checked_shape(&info.name, dims)?;
+    if shape.iter().product::<usize>() > MAX_ELEMENTS {
+        return Err(CompileError::malformed(format!("input {:?} has too many elements", info.name)));
+    }
+    Ok(shape)
 }
 
-fn with_batch(shape: &[usize]) -> Vec<usize> {
-    [&[1], shape].concat()
-}
-
-impl Importer {
-    fn finish(mut self, input_shape: Vec<usize>) -> Result<Graph, CompileError> {
-        let Some(Meaning::Variable { value, .. }) = self.names.get(&self.output) else {
-            return Err(CompileError::malformed(format!(
-                "output {:?} does not depend on the input",
-                self.output
-            )));
-        };
-        let value = *value;
+impl Importer<'_> {
+    fn finish(mut self) -> Result<Graph, CompileError> {
+        let mut found = None;
+        for info in &self.proto.output {
+            let value = match self.names.get(&info.name) {
+                Some(Meaning::Variable { value, .. } | Meaning::Client { value }) => *value,
+                _ => {
+                    return Err(CompileError::malformed(format!(
+                        "output {:?} does not depend on the input",
+                        info.name
+                    )));
+                }
+            };
+            if found.is_some_and(|other| other != value) {
+                return Err(CompileError::malformed(
+                    "the graph has more than one output; export a model with one",
+                ));
+            }
+            found = Some(value);
+        }
+        let value = found.ok_or_else(|| CompileError::malformed("the graph has no output"))?;
         // The output is the last value.
         self.values.truncate(value + 1);
-        let graph = Graph { input_shape, values: self.values, postprocessing: self.postprocessing };
+        let graph = Graph { values: self.values, postprocessing: self.postprocessing };
         Ok(graph.without_unused())
     }
 
-    /// Adds a value and gives its name the meaning.
-    fn define(&mut self, node: &Node, shape: Vec<usize>, operation: Operation) -> Result<(), CompileError> {
-        let dimension = shape.iter().product();
-        let value = self.values.len();
-        self.values.push(Value { name: title(node), dimension, operation });
-        self.mean(node, Meaning::Variable { shape, value })
+    /// What an operand stands for.
+    fn operand(&self, node: &Node, position: usize) -> Result<&Meaning, CompileError> {
+        let name = node.input.get(position).filter(|name| !name.is_empty());
+        let missing = || CompileError::malformed(format!("node {:?} misses input {position}", title(node)));
+        let name = name.ok_or_else(missing)?;
+        self.names.get(name).ok_or_else(|| CompileError::malformed(format!("nothing computes {name:?}")))
     }
 
-    /// Gives the output of a node its meaning.
-    fn mean(&mut self, node: &Node, meaning: Meaning) -> Result<(), CompileError> {
-        let name = node.output.first().ok_or_else(|| CompileError::malformed("a node has no output"))?;
-        if self.postprocessing != Postprocessing::None {
-            return Err(refuse(
+    /// An operand that must depend on the input of the model: its shape and its value.
+    fn variable(&self, node: &Node, position: usize) -> Result<(Vec<usize>, usize), CompileError> {
+        match self.operand(node, position)? {
+            Meaning::Variable { shape, value } => Ok((shape.clone(), *value)),
+            Meaning::Constant { .. } => {
+                Err(refuse(node, "its operand is constant", "let the exporter fold constants"))
+            }
+            Meaning::Client { .. } => Err(refuse(
                 node,
                 "it follows a function that is left to the client",
-                "end the model with Softmax or Sigmoid",
-            ));
+                "end the model with that function",
+            )),
         }
+    }
+
+    /// An operand that must be known.
+    fn constant(&self, node: &Node, position: usize) -> Result<(&[usize], &[f64]), CompileError> {
+        match self.operand(node, position)? {
+            Meaning::Constant { shape, numbers } => Ok((shape, numbers)),
+            Meaning::Variable { .. } | Meaning::Client { .. } => Err(refuse(
+                node,
+                format!("input {position} depends on the model's input"),
+                "only constants are supported there",
+            )),
+        }
+    }
+
+    fn has_operand(node: &Node, position: usize) -> bool {
+        node.input.get(position).is_some_and(|name| !name.is_empty())
+    }
+
+    /// Whole numbers that are an operand or, in older files, an attribute.
+    fn integers(&self, node: &Node, position: usize, name: &str) -> Result<Option<Vec<i64>>, CompileError> {
+        if Self::has_operand(node, position) {
+            let (_, numbers) = self.constant(node, position)?;
+            return Ok(Some(numbers.iter().map(|&number| number as i64).collect()));
+        }
+        Ok(attributes::Attributes::of(node).integers(name))
+    }
+
+    /// Adds a value and gives the first output of a node that meaning.
+    fn define(&mut self, node: &Node, shape: Vec<usize>, operation: Operation) -> Result<(), CompileError> {
+        let meaning = self.value(node, shape, operation)?;
+        self.mean(node, 0, meaning)
+    }
+
+    /// Adds a value.
+    fn value(
+        &mut self,
+        node: &Node,
+        shape: Vec<usize>,
+        operation: Operation,
+    ) -> Result<Meaning, CompileError> {
+        self.affordable(node, &shape, 1)?;
+        let value = self.values.len();
+        // The batch axis says nothing.
+        let sample = shape.iter().skip(usize::from(shape.first() == Some(&1))).copied().collect();
+        self.values.push(Value { name: title(node), shape: sample, operation });
+        Ok(Meaning::Variable { shape, value })
+    }
+
+    /// Adds the value `matrix·source + offset`.
+    fn define_affine(
+        &mut self,
+        node: &Node,
+        shape: Vec<usize>,
+        source: usize,
+        matrix: SparseMatrix,
+        offset: Vec<f64>,
+    ) -> Result<(), CompileError> {
+        let affine = Affine { terms: vec![(source, matrix)], offset };
+        self.define(node, shape, Operation::Affine(affine))
+    }
+
+    /// Gives an output of a node its meaning.
+    fn mean(&mut self, node: &Node, position: usize, meaning: Meaning) -> Result<(), CompileError> {
+        let missing = || CompileError::malformed(format!("node {:?} has no output {position}", title(node)));
+        let name = node.output.get(position).ok_or_else(missing)?;
         self.names.insert(name.clone(), meaning);
         Ok(())
+    }
+
+    /// Refuses tensors and maps that would not fit the memory.
+    fn affordable(&self, node: &Node, shape: &[usize], factors: usize) -> Result<(), CompileError> {
+        let elements = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
+        let all = elements.and_then(|elements| elements.checked_mul(factors));
+        match (elements, all) {
+            (Some(0), _) => Err(refuse(node, "its result is empty", "check the exported model")),
+            (Some(elements), Some(all)) if elements <= MAX_ELEMENTS && all <= MAX_FACTORS => Ok(()),
+            _ => Err(refuse(
+                node,
+                format!("its result of shape {shape:?} takes more than {MAX_FACTORS} factors"),
+                "use smaller layers",
+            )),
+        }
     }
 }
 
@@ -147,9 +258,4 @@ fn refuse(node: &Node, reason: impl Into<String>, advice: impl Into<String>) -> 
         reason: reason.into(),
         advice: advice.into(),
     }
-}
-
-/// Whether a name is read by any node.
-fn is_read(proto: &GraphProto, name: &str) -> bool {
-    proto.node.iter().any(|node| node.input.iter().any(|input| input == name))
 }

@@ -1,18 +1,21 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
-//! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `pack`, `choose`,
+//! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `choose`, `place`,
 //! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
 mod error;
 
 // the model as it is written, and as vectors
+mod function;
 mod graph;
 mod import;
 mod onnx;
+mod sparse;
 
 // samples, and the model in plain numbers
 mod reference;
+mod runtime;
 mod samples;
 
 // passes over the graph
@@ -21,9 +24,11 @@ mod calibrate;
 mod fuse;
 
 // from vectors to slots
+mod arrange;
 mod choose;
 mod lower;
 mod pack;
+mod place;
 
 // all passes in a row, and what came of it
 mod assemble;
@@ -33,9 +38,12 @@ mod verify;
 
 pub use compile::{Compiled, Identity, Options, compile};
 pub use error::CompileError;
-pub use graph::{Affine, Function, Graph, Matrix, Operation, Postprocessing, Value};
-pub use import::import;
+pub use function::Function;
+pub use graph::{Affine, Graph, Operation, Postprocessing, Value};
+pub use import::{OPERATORS, Support, import};
 pub use reference::evaluate;
 pub use report::{Accuracy, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};
+pub use runtime::Runtime;
 pub use samples::{Samples, read_samples};
+pub use sparse::SparseMatrix;
 pub use verify::verify;

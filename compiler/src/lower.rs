@@ -4,9 +4,10 @@
 use ckks_core::{Instruction, Level, Program, Register, SlotLayout};
 
 use crate::{
+    arrange::Arrangement,
     error::CompileError,
     graph::{Affine, Graph, Operation},
-    pack::{Packing, repeated},
+    place::{Placement, place},
 };
 
 /// A program with the layouts at its ends.
@@ -26,18 +27,20 @@ pub(crate) fn depth(graph: &Graph) -> u32 {
 fn depths(graph: &Graph) -> Vec<u32> {
     let mut depths: Vec<u32> = Vec::with_capacity(graph.values.len());
     for value in &graph.values {
-        let above = value.operation.operands().into_iter().map(|x| depths[x]).max().unwrap_or(0);
         let own = match &value.operation {
-            Operation::Affine(_, Affine::Elementwise { factor, .. }) => {
-                u32::from(factor.iter().any(|&f| f != 1.0))
-            }
-            Operation::Affine(_, Affine::Dense { .. }) | Operation::Product(..) => 1,
+            Operation::Affine(affine) => u32::from(!affine.is_free()),
+            Operation::Product(..) => 1,
             Operation::Polynomial(_, polynomial) => polynomial.depth(),
-            _ => 0,
+            Operation::Input | Operation::Map(..) => 0,
         };
-        depths.push(above + own);
+        depths.push(above(&depths, &value.operation) + own);
     }
     depths
+}
+
+/// The lowest of the operands.
+fn above(depths: &[u32], operation: &Operation) -> u32 {
+    operation.operands().into_iter().map(|x| depths[x]).max().unwrap_or(0)
 }
 
 /// Lowers a graph whose functions have been replaced.
@@ -45,13 +48,14 @@ fn depths(graph: &Graph) -> Vec<u32> {
 /// # Errors
 /// [`CompileError::TooWide`] when a vector or a layer does not fit the slots.
 pub(crate) fn lower(graph: &Graph, slots: usize) -> Result<Lowered, CompileError> {
-    if let Some(value) = graph.values.iter().find(|value| value.dimension.next_power_of_two() > slots) {
-        return Err(CompileError::TooWide { node: value.name.clone(), dimension: value.dimension, slots });
-    }
-    let packing = input_packing(graph, slots)?;
-    let input = packing.map_or_else(|| repeated(graph.values[0].dimension), Packing::input_layout);
     let depths = depths(graph);
-    let level = |depth: u32| Level((depths[graph.output()] - depth) as u8);
+    let total = depths[graph.output()];
+    // Limbs times digits of two, and the special ones.
+    let weight = |depth: u32| (f64::from(total - depth) / 2.0 + 2.5) * (f64::from(total - depth) + 3.0);
+    let weights: Vec<f64> =
+        graph.values.iter().map(|value| weight(above(&depths, &value.operation))).collect();
+    let placement = place(graph, &weights, slots)?;
+    let level = |depth: u32| Level((total - depth) as u8);
     let program = Program {
         inputs: 1,
         input_level: level(0),
@@ -61,42 +65,32 @@ pub(crate) fn lower(graph: &Graph, slots: usize) -> Result<Lowered, CompileError
         polynomials: vec![],
         outputs: vec![],
     };
-    let mut lowering = Lowering { program, packing };
+    let mut lowering = Lowering { program, placement };
     let mut registers: Vec<Register> = vec![];
-    for value in &graph.values {
-        let at = |x: usize| registers[x];
-        // Brings the operands of a binary operation to the lower of their levels.
-        let pair = |lowering: &mut Lowering, x: usize, y: usize| {
-            let deepest = depths[x].max(depths[y]);
-            let mut brought = [x, y].map(|operand| {
-                if depths[operand] == deepest {
-                    return at(operand);
-                }
-                lowering.push(Instruction::DropLevel { input: at(operand), level: level(deepest) })
-            });
-            if x == y {
-                brought[1] = brought[0];
+    for (index, value) in graph.values.iter().enumerate() {
+        let deepest = above(&depths, &value.operation);
+        // Operands at the lowest of their levels.
+        let at = |lowering: &mut Lowering, x: usize| {
+            if depths[x] == deepest {
+                return registers[x];
             }
-            (brought[0], brought[1])
+            lowering.push(Instruction::DropLevel { input: registers[x], level: level(deepest) })
         };
         let register = match &value.operation {
             Operation::Input => Register(0),
-            Operation::Affine(x, affine) => lowering.affine(at(*x), *x == 0, affine),
+            Operation::Affine(affine) => {
+                let operands: Vec<Register> =
+                    affine.terms.iter().map(|(x, _)| at(&mut lowering, *x)).collect();
+                lowering.affine(index, &operands, affine)
+            }
             Operation::Polynomial(x, polynomial) => {
                 lowering.program.polynomials.push(polynomial.clone());
                 let polynomial = lowering.program.polynomials.len() as u32 - 1;
-                lowering.push(Instruction::Polynomial { input: at(*x), polynomial })
-            }
-            &Operation::Sum(x, y) => {
-                let (left, right) = pair(&mut lowering, x, y);
-                lowering.push(Instruction::Add { left, right })
-            }
-            &Operation::Difference(x, y) => {
-                let (left, right) = pair(&mut lowering, x, y);
-                lowering.push(Instruction::Subtract { left, right })
+                lowering.push(Instruction::Polynomial { input: registers[*x], polynomial })
             }
             &Operation::Product(x, y) => {
-                let (left, right) = pair(&mut lowering, x, y);
+                let left = at(&mut lowering, x);
+                let right = if x == y { left } else { at(&mut lowering, y) };
                 lowering.push(Instruction::Multiply { left, right })
             }
             Operation::Map(_, function) => {
@@ -105,31 +99,15 @@ pub(crate) fn lower(graph: &Graph, slots: usize) -> Result<Lowered, CompileError
         };
         registers.push(register);
     }
-    let mut program = lowering.program;
+    let Lowering { mut program, placement } = lowering;
     program.outputs = vec![registers[graph.output()]];
-    let output =
-        if graph.output() == 0 { input.clone() } else { repeated(graph.values[graph.output()].dimension) };
+    let [input, output] = [0, graph.output()].map(|x| placement.arrangements[x].layout.clone());
     Ok(Lowered { program, input, output })
-}
-
-/// The packing of the only layer that reads the input, if it is one that can choose.
-fn input_packing(graph: &Graph, slots: usize) -> Result<Option<Packing>, CompileError> {
-    let mut readers = graph.values.iter().filter(|value| value.operation.operands().contains(&0));
-    let (Some(reader), None) = (readers.next(), readers.next()) else { return Ok(None) };
-    let Operation::Affine(_, Affine::Dense { matrix, .. }) = &reader.operation else { return Ok(None) };
-    let packing = Packing::of_input(matrix, slots);
-    let wide = || CompileError::TooWide {
-        node: reader.name.clone(),
-        dimension: matrix.rows.max(matrix.columns),
-        slots,
-    };
-    packing.map(Some).ok_or_else(wide)
 }
 
 struct Lowering {
     program: Program,
-    /// Of the layer that reads the input.
-    packing: Option<Packing>,
+    placement: Placement,
 }
 
 impl Lowering {
@@ -138,41 +116,58 @@ impl Lowering {
         Register((self.program.registers() - 1) as u32)
     }
 
-    fn constant(&mut self, values: &[f64]) -> u32 {
-        let period = values.len().next_power_of_two();
-        self.program.constants.push(repeated(values.len()).pack(values, period));
-        self.program.constants.len() as u32 - 1
+    fn affine(&mut self, index: usize, operands: &[Register], affine: &Affine) -> Register {
+        let sum = if affine.is_free() { self.sum(operands, affine) } else { self.product(index, operands) };
+        if affine.offset.iter().all(|&offset| offset == 0.0) {
+            return sum;
+        }
+        let arrangement: &Arrangement = &self.placement.arrangements[index];
+        self.program.constants.push(arrangement.spread(&affine.offset));
+        let constant = self.program.constants.len() as u32 - 1;
+        self.push(Instruction::AddPlain { input: sum, constant })
     }
 
-    fn affine(&mut self, input: Register, reads_input: bool, affine: &Affine) -> Register {
-        let (product, offset) = match affine {
-            Affine::Elementwise { factor, offset } => {
-                if factor.iter().all(|&f| f == 1.0) {
-                    (input, offset)
-                } else {
-                    let constant = self.constant(factor);
-                    (self.push(Instruction::MultiplyPlain { input, constant }), offset)
+    /// Adds and subtracts operands, an added one first.
+    fn sum(&mut self, operands: &[Register], affine: &Affine) -> Register {
+        let signed = operands.iter().zip(&affine.terms);
+        let mut signed: Vec<(Register, bool)> =
+            signed.map(|(&operand, (_, matrix))| (operand, matrix.as_scalar() == Some(1.0))).collect();
+        signed.sort_by_key(|(_, added)| !added);
+        let (first, rest) = signed.split_first().expect("a map has a term");
+        rest.iter().fold(first.0, |left, &(right, added)| {
+            self.push(match added {
+                true => Instruction::Add { left, right },
+                false => Instruction::Subtract { left, right },
+            })
+        })
+    }
+
+    /// Multiplies each operand by its matrix and adds the products; parts are added up once for all
+    /// operands that need the same rotations for it.
+    fn product(&mut self, index: usize, operands: &[Register]) -> Register {
+        let mut collected: Vec<(Vec<u32>, Register)> = vec![];
+        for (term, &input) in operands.iter().enumerate() {
+            let packing = self.placement.packings[&(index, term)].clone();
+            self.program.transforms.push(packing.transform());
+            let transform = self.program.transforms.len() as u32 - 1;
+            let right = self.push(Instruction::LinearTransform { input, transform });
+            match collected.iter().position(|(folds, _)| *folds == packing.folds) {
+                Some(at) => {
+                    let left = collected[at].1;
+                    collected[at].1 = self.push(Instruction::Add { left, right });
                 }
+                None => collected.push((packing.folds.clone(), right)),
             }
-            Affine::Dense { matrix, offset } => {
-                let chosen = self.packing.filter(|_| reads_input);
-                let packing = chosen.unwrap_or_else(|| Packing::of_repeated(matrix));
-                self.program.transforms.push(packing.transform(matrix));
-                let transform = self.program.transforms.len() as u32 - 1;
-                let collected = self.push(Instruction::LinearTransform { input, transform });
-                let steps = packing.folds();
-                if steps.is_empty() {
-                    (collected, offset)
-                } else {
-                    (self.push(Instruction::RotateSum { input: collected, steps }), offset)
-                }
-            }
-        };
-        if offset.iter().all(|&o| o == 0.0) {
-            return product;
         }
-        let constant = self.constant(offset);
-        self.push(Instruction::AddPlain { input: product, constant })
+        let sums: Vec<Register> =
+            collected
+                .into_iter()
+                .map(|(steps, input)| {
+                    if steps.is_empty() { input } else { self.push(Instruction::RotateSum { input, steps }) }
+                })
+                .collect();
+        let (&first, rest) = sums.split_first().expect("a map has a term");
+        rest.iter().fold(first, |left, &right| self.push(Instruction::Add { left, right }))
     }
 }
 
@@ -182,33 +177,43 @@ mod tests {
 
     use super::*;
     use crate::{
-        graph::{Matrix, Postprocessing, Value},
+        graph::{Postprocessing, Value},
         reference::evaluate,
+        sparse::SparseMatrix,
     };
 
     const SLOTS: usize = 256;
 
-    fn dense(rows: usize, columns: usize) -> Affine {
-        let entries = (0..rows * columns).map(|i| (i as f64 * 0.7).sin() / 4.0).collect();
-        Affine::Dense { matrix: Matrix { rows, columns, entries }, offset: vec![0.25; rows] }
+    fn dense(source: usize, rows: usize, columns: usize) -> Operation {
+        let entry = move |r: usize, c: usize| ((r * columns + c) as f64 * 0.7).sin() / 4.0;
+        let rows = (0..rows).map(|r| (0..columns).map(move |c| (c, entry(r, c))));
+        let mut affine = Affine::linear(source, SparseMatrix::from_rows(columns, rows));
+        affine.offset.fill(0.25);
+        Operation::Affine(affine)
+    }
+
+    fn scaled(terms: &[(usize, f64)], dimension: usize) -> Operation {
+        let mut affine = Affine { terms: vec![], offset: vec![0.0; dimension] };
+        terms.iter().for_each(|&(x, factor)| affine.add(x, SparseMatrix::scalar(dimension, factor)));
+        Operation::Affine(affine)
     }
 
     fn graph(operations: Vec<(usize, Operation)>) -> Graph {
         let values = operations.into_iter().map(|(dimension, operation)| Value {
             name: "node".into(),
-            dimension,
+            shape: vec![dimension],
             operation,
         });
-        Graph { input_shape: vec![7], values: values.collect(), postprocessing: Postprocessing::None }
+        Graph { values: values.collect(), postprocessing: Postprocessing::None }
     }
 
     fn assert_same_values(graph: &Graph, levels: u32) {
         let lowered = lower(graph, SLOTS).expect("lowers");
         assert_eq!(depth(graph), levels);
         assert_eq!(u32::from(lowered.program.input_level.0), levels);
-        let x: Vec<f64> = (0..graph.values[0].dimension).map(|i| (i as f64).cos()).collect();
+        let x: Vec<f64> = (0..graph.values[0].dimension()).map(|i| (i as f64).cos()).collect();
         let slots = lowered.program.evaluate_clear(SLOTS, &[lowered.input.pack(&x, SLOTS)]).expect("runs");
-        let dimension = graph.values[graph.output()].dimension;
+        let dimension = graph.values[graph.output()].dimension();
         let found = lowered.output.unpack(&slots[0], dimension);
         for (a, b) in found.iter().zip(evaluate(graph, &x)) {
             assert!((a - b).abs() < 1e-9, "{a} {b}");
@@ -221,9 +226,9 @@ mod tests {
     fn layers_and_squares_run_on_slots() {
         let network = vec![
             (7, Operation::Input),
-            (5, Operation::Affine(0, dense(5, 7))),
+            (5, dense(0, 5, 7)),
             (5, Operation::Product(1, 1)),
-            (3, Operation::Affine(2, dense(3, 5))),
+            (3, dense(2, 3, 5)),
         ];
         assert_same_values(&graph(network), 3);
     }
@@ -231,23 +236,23 @@ mod tests {
     #[test]
     fn branches_join_at_the_lower_level() {
         let cube = Polynomial { basis: PolynomialBasis::Power, coefficients: vec![0.0, 1.0, 0.0, 0.5] };
-        let scaled = Affine::Elementwise { factor: vec![0.5; 4], offset: vec![0.0; 4] };
         let branches = vec![
             (4, Operation::Input),
             (4, Operation::Polynomial(0, cube)),
-            (4, Operation::Affine(0, scaled)),
-            (4, Operation::Sum(1, 2)),
-            (4, Operation::Difference(3, 0)),
+            (4, scaled(&[(0, 0.5)], 4)),
+            (4, scaled(&[(1, 1.0), (2, 1.0)], 4)),
+            (4, scaled(&[(0, -1.0), (3, 1.0)], 4)),
             (4, Operation::Product(4, 0)),
-            (6, Operation::Affine(5, dense(6, 4))),
+            (6, dense(5, 6, 4)),
         ];
         assert_same_values(&graph(branches), 4);
     }
 
     #[test]
     fn shifting_alone_takes_no_level() {
-        let shift = Affine::Elementwise { factor: vec![1.0; 4], offset: vec![2.0; 4] };
-        assert_same_values(&graph(vec![(4, Operation::Input), (4, Operation::Affine(0, shift))]), 0);
+        let mut shift = Affine::linear(0, SparseMatrix::scalar(4, 1.0));
+        shift.offset.fill(2.0);
+        assert_same_values(&graph(vec![(4, Operation::Input), (4, Operation::Affine(shift))]), 0);
     }
 
     #[test]

@@ -43,14 +43,20 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>, CompileError> {
     if tensor.data_location.is_some_and(|location| location != DataLocation::Default as i32) {
         return Err(wrong("its data is in another file; save the model as one file"));
     }
-    let is_raw = !tensor.raw_data.is_empty();
-    let numbers: Vec<f64> = match DataType::try_from(tensor.data_type).ok() {
-        Some(DataType::Float) if is_raw => raw(tensor, |bytes| f32::from_le_bytes(bytes).into()),
-        Some(DataType::Float) => tensor.float_data.iter().map(|&v| v.into()).collect(),
-        Some(DataType::Int64) if is_raw => raw(tensor, |bytes| i64::from_le_bytes(bytes) as f64),
-        Some(DataType::Int64) => tensor.int64_data.iter().map(|&v| v as f64).collect(),
-        Some(DataType::Double) if is_raw => raw(tensor, f64::from_le_bytes),
-        Some(DataType::Double) => tensor.double_data.clone(),
+    let integers = || tensor.int32_data.iter().map(|&v| v.into()).collect();
+    let numbers: Vec<f64> = match (DataType::try_from(tensor.data_type).ok(), !tensor.raw_data.is_empty()) {
+        (Some(DataType::Float), true) => raw(tensor, |bytes| f32::from_le_bytes(bytes).into()),
+        (Some(DataType::Float), false) => tensor.float_data.iter().map(|&v| v.into()).collect(),
+        (Some(DataType::Int64), true) => raw(tensor, |bytes| i64::from_le_bytes(bytes) as f64),
+        (Some(DataType::Int64), false) => tensor.int64_data.iter().map(|&v| v as f64).collect(),
+        (Some(DataType::Double), true) => raw(tensor, f64::from_le_bytes),
+        (Some(DataType::Double), false) => tensor.double_data.clone(),
+        (Some(DataType::Int32), true) => raw(tensor, |bytes| i32::from_le_bytes(bytes).into()),
+        (Some(DataType::Uint8 | DataType::Bool), true) => raw(tensor, |bytes: [u8; 1]| bytes[0].into()),
+        (Some(DataType::Int8), true) => raw(tensor, |bytes| i8::from_le_bytes(bytes).into()),
+        (Some(DataType::Float16), true) => raw(tensor, |bytes| half(u16::from_le_bytes(bytes))),
+        (Some(DataType::Float16), false) => tensor.int32_data.iter().map(|&v| half(v as u16)).collect(),
+        (Some(DataType::Int32 | DataType::Uint8 | DataType::Int8 | DataType::Bool), false) => integers(),
         _ => {
             let found = tensor.data_type;
             return Err(wrong(&format!("element type {found} is not read; use float, double or int64")));
@@ -64,6 +70,28 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>, CompileError> {
         return Err(wrong("an element is not a finite number"));
     }
     Ok(numbers)
+}
+
+/// Whether a tensor holds numbers, not text.
+pub(crate) fn has_numbers(tensor: &Tensor) -> bool {
+    tensor.data_type != DataType::String as i32
+}
+
+/// A number of 16 bits, by IEEE 754.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * (-24f64).exp2(),
+        31 => {
+            if fraction == 0.0 {
+                f64::INFINITY
+            } else {
+                f64::NAN
+            }
+        }
+        _ => (1.0 + fraction / 1024.0) * f64::from(exponent - 15).exp2(),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 /// The extents of a tensor.

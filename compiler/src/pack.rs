@@ -1,121 +1,128 @@
-//! Where vectors sit among the slots, and dense matrices as diagonals.
+//! A sparse matrix between two arrangements as rotations: diagonals, and sums of parts.
 //!
-//! Extents are rounded up to powers of two. A vector of n elements that was computed is repeated:
-//! slot s holds element s mod n. A dense layer of m rows takes it to the vector of m elements: for
-//! c = min(m, n) rotations slot s collects a part of row s mod m, and log₂(n/c) further rotations
-//! by m, 2m, 4m, … add the parts up, each of which leaves the sum repeated.
-//!
-//! The client can lay out the input of the first layer with a smaller c, so that fewer rotations
-//! collect and more add up: slot s then holds element `s mod c + c·(⌊s/m⌋ mod n/c)`.
+//! With a source of period P and a target of period Q below it, slot s collects a part of the
+//! row that slot s mod Q of the target holds, by rotations below Q only; log₂(P/Q) further
+//! rotations by Q, 2Q, 4Q, … add the parts up, each of which leaves the sum repeated.
 //!
 //! Source: Halevi, Shoup (eprint 2014/106), section 4.3, for the diagonals; Juvekar, Vaikuntanathan,
 //! Chandrakasan, "GAZELLE" (eprint 2018/073), section 4, for the hybrid of diagonals and sums.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ckks_core::{LayoutAxis, LinearTransform, SlotLayout};
+use ckks_core::LinearTransform;
 
-use crate::graph::Matrix;
+use crate::{arrange::Arrangement, sparse::SparseMatrix};
 
-/// What a hoisted rotation and one of a sum cost, in key switches at the layer's level.
+/// What a hoisted rotation, one of a sum, a diagonal and a key cost, in key switches.
 const HOISTED: f64 = 0.5;
 const SUMMED: f64 = 0.8;
+const DIAGONAL: f64 = 0.02;
+const KEY: f64 = 0.05;
 
-/// The layout of a dense layer: all three are powers of two, `tile` divides both others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a matrix is applied to a packed vector.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Packing {
-    rows: usize,
-    columns: usize,
-    /// Rotations that collect: c.
-    tile: usize,
-}
-
-/// The layout of a vector that repeats.
-pub(crate) fn repeated(dimension: usize) -> SlotLayout {
-    layout(&[(dimension.next_power_of_two(), 1)])
-}
-
-fn layout(axes: &[(usize, usize)]) -> SlotLayout {
-    let axes = axes.iter().filter(|(extent, _)| *extent > 1);
-    let axis =
-        |&(extent, stride): &(usize, usize)| LayoutAxis { extent: extent as u32, stride: stride as u32 };
-    SlotLayout { axes: axes.map(axis).collect() }
+    /// For each rotation: factors by slot within the period.
+    cells: BTreeMap<u32, Vec<(u32, f64)>>,
+    period: usize,
+    baby_steps: u32,
+    /// The rotations that add parts up.
+    pub(crate) folds: Vec<u32>,
+    /// In key switches at the level of the layer.
+    pub(crate) cost: f64,
 }
 
 impl Packing {
-    /// For a layer whose input repeats.
-    pub(crate) fn of_repeated(matrix: &Matrix) -> Self {
-        let (rows, columns) = (matrix.rows.next_power_of_two(), matrix.columns.next_power_of_two());
-        Self { rows, columns, tile: rows.min(columns) }
+    /// The cheapest way to take a vector from one arrangement to another by a matrix.
+    pub(crate) fn new(matrix: &SparseMatrix, source: &Arrangement, target: &Arrangement) -> Self {
+        // A dense matrix takes all rotations below the target's period, however they are chosen.
+        let is_dense = 2 * matrix.count() > matrix.rows() * matrix.columns();
+        let others = [(true, true), (false, true), (false, false)];
+        let others = others.into_iter().filter(|_| !is_dense);
+        let others = others.map(|(folded, popular)| Self::with(matrix, source, target, folded, popular));
+        let first = Self::with(matrix, source, target, true, false);
+        others.fold(first, |best, other| if other.cost < best.cost { other } else { best })
     }
 
-    /// The cheapest for a layer whose input the client lays out, if it fits the slots.
-    pub(crate) fn of_input(matrix: &Matrix, slots: usize) -> Option<Self> {
-        let widest = Self::of_repeated(matrix);
-        let tiles = (0..usize::BITS).map(|log| 1 << log).take_while(|tile| *tile <= widest.tile);
-        let candidates =
-            tiles.map(|tile| Self { tile, ..widest }).filter(|packing| packing.period() <= slots);
-        candidates.min_by(|a, b| a.cost().total_cmp(&b.cost()))
-    }
-
-    /// After so many slots the layout of the input repeats.
-    fn period(self) -> usize {
-        self.rows * self.parts()
-    }
-
-    /// How many parts a sum has.
-    fn parts(self) -> usize {
-        self.columns / self.tile
-    }
-
-    fn cost(self) -> f64 {
-        split_cost(self.tile, baby_steps(self.tile)) + SUMMED * f64::from(self.parts().ilog2())
-    }
-
-    pub(crate) fn input_layout(self) -> SlotLayout {
-        layout(&[(self.tile, 1), (self.rows / self.tile, 0), (self.parts(), self.tile)])
-    }
-
-    /// The rotations that add the parts up.
-    pub(crate) fn folds(self) -> Vec<u32> {
-        (0..self.parts().ilog2()).map(|log| (self.rows << log) as u32).collect()
+    fn with(
+        matrix: &SparseMatrix,
+        source: &Arrangement,
+        target: &Arrangement,
+        folded: bool,
+        popular: bool,
+    ) -> Self {
+        let (from, to) = (source.period(), target.period());
+        let period = from.max(to);
+        // Slots that share a row, and groups of them that all compute it.
+        let (parts, groups) = if folded { (period / to, 1) } else { (1, period / to) };
+        let places = |row: usize, column: usize| {
+            let starts = target.slots_of(row).iter();
+            starts.flat_map(move |&start| {
+                (0..groups).map(move |group| {
+                    let first = start as usize + group * to;
+                    source.slots_of(column).iter().map(move |&slot| {
+                        let distance = (slot as usize + period - first) % from.max(to);
+                        let part = if parts > 1 { distance / to } else { 0 };
+                        ((distance - part * to) % from, first + part * to)
+                    })
+                })
+            })
+        };
+        let mut counts = vec![0u32; from];
+        if popular {
+            for row in 0..matrix.rows() {
+                for (column, _) in matrix.row(row) {
+                    places(row, column).flatten().for_each(|(rotation, _)| counts[rotation] += 1);
+                }
+            }
+        }
+        let mut cells = vec![vec![]; from];
+        for row in 0..matrix.rows() {
+            for (column, factor) in matrix.row(row) {
+                for options in places(row, column) {
+                    let rank = |rotation: usize| (u32::MAX - counts[rotation], rotation);
+                    if let Some((rotation, slot)) = options.min_by_key(|(rotation, _)| rank(*rotation)) {
+                        cells[rotation].push((slot as u32, factor));
+                    }
+                }
+            }
+        }
+        let used = cells.into_iter().enumerate().filter(|(_, cells)| !cells.is_empty());
+        let mut cells: BTreeMap<u32, Vec<(u32, f64)>> = used.map(|(k, cells)| (k as u32, cells)).collect();
+        if cells.is_empty() {
+            cells.insert(0, vec![]);
+        }
+        let (baby_steps, cost) = baby_steps(&cells, period);
+        let folds: Vec<u32> = (0..parts.ilog2()).map(|log| (to << log) as u32).collect();
+        let cost = cost + (SUMMED + KEY) * folds.len() as f64;
+        Self { cells, period, baby_steps, folds, cost }
     }
 
     /// The rotations that collect, as a transform.
-    pub(crate) fn transform(self, matrix: &Matrix) -> LinearTransform {
-        let input = self.input_layout();
-        let period = self.period();
-        let elements: Vec<usize> = (0..period).map(|slot| input.element_at(slot)).collect();
-        let weight = |row: usize, column: usize| {
-            let inside = row < matrix.rows && column < matrix.columns;
-            if inside { matrix.row(row)[column] } else { 0.0 }
-        };
-        let diagonal = |rotation: usize| -> Vec<f64> {
-            (0..period).map(|slot| weight(slot % self.rows, elements[(slot + rotation) % period])).collect()
-        };
-        let mut diagonals: BTreeMap<u32, Vec<f64>> = (0..self.tile)
-            .map(|rotation| (rotation as u32, diagonal(rotation)))
-            .filter(|(_, diagonal)| diagonal.iter().any(|&factor| factor != 0.0))
-            .collect();
-        if diagonals.is_empty() {
-            diagonals.insert(0, vec![0.0]);
-        }
-        LinearTransform { diagonals, baby_steps: baby_steps(self.tile) as u32 }
+    pub(crate) fn transform(&self) -> LinearTransform {
+        let diagonals = self.cells.iter().map(|(&rotation, cells)| {
+            let mut diagonal = vec![0.0; self.period];
+            cells.iter().for_each(|&(slot, factor)| diagonal[slot as usize] += factor);
+            (rotation, diagonal)
+        });
+        LinearTransform { diagonals: diagonals.collect(), baby_steps: self.baby_steps }
     }
 }
 
-/// The split of `rotations` into baby and giant steps that costs least, and among those takes the
-/// fewest keys.
-fn baby_steps(rotations: usize) -> usize {
-    let candidates = (0..=rotations.ilog2()).map(|log| 1usize << log);
-    let keys = |baby: usize| baby + rotations / baby;
-    let cost = |baby: usize| split_cost(rotations, baby);
-    let best = candidates.min_by(|&a, &b| cost(a).total_cmp(&cost(b)).then(keys(a).cmp(&keys(b))));
-    best.unwrap_or(1)
-}
-
-fn split_cost(rotations: usize, baby: usize) -> f64 {
-    HOISTED * (baby - 1) as f64 + (rotations / baby - 1) as f64
+/// The split of the rotations into baby and giant steps that costs least, and its cost.
+fn baby_steps(cells: &BTreeMap<u32, Vec<(u32, f64)>>, period: usize) -> (u32, f64) {
+    let candidates = (0..=period.ilog2()).map(|log| 1u32 << log);
+    let cost = |steps: u32| {
+        let distinct = |part: &dyn Fn(u32) -> u32| {
+            let parts: BTreeSet<u32> = cells.keys().map(|&rotation| part(rotation)).collect();
+            parts.into_iter().filter(|&rotation| rotation != 0).count() as f64
+        };
+        let (babies, giants) =
+            (distinct(&|rotation| rotation % steps), distinct(&|rotation| rotation - rotation % steps));
+        (HOISTED + KEY) * babies + (1.0 + KEY) * giants + DIAGONAL * cells.len() as f64
+    };
+    let costs = candidates.map(|steps| (steps, cost(steps)));
+    costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, f64::INFINITY))
 }
 
 #[cfg(test)]
@@ -123,69 +130,92 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::arrange::layout;
 
-    fn matrix(rows: usize, columns: usize) -> Matrix {
-        let entries = (0..rows * columns).map(|i| ((i * 37 + 11) % 97) as f64 / 50.0 - 1.0).collect();
-        Matrix { rows, columns, entries }
-    }
+    const SLOTS: usize = 1024;
 
     /// Applies transform and folds to a packed vector.
-    fn product(packing: Packing, matrix: &Matrix, x: &[f64], slots: usize) -> Vec<f64> {
-        let packed = packing.input_layout().pack(x, slots);
-        let collected = packing.transform(matrix).apply(&packed);
-        packing.folds().into_iter().fold(collected, |sum, steps| {
-            (0..slots).map(|s| sum[s] + sum[(s + steps as usize) % slots]).collect()
+    fn product(packing: &Packing, packed: &[f64]) -> Vec<f64> {
+        let collected = packing.transform().apply(packed);
+        packing.folds.iter().fold(collected, |sum, &steps| {
+            (0..SLOTS).map(|s| sum[s] + sum[(s + steps as usize) % SLOTS]).collect()
         })
     }
 
-    proptest! {
-        #[test]
-        fn every_packing_multiplies_by_the_matrix_and_repeats_the_result(
-            rows in 1usize..40, columns in 1usize..40, log_tile in 0u32..6,
-        ) {
-            let slots = 1024;
-            let matrix = matrix(rows, columns);
-            let widest = Packing::of_repeated(&matrix);
-            let packing = Packing { tile: (1 << log_tile).min(widest.tile), ..widest };
-            prop_assume!(packing.period() <= slots);
-            let x: Vec<f64> = (0..columns).map(|i| i as f64 / 8.0 - 1.0).collect();
-            packing.input_layout().validate(slots, columns).expect("holds every element");
-            let got = product(packing, &matrix, &x, slots);
-            let want = repeated(rows).pack(&matrix.apply(&x), slots);
-            for (got, want) in got.iter().zip(&want) {
-                prop_assert!((got - want).abs() < 1e-9);
+    fn repeated(period: &[f64]) -> Vec<f64> {
+        period.iter().copied().cycle().take(SLOTS).collect()
+    }
+
+    fn assert_multiplies(matrix: &SparseMatrix, source: &Arrangement, target: &Arrangement) {
+        let x: Vec<f64> = (0..matrix.columns()).map(|i| i as f64 / 8.0 - 1.0).collect();
+        for (folded, popular) in [(true, true), (true, false), (false, true), (false, false)] {
+            let packing = Packing::with(matrix, source, target, folded, popular);
+            let found = product(&packing, &repeated(&source.spread(&x)));
+            let expected = repeated(&target.spread(&matrix.apply(&x)));
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-9, "{found} {expected}");
             }
         }
     }
 
-    #[test]
-    fn a_repeated_input_has_the_layout_that_layers_leave_behind() {
-        for (rows, columns) in [(10, 128), (128, 10), (16, 16), (1, 30)] {
-            let (found, expected) =
-                (Packing::of_repeated(&matrix(rows, columns)).input_layout(), repeated(columns));
-            let elements =
-                |layout: &SlotLayout| (0..1024).map(|slot| layout.element_at(slot)).collect::<Vec<_>>();
-            assert_eq!(elements(&found), elements(&expected));
+    fn matrix(rows: usize, columns: usize, every: usize) -> SparseMatrix {
+        let entry = move |r: usize, c: usize| ((r * columns + c) * 37 % 97) as f64 / 50.0 - 1.0;
+        SparseMatrix::from_rows(
+            columns,
+            (0..rows).map(|r| (r % every..columns).step_by(every).map(move |c| (c, entry(r, c)))),
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_packing_multiplies_by_the_matrix_and_leaves_other_slots_empty(
+            rows in prop::sample::select(vec![vec![5], vec![3, 4], vec![2, 3, 5]]),
+            columns in prop::sample::select(vec![vec![7], vec![4, 6], vec![1, 7, 6], vec![2, 4, 4]]),
+            every in 1usize..4, choice in any::<[prop::sample::Index; 2]>(), filled: bool,
+        ) {
+            let candidates = [&columns, &rows].map(|shape| Arrangement::candidates(shape, SLOTS));
+            let [source, target] = [0, 1].map(|i| choice[i].get(&candidates[i]).clone());
+            let source = if filled { source.filled() } else { source };
+            assert_multiplies(&matrix(rows.iter().product(), columns.iter().product(), every), &source, &target);
         }
     }
 
     #[test]
     fn the_first_layer_of_a_digit_network_takes_fifteen_rotations() {
-        let packing = Packing::of_input(&matrix(128, 784), 4096).expect("fits");
-        let transform = packing.transform(&matrix(128, 784));
+        let source = Arrangement::of_layout(layout([(32, 1), (4, 0), (32, 32)]), 784);
+        let packing = Packing::new(&matrix(128, 784, 1), &source, &Arrangement::plain(128));
+        let transform = packing.transform();
         let counts =
-            [transform.baby_rotations().len(), transform.giant_rotations().len(), packing.folds().len()];
+            [transform.baby_rotations().len(), transform.giant_rotations().len(), packing.folds.len()];
         assert_eq!(counts, [7, 3, 5]);
     }
 
     #[test]
     fn one_row_needs_sums_only() {
-        let packing = Packing::of_input(&matrix(1, 30), 2048).expect("fits");
-        assert_eq!((packing.tile, packing.folds()), (1, vec![1, 2, 4, 8, 16]));
+        let source = Arrangement::plain(30);
+        let packing = Packing::new(&matrix(1, 30, 1), &source, &Arrangement::plain(1));
+        assert_eq!((packing.transform().diagonals.len(), &packing.folds[..]), (1, &[1, 2, 4, 8, 16][..]));
     }
 
     #[test]
-    fn what_exceeds_the_slots_has_no_packing() {
-        assert_eq!(Packing::of_input(&matrix(128, 784), 512), None);
+    fn a_convolution_of_stride_two_reads_a_few_rotations_of_an_image_cut_into_squares() {
+        let taps = |map: usize, y: usize, x: usize| {
+            (0..25).map(move |k| ((2 * y + k / 5) * 28 + 2 * x + k % 5, (map * 25 + k + 1) as f64 / 125.0))
+        };
+        let rows = (0..5 * 144).map(|i| taps(i / 144, i / 12 % 12, i % 12));
+        let matrix = SparseMatrix::from_rows(784, rows);
+        let best = |sources: Vec<Arrangement>| {
+            let targets = Arrangement::candidates(&[5, 12, 12], 4096);
+            let pairs = sources.iter().flat_map(|source| targets.iter().map(move |target| (source, target)));
+            let packings = pairs.map(|(source, target)| Packing::new(&matrix, source, target));
+            packings.min_by(|a, b| a.cost.total_cmp(&b.cost)).expect("a candidate")
+        };
+        let packing = best(Arrangement::candidates(&[1, 28, 28], 4096));
+        let transform = packing.transform();
+        let switches =
+            transform.baby_rotations().len() + transform.giant_rotations().len() + packing.folds.len();
+        assert!(switches <= 11, "{switches}");
     }
 }

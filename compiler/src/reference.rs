@@ -7,22 +7,17 @@ use crate::graph::{Affine, Graph, Operation, Postprocessing};
 /// # Panics
 /// When the input has the wrong number of elements.
 pub(crate) fn values(graph: &Graph, input: &[f64]) -> Vec<Vec<f64>> {
-    assert_eq!(input.len(), graph.values[0].dimension, "elements of the input");
+    assert_eq!(input.len(), graph.values[0].dimension(), "elements of the input");
     let mut values: Vec<Vec<f64>> = Vec::with_capacity(graph.values.len());
     for value in &graph.values {
-        let zip = |x: usize, y: usize, f: fn(f64, f64) -> f64| -> Vec<f64> {
-            values[x].iter().zip(&values[y]).map(|(&a, &b)| f(a, b)).collect()
-        };
         let next = match &value.operation {
             Operation::Input => input.to_vec(),
-            Operation::Affine(x, affine) => affine.apply(&values[*x]),
+            Operation::Affine(affine) => affine.apply(&values),
             Operation::Map(x, function) => values[*x].iter().map(|&v| function.at(v)).collect(),
             Operation::Polynomial(x, polynomial) => {
                 values[*x].iter().map(|&v| polynomial.evaluate(v)).collect()
             }
-            &Operation::Sum(x, y) => zip(x, y, |a, b| a + b),
-            &Operation::Difference(x, y) => zip(x, y, |a, b| a - b),
-            &Operation::Product(x, y) => zip(x, y, |a, b| a * b),
+            Operation::Product(x, y) => values[*x].iter().zip(&values[*y]).map(|(a, b)| a * b).collect(),
         };
         values.push(next);
     }
@@ -62,16 +57,11 @@ pub(crate) fn margin(postprocessing: Postprocessing, output: &[f64]) -> f64 {
 }
 
 impl Affine {
-    /// The value at `x`.
-    #[must_use]
-    pub fn apply(&self, x: &[f64]) -> Vec<f64> {
-        match self {
-            Self::Elementwise { factor, offset } => {
-                x.iter().zip(factor).zip(offset).map(|((x, f), o)| f * x + o).collect()
-            }
-            Self::Dense { matrix, offset } => {
-                matrix.apply(x).iter().zip(offset).map(|(product, o)| product + o).collect()
-            }
-        }
+    /// The value, given all values before it.
+    fn apply(&self, values: &[Vec<f64>]) -> Vec<f64> {
+        self.terms.iter().fold(self.offset.clone(), |mut sum, (source, matrix)| {
+            sum.iter_mut().zip(matrix.apply(&values[*source])).for_each(|(sum, more)| *sum += more);
+            sum
+        })
     }
 }

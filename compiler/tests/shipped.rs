@@ -20,7 +20,7 @@ fn json(model: &str, name: &str) -> Value {
 }
 
 fn samples(model: &str, name: &str, most: usize) -> Samples {
-    let dimension = import(&read(model, "model.onnx")).expect("imports").values[0].dimension;
+    let dimension = import(&read(model, "model.onnx")).expect("imports").values[0].dimension();
     let mut samples = read_samples(&file(model, name), dimension).expect("reads");
     samples.inputs.truncate(most);
     samples.classes.truncate(most);

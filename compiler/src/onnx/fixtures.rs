@@ -3,7 +3,8 @@
 use prost::Message;
 
 use tract_onnx::pb::{
-    OperatorSetIdProto, TensorShapeProto, TypeProto,
+    AttributeProto as Attribute, OperatorSetIdProto, TensorShapeProto, TypeProto,
+    attribute_proto::AttributeType,
     tensor_shape_proto::{Dimension, dimension},
     type_proto,
 };
@@ -39,13 +40,42 @@ pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> Node {
     }
 }
 
+/// A node with attributes.
+pub(crate) fn with(mut node: Node, attributes: impl IntoIterator<Item = Attribute>) -> Node {
+    node.attribute.extend(attributes);
+    node
+}
+
+pub(crate) fn number(name: &str, f: f32) -> Attribute {
+    Attribute { name: name.into(), f, r#type: AttributeType::Float as i32, ..Attribute::default() }
+}
+
+pub(crate) fn integer(name: &str, i: i64) -> Attribute {
+    Attribute { name: name.into(), i, r#type: AttributeType::Int as i32, ..Attribute::default() }
+}
+
+pub(crate) fn list(name: &str, ints: &[i64]) -> Attribute {
+    let r#type = AttributeType::Ints as i32;
+    Attribute { name: name.into(), ints: ints.to_vec(), r#type, ..Attribute::default() }
+}
+
+pub(crate) fn text(name: &str, text: &str) -> Attribute {
+    let r#type = AttributeType::String as i32;
+    Attribute { name: name.into(), s: text.into(), r#type, ..Attribute::default() }
+}
+
 /// A model of input `x` [1, 2, 2] and output `y`.
 pub(crate) fn model(nodes: Vec<Node>, initializer: Vec<Tensor>) -> Vec<u8> {
+    model_of(&[1, 2, 2], nodes, initializer)
+}
+
+/// A model of input `x` of a shape and output `y`.
+pub(crate) fn model_of(shape: &[i64], nodes: Vec<Node>, initializer: Vec<Tensor>) -> Vec<u8> {
     let graph = GraphProto {
         node: nodes,
         initializer,
-        input: vec![info("x", &[1, 2, 2])],
-        output: vec![info("y", &[1, 4])],
+        input: vec![info("x", shape)],
+        output: vec![ValueInfo { name: "y".into(), ..ValueInfo::default() }],
         ..GraphProto::default()
     };
     let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: 17 }];

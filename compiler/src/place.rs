@@ -1,0 +1,189 @@
+//! Chooses the arrangement of every value so that the whole model costs least.
+//!
+//! Values that meet in an elementwise operation share an arrangement: they are one group. Between
+//! groups there are matrices only, and what a matrix costs depends on the arrangements at its ends.
+//! The choice is improved one group at a time, from the plain arrangement on, until nothing improves.
+
+use std::{collections::HashMap, rc::Rc};
+
+use crate::{
+    arrange::{Arrangement, layout},
+    error::CompileError,
+    graph::{Graph, Operation, Value},
+    pack::Packing,
+    sparse::SparseMatrix,
+};
+
+/// More rounds of improvement than any model has needed.
+const ROUNDS: usize = 8;
+
+/// An arrangement for every value, and how every matrix gets from one to the other.
+pub(crate) struct Placement {
+    /// By value.
+    pub(crate) arrangements: Vec<Rc<Arrangement>>,
+    /// By value and number of its term.
+    pub(crate) packings: HashMap<(usize, usize), Rc<Packing>>,
+}
+
+/// Finds the placement of a graph.
+///
+/// # Errors
+/// [`CompileError::TooWide`] when a value does not fit the slots.
+pub(crate) fn place(graph: &Graph, weights: &[f64], slots: usize) -> Result<Placement, CompileError> {
+    let groups = groups(graph);
+    let count = groups.iter().max().map_or(0, |most| most + 1);
+    let mut candidates = vec![];
+    for group in 0..count {
+        candidates.push(candidates_of(graph, &groups, group, slots)?);
+    }
+    let mut search = Search { graph, groups, weights, candidates, known: HashMap::new() };
+    let mut chosen = vec![0; count];
+    for _ in 0..ROUNDS {
+        let before = chosen.clone();
+        for group in 0..count {
+            let mut best = (f64::INFINITY, chosen[group]);
+            for candidate in 0..search.candidates[group].len() {
+                chosen[group] = candidate;
+                let cost = search.cost(&chosen, group);
+                if cost < best.0 {
+                    best = (cost, candidate);
+                }
+            }
+            chosen[group] = best.1;
+        }
+        if chosen == before {
+            break;
+        }
+    }
+    Ok(search.placement(&chosen))
+}
+
+/// The number of each value's group.
+fn groups(graph: &Graph) -> Vec<usize> {
+    let mut groups: Vec<usize> = (0..graph.values.len()).collect();
+    for (index, value) in graph.values.iter().enumerate() {
+        let elementwise = match &value.operation {
+            Operation::Affine(affine) => affine.is_free(),
+            _ => true,
+        };
+        for operand in value.operation.operands().into_iter().filter(|_| elementwise) {
+            let (from, to) = (groups[index], groups[operand]);
+            groups.iter_mut().filter(|group| **group == from).for_each(|group| *group = to);
+        }
+    }
+    let mut numbers = HashMap::new();
+    groups
+        .into_iter()
+        .map(|group| {
+            let next = numbers.len();
+            *numbers.entry(group).or_insert(next)
+        })
+        .collect()
+}
+
+/// A matrix that reads a value.
+fn terms(graph: &Graph) -> impl Iterator<Item = (usize, usize, usize, &SparseMatrix)> {
+    graph.values.iter().enumerate().flat_map(|(index, value)| {
+        let affine = match &value.operation {
+            Operation::Affine(affine) if !affine.is_free() => Some(affine),
+            _ => None,
+        };
+        let terms = affine.into_iter().flat_map(|affine| affine.terms.iter().enumerate());
+        terms.map(move |(term, (source, matrix))| (index, term, *source, matrix))
+    })
+}
+
+fn candidates_of(
+    graph: &Graph,
+    groups: &[usize],
+    group: usize,
+    slots: usize,
+) -> Result<Vec<Rc<Arrangement>>, CompileError> {
+    let members = || graph.values.iter().enumerate().filter(|(index, _)| groups[*index] == group);
+    let first: &Value =
+        members().map(|(_, value)| value).max_by_key(|value| value.shape.len()).expect("a member");
+    let is_output = groups[graph.output()] == group;
+    let is_input = groups[0] == group;
+    let mut candidates = Arrangement::candidates(&first.shape, slots);
+    if is_output {
+        candidates.retain(Arrangement::is_readable);
+    }
+    // The client fills whatever the layout says, if nothing else has to.
+    let computed = members().any(|(_, value)| match &value.operation {
+        Operation::Affine(affine) => !affine.is_free(),
+        _ => false,
+    });
+    if is_input && !computed {
+        candidates = candidates.into_iter().map(Arrangement::filled).collect();
+        if !is_output {
+            let dimension = first.dimension();
+            let rows = terms(graph).filter(|(_, _, source, _)| groups[*source] == group);
+            let tiled: Vec<_> =
+                rows.flat_map(|(_, _, _, matrix)| tiled(matrix.rows(), dimension, slots)).collect();
+            candidates.extend(tiled);
+        }
+    }
+    if candidates.is_empty() {
+        return Err(CompileError::TooWide { node: first.name.clone(), dimension: first.dimension(), slots });
+    }
+    Ok(candidates.into_iter().map(Rc::new).collect())
+}
+
+/// Arrangements of an input whose reader has `rows` rows, by which fewer rotations collect and more
+/// add up: slot s holds element `s mod c + c·(⌊s/m⌋ mod n/c)`, m and n being powers of two.
+fn tiled(rows: usize, columns: usize, slots: usize) -> Vec<Arrangement> {
+    let (m, n) = (rows.next_power_of_two(), columns.next_power_of_two());
+    let tiles = (0..=m.min(n).ilog2()).map(|log| 1 << log).filter(|tile| m * (n / tile) <= slots);
+    tiles
+        .map(|tile| Arrangement::of_layout(layout([(tile, 1), (m / tile, 0), (n / tile, tile)]), columns))
+        .collect()
+}
+
+struct Search<'a> {
+    graph: &'a Graph,
+    groups: Vec<usize>,
+    /// What a key switch costs at the level at which each value is read.
+    weights: &'a [f64],
+    candidates: Vec<Vec<Rc<Arrangement>>>,
+    /// By value, term, and the candidates at both ends.
+    known: HashMap<(usize, usize, usize, usize), Rc<Packing>>,
+}
+
+impl Search<'_> {
+    /// The cost of all matrices at the borders of a group.
+    fn cost(&mut self, chosen: &[usize], group: usize) -> f64 {
+        let graph = self.graph;
+        let mut sum = 0.0;
+        for (index, term, source, matrix) in terms(graph) {
+            if self.groups[index] == group || self.groups[source] == group {
+                sum += self.weights[index] * self.packing(chosen, (index, term, source), matrix).cost;
+            }
+        }
+        sum
+    }
+
+    fn packing(
+        &mut self,
+        chosen: &[usize],
+        (index, term, source): (usize, usize, usize),
+        matrix: &SparseMatrix,
+    ) -> Rc<Packing> {
+        let (from, to) = (self.groups[source], self.groups[index]);
+        let key = (index, term, chosen[from], chosen[to]);
+        let candidates = &self.candidates;
+        let made = self.known.entry(key).or_insert_with(|| {
+            Rc::new(Packing::new(matrix, &candidates[from][chosen[from]], &candidates[to][chosen[to]]))
+        });
+        Rc::clone(made)
+    }
+
+    fn placement(mut self, chosen: &[usize]) -> Placement {
+        let graph = self.graph;
+        let packings = terms(graph).map(|(index, term, source, matrix)| {
+            ((index, term), self.packing(chosen, (index, term, source), matrix))
+        });
+        let packings = packings.collect();
+        let arrangements = self.groups.iter().map(|&group| Rc::clone(&self.candidates[group][chosen[group]]));
+        Placement { arrangements: arrangements.collect(), packings }
+    }
+}

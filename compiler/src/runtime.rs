@@ -1,0 +1,52 @@
+//! The ONNX file as another implementation computes it: tract, which shares nothing with this compiler
+//! but the messages of the file format.
+
+use std::{io::Cursor, sync::Arc};
+
+use tract_onnx::prelude::{
+    DatumExt, Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TractError, TypedRunnableModel,
+    tract_ndarray::ArrayD, tvec,
+};
+
+use crate::{error::CompileError, graph::Graph};
+
+/// A model ready to run in plain numbers.
+pub struct Runtime {
+    model: Arc<TypedRunnableModel>,
+    shape: Vec<usize>,
+}
+
+impl Runtime {
+    /// Loads an ONNX file; the graph is what this compiler makes of it.
+    ///
+    /// # Errors
+    /// [`CompileError::Runtime`] when that implementation refuses it.
+    pub fn new(bytes: &[u8], graph: &Graph) -> Result<Self, CompileError> {
+        let refused = |error: TractError| CompileError::Runtime { reason: format!("{error:#}") };
+        let shape = [&[1], &graph.values[0].shape[..]].concat();
+        let fact = f32::fact(&shape).into();
+        let model = tract_onnx::onnx()
+            .model_for_read(&mut Cursor::new(bytes))
+            .and_then(|model| model.with_input_fact(0, fact))
+            .and_then(|model| model.into_optimized())
+            .and_then(|model| model.into_runnable())
+            .map_err(refused)?;
+        Ok(Self { model, shape })
+    }
+
+    /// The outputs of the file for one sample, post-processing included.
+    ///
+    /// # Errors
+    /// [`CompileError::Runtime`].
+    pub fn run(&self, input: &[f64]) -> Result<Vec<f64>, CompileError> {
+        let refused = |reason: String| CompileError::Runtime { reason };
+        let numbers: Vec<f32> = input.iter().map(|&number| number as f32).collect();
+        let tensor = ArrayD::from_shape_vec(self.shape.clone(), numbers)
+            .map_err(|error| refused(error.to_string()))?;
+        let tensor: Tensor = tensor.into_tensor();
+        let outputs = self.model.run(tvec!(tensor.into())).map_err(|error| refused(format!("{error:#}")))?;
+        let output = outputs.first().ok_or_else(|| refused("it has no output".into()))?;
+        let view = output.to_plain_array_view::<f32>().map_err(|error| refused(format!("{error:#}")))?;
+        Ok(view.iter().map(|&number| number.into()).collect())
+    }
+}
