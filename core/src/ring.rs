@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
-pub(crate) use basis::BaseConverter;
+pub(crate) use basis::{BaseConverter, MAX_SOURCES};
 pub(crate) use pointwise::{Binary, MAX_PRODUCTS};
 pub use poly::{Coeff, Ntt, Poly};
 
@@ -172,13 +172,14 @@ impl Ring {
         pointwise::inner_products(self.backend, self.moduli[prime], left, right, out);
     }
 
-    /// The residues over `main` main primes of signed integers, given with 2^62 added to each.
-    pub(crate) fn offset_words_to_poly(&self, words: &[u64], main: usize) -> Poly<Coeff> {
+    /// The residues over `main` main primes, and the special ones if there are more `limbs`, of signed
+    /// integers, given with 2^62 added to each.
+    pub(crate) fn offset_words_to_poly(&self, words: &[u64], main: usize, limbs: usize) -> Poly<Coeff> {
         let low: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| w as u32).collect());
         let high: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| (w >> 32) as u32).collect());
-        let mut poly = Poly::zero(self.degree(), main);
-        for (limb, &modulus) in poly.iter_mut().zip(&self.moduli) {
-            pointwise::reduce_offset(self.backend, modulus, &low, &high, limb);
+        let mut poly = Poly::zero(self.degree(), limbs);
+        for (i, limb) in poly.iter_mut().enumerate() {
+            pointwise::reduce_offset(self.backend, self.modulus_of_limb(main, i), &low, &high, limb);
         }
         poly
     }

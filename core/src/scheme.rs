@@ -22,6 +22,7 @@ mod sampling;
 mod encoding;
 mod encryption;
 mod evaluator;
+mod extended;
 mod key_switch;
 mod keygen;
 mod result;
@@ -33,6 +34,7 @@ pub use encoding::{Complex, Encoder};
 pub use encryption::{decrypt, encrypt_public, encrypt_symmetric};
 pub use error::Error;
 pub use evaluator::Evaluator;
+pub(crate) use extended::ExtendedCiphertext;
 pub use galois::GaloisElement;
 pub use key_switch::HoistedDigits;
 pub use keys::{

@@ -198,6 +198,9 @@ pub enum InstructionEntry {
 pub struct TransformEntry {
     /// How many rotations are inner ones.
     pub baby_steps: u32,
+    /// Rotations by which the result is added to itself, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<u32>,
     /// The diagonals by rising rotation.
     pub diagonals: Vec<DiagonalEntry>,
 }

@@ -124,7 +124,11 @@ fn program(manifest: &Manifest, weights: &Weights<'_>) -> Result<Program, Packag
                 return Err(error.found(diagonal.rotation));
             }
         }
-        transforms.push(LinearTransform { diagonals, baby_steps: entry.baby_steps });
+        transforms.push(LinearTransform {
+            diagonals,
+            baby_steps: entry.baby_steps,
+            folds: entry.folds.clone(),
+        });
     }
     let constants = manifest.constants.iter().enumerate();
     let constants = constants

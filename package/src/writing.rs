@@ -46,7 +46,11 @@ pub fn write(
             let ConstantEntry { offset, length } = pool.place(factors);
             DiagonalEntry { rotation, offset, length }
         });
-        TransformEntry { diagonals: diagonals.collect(), baby_steps: transform.baby_steps }
+        TransformEntry {
+            diagonals: diagonals.collect(),
+            baby_steps: transform.baby_steps,
+            folds: transform.folds.clone(),
+        }
     });
     let transforms = transforms.collect();
     let constants = program.constants.iter().map(|values| pool.place(values)).collect();

@@ -28,6 +28,7 @@ fn program() -> Program {
         transforms: vec![LinearTransform {
             diagonals: [(0, weights.clone()), (1, weights.clone())].into(),
             baby_steps: 2,
+            folds: vec![],
         }],
         constants: vec![weights],
         polynomials: Vec::new(),

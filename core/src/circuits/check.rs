@@ -191,12 +191,23 @@ impl Check<'_> {
         let transform = &self.program.transforms[transform as usize];
         self.fits(transform.magnitude(), level)?;
         let babies = transform.baby_rotations();
-        for &steps in babies.iter().chain(&transform.giant_rotations()) {
-            self.rotation(steps, level);
+        let mut outer = transform.giant_rotations();
+        outer.extend(transform.folds.iter().filter(|&&steps| steps != 0));
+        let is_extended = transform.diagonals.keys().any(|&k| k != 0) || !transform.folds.is_empty();
+        let extended = self.params.limbs_at(level) + self.params.special_limbs();
+        // Baby steps share one decomposition, a giant step or a fold divides one half only, and the division
+        // of the result is part of the rescaling.
+        let count = babies.len() + outer.len();
+        let decompositions = usize::from(!babies.is_empty()) + outer.len();
+        self.facts.limb_transforms += decompositions * self.decomposition(level) + outer.len() * extended;
+        if is_extended {
+            self.facts.limb_transforms += 2 * self.params.special_limbs();
         }
-        let shared = babies.len().saturating_sub(1);
-        self.facts.hoisted += shared;
-        self.facts.limb_transforms -= shared * self.decomposition(level);
+        self.facts.key_switches += count;
+        self.facts.hoisted += babies.len().saturating_sub(1);
+        for &steps in babies.iter().chain(&outer) {
+            self.require_rotation(steps, level);
+        }
         self.facts.plain_multiplications += transform.diagonals.len();
         self.rescaled(level)
     }
@@ -235,10 +246,14 @@ impl Check<'_> {
 
     fn rotation(&mut self, steps: u32, level: Level) {
         if steps != 0 {
-            let element = GaloisElement::rotation(self.params, steps as i32);
-            self.facts.keys.require_galois(element, level);
+            self.require_rotation(steps, level);
             self.key_switch(level);
         }
+    }
+
+    fn require_rotation(&mut self, steps: u32, level: Level) {
+        let element = GaloisElement::rotation(self.params, steps as i32);
+        self.facts.keys.require_galois(element, level);
     }
 
     fn relinearization(&mut self, level: Level) {

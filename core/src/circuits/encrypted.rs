@@ -5,15 +5,16 @@ mod polynomial;
 #[cfg(test)]
 mod tests;
 
-use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     interpreter::{self, Machine},
-    prepared::PreparedProgram,
+    prepared::{Giant, PreparedProgram, PreparedTransform},
     schedule,
 };
 use crate::scheme::{
-    Ciphertext, Error, EvaluationKeys, Evaluator, GaloisElement, GaloisKey, Level, PreparedPlaintext,
+    Ciphertext, Error, EvaluationKeys, Evaluator, ExtendedCiphertext, GaloisElement, GaloisKey, Level,
+    PreparedPlaintext,
 };
 
 impl PreparedProgram {
@@ -50,6 +51,45 @@ impl<'a> EncryptedMachine<'a> {
         &self.program.constants[&(constant, level)]
     }
 
+    /// `Σ_giant rotate(Σ_baby factor · rotate(input, baby), giant)`, by Horner's rule, and the folds.
+    fn rotations(
+        &self,
+        input: &Ciphertext,
+        babies: &[u32],
+        giants: &[Giant],
+        folds: &[u32],
+    ) -> Result<Ciphertext, Error> {
+        let mut rotated = BTreeMap::from([(0, self.evaluator.extend(input))]);
+        if !babies.is_empty() {
+            let digits = self.evaluator.hoist(input)?;
+            for &steps in babies {
+                let key = self.galois_key(steps)?;
+                rotated.insert(steps, self.evaluator.rotate_hoisted_extended(input, &digits, key)?);
+            }
+        }
+        let mut sum: Option<ExtendedCiphertext> = None;
+        for giant in giants {
+            let terms: Vec<_> = giant.terms.iter().map(|(baby, factor)| (&rotated[baby], factor)).collect();
+            let mut inner = self.evaluator.multiply_plain_sum_extended(&terms);
+            if let Some(outer) = &sum {
+                self.evaluator.add_assign_extended(&mut inner, outer);
+            }
+            sum = Some(match giant.rotation {
+                0 => inner,
+                steps => self.evaluator.rotate_extended(&inner, self.galois_key(steps)?)?,
+            });
+        }
+        let mut sum = sum.expect("a transform has a diagonal");
+        for &steps in folds {
+            let rotated = match steps {
+                0 => sum.clone(),
+                _ => self.evaluator.rotate_extended(&sum, self.galois_key(steps)?)?,
+            };
+            self.evaluator.add_assign_extended(&mut sum, &rotated);
+        }
+        Ok(self.at_its_scale(self.evaluator.rescale_extended(sum)?))
+    }
+
     /// Divides by the level's primes, which by choice of the factors lands on the level's scale.
     fn rescale(&self, mut product: Ciphertext) -> Result<Ciphertext, Error> {
         self.evaluator.rescale_assign(&mut product)?;
@@ -71,26 +111,14 @@ impl Machine for EncryptedMachine<'_> {
 
     /// Decomposes the input once for all baby steps; each giant step costs a key switch.
     fn linear_transform(&self, input: &Ciphertext, transform: u32) -> Result<Ciphertext, Error> {
-        let transform = &self.program.transforms[&(transform, input.level())];
-        let mut babies = BTreeMap::from([(0, Cow::Borrowed(input))]);
-        if !transform.baby_rotations.is_empty() {
-            let digits = self.evaluator.hoist(input)?;
-            for &steps in &transform.baby_rotations {
-                let rotated = self.evaluator.rotate_hoisted(input, &digits, self.galois_key(steps)?)?;
-                babies.insert(steps, Cow::Owned(rotated));
+        match &self.program.transforms[&(transform, input.level())] {
+            PreparedTransform::Diagonal(factor) => {
+                self.rescale(self.evaluator.multiply_plain(input, factor)?)
+            }
+            PreparedTransform::Rotations { babies, giants, folds } => {
+                self.rotations(input, babies, giants, folds)
             }
         }
-        let mut sum: Option<Ciphertext> = None;
-        for giant in &transform.giants {
-            let terms: Vec<_> = giant.terms.iter().map(|(baby, factor)| (&*babies[baby], factor)).collect();
-            let inner = self.evaluator.multiply_plain_sum(&terms)?;
-            let outer = if giant.rotation == 0 { inner } else { self.rotate(&inner, giant.rotation)? };
-            match &mut sum {
-                Some(sum) => self.evaluator.add_assign(sum, &outer)?,
-                None => sum = Some(outer),
-            }
-        }
-        self.rescale(sum.expect("a transform has a diagonal"))
     }
 
     fn rotate_sum(&self, input: &Ciphertext, steps: &[u32]) -> Result<Ciphertext, Error> {

@@ -1,7 +1,7 @@
 //! A program with everything that does not depend on the input done once: all factors encoded,
 //! all schedules made. Owns encoding; what the instructions do is in `encrypted`.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use super::{
     check::ProgramFacts,
@@ -68,20 +68,38 @@ pub struct PreparedProgram {
     pub(crate) schedules: BTreeMap<(u32, Level), Schedule>,
 }
 
-/// The diagonals of a linear transform, encoded and grouped by giant step.
+/// The diagonals of a linear transform, encoded.
 #[derive(Clone, Debug)]
-pub(crate) struct PreparedTransform {
-    /// Ascending, the trivial one left out.
-    pub(crate) baby_rotations: Vec<u32>,
-    pub(crate) giants: Vec<Giant>,
+pub(crate) enum PreparedTransform {
+    /// The main diagonal alone: no rotation.
+    Diagonal(PreparedPlaintext),
+    /// Grouped by giant step.
+    Rotations {
+        /// Ascending, the trivial one left out.
+        babies: Vec<u32>,
+        /// From the largest giant step down.
+        giants: Vec<Giant>,
+        /// Rotations by which the sum is added to itself, the trivial ones too.
+        folds: Vec<u32>,
+    },
 }
 
-/// `rotate(Σ_baby factor · rotate(input, baby), rotation)`.
+/// `rotate(sum so far + Σ_baby factor · rotate(input, baby), rotation)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Giant {
+    /// Down to the next giant step.
     pub(crate) rotation: u32,
-    /// By baby rotation; each factor is rotated back by the giant one.
+    /// By baby rotation, over the special primes too; each factor is rotated back by the giant step.
     pub(crate) terms: BTreeMap<u32, PreparedPlaintext>,
+}
+
+impl PreparedTransform {
+    fn factors(&self) -> Vec<&PreparedPlaintext> {
+        match self {
+            Self::Diagonal(factor) => vec![factor],
+            Self::Rotations { giants, .. } => giants.iter().flat_map(|giant| giant.terms.values()).collect(),
+        }
+    }
 }
 
 impl PreparedProgram {
@@ -151,8 +169,8 @@ impl PreparedProgram {
     /// The memory that the encoded factors take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let giants = self.transforms.values().flat_map(|transform| &transform.giants);
-        let factors = giants.flat_map(|giant| giant.terms.values()).chain(self.constants.values());
+        let factors = self.transforms.values().flat_map(PreparedTransform::factors);
+        let factors = factors.chain(self.constants.values());
         factors.map(|factor| size_of_val(factor.poly.residues())).sum()
     }
 
@@ -206,16 +224,32 @@ impl Preparation<'_> {
         transform: &LinearTransform,
         level: Level,
     ) -> Result<PreparedTransform, InstructionError> {
-        let mut giants: BTreeMap<u32, BTreeMap<u32, PreparedPlaintext>> = BTreeMap::new();
+        let all: Vec<_> = transform.diagonals.iter().collect();
+        if let ([(0, diagonal)], []) = (&all[..], &transform.folds[..]) {
+            return self.factors(diagonal, 0, level).map(PreparedTransform::Diagonal);
+        }
+        let mut grouped: BTreeMap<u32, BTreeMap<u32, PreparedPlaintext>> = BTreeMap::new();
         for (&rotation, diagonal) in &transform.diagonals {
             let (giant, baby) = transform.split(rotation);
-            let factors = self.factors(diagonal, giant, level)?;
-            giants.entry(giant).or_default().insert(baby, factors);
+            let spread = self.spread(diagonal, giant);
+            let factors = self.encoder.encode_extended(&spread, level, self.params.scale_at(level));
+            grouped.entry(giant).or_default().insert(baby, factors.map_err(out_of_range)?);
         }
-        Ok(PreparedTransform {
-            baby_rotations: transform.baby_rotations().into_iter().collect(),
-            giants: giants.into_iter().map(|(rotation, terms)| Giant { rotation, terms }).collect(),
+        let below = core::iter::once(0).chain(grouped.keys().copied()).collect::<Vec<_>>();
+        let giants = grouped.into_iter().zip(below);
+        let giants = giants.map(|((giant, terms), below)| Giant { rotation: giant - below, terms }).rev();
+        Ok(PreparedTransform::Rotations {
+            babies: transform.baby_rotations().into_iter().collect(),
+            giants: giants.collect(),
+            folds: transform.folds.clone(),
         })
+    }
+
+    /// Periodic values in all slots, rotated to the right.
+    fn spread(&self, values: &[f64], right: u32) -> Vec<f64> {
+        let slots = self.params.slots();
+        let start = slots - right as usize;
+        (start..start + slots).map(|slot| values[slot % values.len()]).collect()
     }
 
     /// Encodes periodic values, rotated to the right, at the scale of the level.
@@ -225,14 +259,13 @@ impl Preparation<'_> {
         right: u32,
         level: Level,
     ) -> Result<PreparedPlaintext, InstructionError> {
-        let slots = self.params.slots();
-        let start = slots - right as usize;
-        let spread: Vec<f64> = (start..start + slots).map(|slot| values[slot % values.len()]).collect();
-        // What the check let through can exceed the range by rounding only.
-        let scale = self.params.scale_at(level);
-        let plaintext = self.encoder.encode_real(&spread, level, scale);
-        plaintext
-            .map(|p| self.encoder.prepare(&p))
-            .map_err(|_| InstructionError::ValueOutOfRange { log2: 62.0 })
+        let plaintext =
+            self.encoder.encode_real(&self.spread(values, right), level, self.params.scale_at(level));
+        plaintext.map(|p| self.encoder.prepare(&p)).map_err(out_of_range)
     }
+}
+
+/// What the check let through can exceed the range by rounding only.
+fn out_of_range(_: Error) -> InstructionError {
+    InstructionError::ValueOutOfRange { log2: 62.0 }
 }

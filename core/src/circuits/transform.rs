@@ -13,16 +13,22 @@ use core::fmt;
 ///
 /// A rotation splits as `k = giant + baby` with `baby = k mod baby_steps`, so that
 /// `out = Σ_giant rotate(Σ_baby rotate(diagonal, −giant) · rotate(in, baby), giant)`:
-/// the inner rotations share one decomposition, each outer one costs a key switch.
+/// the inner rotations share one decomposition. The outer sum is evaluated by Horner's rule from the
+/// largest giant step down, so that evenly spaced ones all rotate by the same distance and share a key.
 ///
-/// Source: Halevi, Shoup, "Algorithms in HElib" (eprint 2014/106), section 4; baby steps in
-/// "Faster Homomorphic Linear Transformations in HElib" (eprint 2018/244), section 3.
+/// Source: Halevi, Shoup, "Algorithms in HElib" (eprint 2014/106), section 4; baby steps and Horner's
+/// rule in "Faster Homomorphic Linear Transformations in HElib" (eprint 2018/244), sections 3 and 4.
+///
+/// Afterwards, for each f of `folds` in order, `out += rotate(out, f)`: so parts of a row that are
+/// collected in several slots are added up, before the one rescaling.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearTransform {
     /// By rotation to the left: the factor of every slot, repeated periodically.
     pub diagonals: BTreeMap<u32, Vec<f64>>,
     /// How many rotations, from 0 on, are inner ones.
     pub baby_steps: u32,
+    /// Rotations to the left by which sums are added to themselves.
+    pub folds: Vec<u32>,
 }
 
 /// Why a [`LinearTransform`] cannot be applied.
@@ -38,7 +44,7 @@ pub enum TransformError {
         /// What was given.
         found: u32,
     },
-    /// A diagonal's rotation is not below the number of slots.
+    /// The rotation of a diagonal or a fold is not below the number of slots.
     Rotation {
         /// Number of slots.
         slots: usize,
@@ -97,10 +103,10 @@ impl LinearTransform {
         if self.baby_steps == 0 || self.baby_steps as usize > slots {
             return Err(TransformError::BabySteps { slots, found: self.baby_steps });
         }
+        if let Some(&found) = self.diagonals.keys().chain(&self.folds).find(|&&k| k as usize >= slots) {
+            return Err(TransformError::Rotation { slots, found });
+        }
         for (&rotation, diagonal) in &self.diagonals {
-            if rotation as usize >= slots {
-                return Err(TransformError::Rotation { slots, found: rotation });
-            }
             if diagonal.is_empty() || !slots.is_multiple_of(diagonal.len()) {
                 return Err(TransformError::Period { rotation, slots, found: diagonal.len() });
             }
@@ -117,10 +123,16 @@ impl LinearTransform {
         self.diagonals.keys().map(|&rotation| self.split(rotation).1).filter(|&baby| baby != 0).collect()
     }
 
-    /// The outer rotations, without the trivial one; each needs a Galois key and costs a key switch.
+    /// The outer rotations in the order in which they are done, from each giant step down to the next
+    /// one and from the last to 0; each costs a key switch, each distinct one needs a Galois key.
     #[must_use]
-    pub fn giant_rotations(&self) -> BTreeSet<u32> {
-        self.diagonals.keys().map(|&rotation| self.split(rotation).0).filter(|&giant| giant != 0).collect()
+    pub fn giant_rotations(&self) -> Vec<u32> {
+        let giants: BTreeSet<u32> = self.diagonals.keys().map(|&rotation| self.split(rotation).0).collect();
+        let below = core::iter::once(0).chain(giants.iter().copied());
+        let mut steps: Vec<u32> = giants.iter().zip(below).map(|(giant, below)| giant - below).collect();
+        steps.retain(|&step| step != 0);
+        steps.reverse();
+        steps
     }
 
     /// Splits a rotation into `(giant, baby)`.
@@ -147,6 +159,11 @@ impl LinearTransform {
                 *sum += factor * value;
             }
         }
+        for &steps in &self.folds {
+            let rotated: Vec<f64> =
+                out.iter().cycle().skip(steps as usize).take(out.len()).copied().collect();
+            out.iter_mut().zip(rotated).for_each(|(sum, value)| *sum += value);
+        }
         out
     }
 }
@@ -156,7 +173,8 @@ mod tests {
     use super::*;
 
     fn transform(diagonals: &[(u32, &[f64])], baby_steps: u32) -> LinearTransform {
-        LinearTransform { diagonals: diagonals.iter().map(|&(k, d)| (k, d.to_vec())).collect(), baby_steps }
+        let diagonals = diagonals.iter().map(|&(k, d)| (k, d.to_vec())).collect();
+        LinearTransform { diagonals, baby_steps, folds: vec![] }
     }
 
     #[test]
@@ -172,11 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn folds_add_up_parts() {
+        let parts = LinearTransform { folds: vec![2, 1], ..transform(&[(0, &[1.0])], 1) };
+        assert_eq!(parts.apply(&[1.0, 2.0, 3.0, 4.0]), [10.0; 4]);
+        let far = LinearTransform { folds: vec![0, 8], ..parts };
+        assert_eq!(far.validate(8), Err(TransformError::Rotation { slots: 8, found: 8 }));
+    }
+
+    #[test]
     fn rotations_split_into_giant_and_baby_steps() {
         let one: &[f64] = &[1.0];
         let split = transform(&[(0, one), (2, one), (5, one), (9, one)], 4);
         assert_eq!(split.baby_rotations().into_iter().collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(split.giant_rotations().into_iter().collect::<Vec<_>>(), [4, 8]);
+        assert_eq!(split.giant_rotations(), [4, 4]);
+        assert_eq!(transform(&[(3, one), (9, one)], 2).giant_rotations(), [6, 2]);
+        assert_eq!(transform(&[(1, one)], 2).giant_rotations(), []);
     }
 
     #[test]

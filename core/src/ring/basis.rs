@@ -20,7 +20,7 @@ use crate::{
 const QUOTIENT_BITS: u32 = 20;
 
 /// Most source primes of a conversion.
-const MAX_SOURCES: usize = 15;
+pub(crate) const MAX_SOURCES: usize = 15;
 
 /// Converts residues modulo the source primes to residues modulo target primes.
 pub(crate) struct BaseConverter {

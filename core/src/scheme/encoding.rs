@@ -127,7 +127,38 @@ impl Encoder {
         Ok(Slots { re: Zeroizing::new(vec![0.0; slots]), im: Zeroizing::new(vec![0.0; slots]) })
     }
 
-    fn encode(&self, mut slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
+    /// Encodes real values as factors of an extended ciphertext: over the special primes too, prepared.
+    pub(crate) fn encode_extended(
+        &self,
+        values: &[f64],
+        level: Level,
+        scale: Scale,
+    ) -> Result<PreparedPlaintext, Error> {
+        let mut slots = self.empty(values.len())?;
+        slots.re[..values.len()].copy_from_slice(values);
+        let words = self.to_integers(slots, level, scale)?;
+        let ring = self.params.ring();
+        let main = self.params.limbs_at(level);
+        let poly = ring.offset_words_to_poly(&words, main, main + self.params.special_limbs());
+        let mut poly = ring.forward(main, poly);
+        ring.to_montgomery(main, &mut poly);
+        Ok(PreparedPlaintext { poly, level, scale })
+    }
+
+    fn encode(&self, slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
+        let words = self.to_integers(slots, level, scale)?;
+        let main = self.params.limbs_at(level);
+        let poly = self.params.ring().offset_words_to_poly(&words, main, main);
+        Ok(Plaintext { poly, level, scale })
+    }
+
+    /// The rounded coefficients, with 2^62 added to each.
+    fn to_integers(
+        &self,
+        mut slots: Slots,
+        level: Level,
+        scale: Scale,
+    ) -> Result<Zeroizing<Vec<u64>>, Error> {
         if !self.params.has_level(level) {
             return Err(Error::NoSuchLevel { max: self.params.max_level(), found: level });
         }
@@ -142,11 +173,7 @@ impl Encoder {
             in_range &= rounded < limit && rounded > -limit;
             words.push((rounded as i64).wrapping_add(1 << 62) as u64);
         }
-        if !in_range {
-            return Err(Error::ValueOutOfRange);
-        }
-        let poly = self.params.ring().offset_words_to_poly(&words, self.params.limbs_at(level));
-        Ok(Plaintext { poly, level, scale })
+        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange) }
     }
 
     fn decode(&self, plaintext: &Plaintext) -> Slots {

@@ -9,12 +9,14 @@ use super::{
     level::{Level, Scale},
     params::Params,
 };
-use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly};
+use alloc::vec::Vec;
+
+use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly, Ring};
 
 /// Evaluates on ciphertexts of one parameter set.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
-    params: Params,
+    pub(super) params: Params,
 }
 
 impl Evaluator {
@@ -123,29 +125,9 @@ impl Evaluator {
             same_level(a.level, y.level)?;
             matching(scale, x.scale.times(y.scale))?;
         }
-        let ring = self.params.ring();
         let limbs = a.c0.limbs();
-        let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), limbs));
-        let mut partial = [(); 2].map(|()| alloc::vec![0; ring.degree()]);
-        for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
-            for i in 0..limbs {
-                let sides = terms.iter().map(|(x, y)| (y.poly.limb(i), x.c0.limb(i), x.c1.limb(i)));
-                let mut left = [&[][..]; MAX_PRODUCTS];
-                let (mut right0, mut right1) = (left, left);
-                for (k, (plain, x0, x1)) in sides.enumerate() {
-                    (left[k], right0[k], right1[k]) = (plain, x0, x1);
-                }
-                let (left, right) = (&left[..terms.len()], [&right0[..terms.len()], &right1[..terms.len()]]);
-                if n == 0 {
-                    ring.inner_products(i, left, right, [c0.limb_mut(i), c1.limb_mut(i)]);
-                } else {
-                    let [p0, p1] = &mut partial;
-                    ring.inner_products(i, left, right, [p0, p1]);
-                    ring.combine_limb(i, Binary::Add, c0.limb_mut(i), p0);
-                    ring.combine_limb(i, Binary::Add, c1.limb_mut(i), p1);
-                }
-            }
-        }
+        let factors: Vec<_> = terms.iter().map(|(x, y)| (&y.poly, [&x.c0, &x.c1])).collect();
+        let [c0, c1] = sum_of_products(self.params.ring(), limbs, &factors);
         Ok(Ciphertext { params_id: self.params.id(), level: a.level, scale, c0, c1 })
     }
 
@@ -330,6 +312,37 @@ impl Evaluator {
         self.check(a)?;
         same_level(level, a.level)
     }
+}
+
+/// `Σ plain·[c₀, c₁]` over `main` main primes and, if the polynomials have more limbs, the special ones.
+pub(super) fn sum_of_products(
+    ring: &Ring,
+    main: usize,
+    terms: &[(&Poly<Ntt>, [&Poly<Ntt>; 2])],
+) -> [Poly<Ntt>; 2] {
+    let limbs = terms.first().map_or(0, |(plain, _)| plain.limbs());
+    let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), limbs));
+    let mut partial = [(); 2].map(|()| alloc::vec![0; ring.degree()]);
+    for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
+        for i in 0..limbs {
+            let mut left = [&[][..]; MAX_PRODUCTS];
+            let (mut right0, mut right1) = (left, left);
+            for (k, (plain, [x0, x1])) in terms.iter().enumerate() {
+                (left[k], right0[k], right1[k]) = (plain.limb(i), x0.limb(i), x1.limb(i));
+            }
+            let (left, right) = (&left[..terms.len()], [&right0[..terms.len()], &right1[..terms.len()]]);
+            let prime = ring.prime_of_limb(main, i);
+            if n == 0 {
+                ring.inner_products(prime, left, right, [c0.limb_mut(i), c1.limb_mut(i)]);
+            } else {
+                let [p0, p1] = &mut partial;
+                ring.inner_products(prime, left, right, [p0, p1]);
+                ring.combine_limb(prime, Binary::Add, c0.limb_mut(i), p0);
+                ring.combine_limb(prime, Binary::Add, c1.limb_mut(i), p1);
+            }
+        }
+    }
+    [c0, c1]
 }
 
 fn same_level(expected: Level, found: Level) -> Result<(), Error> {

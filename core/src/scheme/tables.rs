@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::spec::ParamsSpec;
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
-    ring::{BaseConverter, Ring},
+    ring::{BaseConverter, MAX_SOURCES, Ring},
 };
 
 /// The tables of one level.
@@ -18,6 +18,10 @@ pub(crate) struct LevelTables {
     pub(crate) special: Division,
     /// Division by the level's own primes; absent at level 0.
     pub(crate) rescale: Option<Division>,
+    /// Division by both at once; absent at level 0, and where they are too many for one conversion.
+    pub(crate) rescale_extended: Option<Division>,
+    /// The special modulus modulo each of the main primes.
+    pub(crate) special_product: Vec<ShoupFactor>,
 }
 
 /// Division, with rounding, of a polynomial by the product of some of its primes.
@@ -66,11 +70,19 @@ impl LevelTables {
                 BaseConverter::new(&main[digit.clone()], others.copied())
             })
             .collect();
+        let own_and_special: Vec<Modulus> = main[below..].iter().chain(ring.special()).copied().collect();
+        let product = |m: &Modulus| {
+            let residues = ring.special().iter().map(|special| m.reduce_public(special.value().into()));
+            m.shoup(residues.fold(1, |product, residue| m.mul(product, residue)))
+        };
         Self {
             limbs,
             digits,
             special: Division::new(ring.special(), main),
             rescale: (below > 0).then(|| Division::new(&main[below..], &main[..below])),
+            rescale_extended: (below > 0 && own_and_special.len() <= MAX_SOURCES)
+                .then(|| Division::new(&own_and_special, &main[..below])),
+            special_product: main.iter().map(product).collect(),
         }
     }
 }

@@ -61,7 +61,7 @@ fn program() -> Program {
             Instruction::LinearTransform { input: Register(0), transform: 0 },
             Instruction::Multiply { left: Register(1), right: Register(1) },
         ],
-        transforms: vec![LinearTransform { diagonals, baby_steps: 2 }],
+        transforms: vec![LinearTransform { diagonals, baby_steps: 2, folds: vec![] }],
         constants: Vec::new(),
         polynomials: Vec::new(),
         outputs: vec![Register(2)],

@@ -26,7 +26,7 @@ fn program(instructions: Vec<Instruction>) -> Program {
         input_level: Level(3),
         outputs: vec![Register(instructions.len() as u32)],
         instructions,
-        transforms: vec![LinearTransform { diagonals, baby_steps: 4 }],
+        transforms: vec![LinearTransform { diagonals, baby_steps: 4, folds: vec![] }],
         constants: vec![vec![1.0, 2.0]],
         polynomials: vec![chebyshev(8)],
     }
@@ -91,9 +91,15 @@ fn counts_limb_transforms() {
     assert_eq!(transforms(3, Instruction::Rotate { input: INPUT, steps: 1 }), switch(4));
     assert_eq!(transforms(2, Instruction::RotateSum { input: INPUT, steps: vec![1, 0, 2] }), 2 * switch(3));
     assert_eq!(transforms(3, Instruction::Multiply { left: INPUT, right: INPUT }), switch(4) + 8);
-    // Two baby steps share a decomposition, one giant step has its own.
+    // Two baby steps share a decomposition of 12, one giant step has its own and divides one half; the
+    // rescaling divides by the two special primes as well.
     let transform = Instruction::LinearTransform { input: INPUT, transform: 0 };
-    assert_eq!(transforms(3, transform), 12 + 2 * 12 + switch(4) + 8);
+    assert_eq!(transforms(3, transform), 12 + (12 + 6) + 8 + 2 * 2);
+    // So does a fold.
+    let mut folded = program(vec![Instruction::LinearTransform { input: INPUT, transform: 0 }]);
+    folded.transforms[0].folds = vec![8, 0];
+    let facts = folded.check(&params).expect("valid");
+    assert_eq!((facts.limb_transforms, facts.key_switches), (12 + 2 * (12 + 6) + 8 + 2 * 2, 4));
     assert_eq!(transforms(3, Instruction::DropLevel { input: INPUT, level: Level(1) }), 6);
     // Degree 7: T₂ at level 3, T₄ at 2, the leading quotient at 2, the result at 1 (one digit); all
     // these are rescaled, and the innermost quotient, a linear one, at 3.
@@ -118,7 +124,7 @@ fn refuses_what_is_wrong_with_the_whole() {
         refusal(&Program { outputs: vec![INPUT, Register(u32::MAX)], ..good.clone() }),
         ProgramError::Output { output: 1, registers: 2, found: Register(u32::MAX) }
     );
-    let transforms = vec![LinearTransform { diagonals: BTreeMap::new(), baby_steps: 1 }];
+    let transforms = vec![LinearTransform { diagonals: BTreeMap::new(), baby_steps: 1, folds: vec![] }];
     assert_eq!(
         refusal(&Program { transforms, ..good.clone() }),
         ProgramError::Transform { transform: 0, reason: TransformError::Empty }
@@ -249,8 +255,8 @@ fn instruction() -> impl Strategy<Value = Instruction> {
 
 fn any_transform() -> impl Strategy<Value = LinearTransform> {
     let diagonals = prop::collection::btree_map(small(), numbers(20), 1..4);
-    (diagonals, prop_oneof![5 => 1u32..9, 1 => small()])
-        .prop_map(|(diagonals, baby_steps)| LinearTransform { diagonals, baby_steps })
+    (diagonals, prop_oneof![5 => 1u32..9, 1 => small()], prop::collection::vec(small(), 0..2))
+        .prop_map(|(diagonals, baby_steps, folds)| LinearTransform { diagonals, baby_steps, folds })
 }
 
 fn any_polynomial() -> impl Strategy<Value = Polynomial> {

@@ -133,12 +133,25 @@ fn program(input_level: u8, instructions: Vec<Instruction>) -> Program {
 
 fn transform(rotations: &[u32], baby_steps: u32, period: usize, numbers: &mut Numbers) -> LinearTransform {
     let diagonals: BTreeMap<_, _> = rotations.iter().map(|&k| (k, numbers.vector(period))).collect();
-    LinearTransform { diagonals, baby_steps }
+    LinearTransform { diagonals, baby_steps, folds: vec![] }
 }
 
 fn with_transform(level: u8, transform: LinearTransform) -> Program {
     let instructions = vec![Instruction::LinearTransform { input: INPUT, transform: 0 }];
     Program { transforms: vec![transform], ..program(level, instructions) }
+}
+
+#[test]
+fn a_special_modulus_too_large_to_divide_at_once_is_divided_first() {
+    let levels = [vec![25, 25], vec![25, 25]];
+    let spec = ParamsSpec::generate(7, &[30, 30], &levels, &[30; 14], 6, (1u64 << 50) as f64);
+    let params = Params::insecure(&spec.expect("primes exist")).expect("valid");
+    let mut bench = Bench { params, ..Bench::double(7, 2) };
+    bench.encoder = Encoder::new(&bench.params);
+    bench.secret = SecretKey::generate(&bench.params, &Seed::new([1; 32]));
+    let mut numbers = Numbers(1);
+    let dense = with_transform(2, transform(&[0, 1, 2, 9], 4, 16, &mut numbers));
+    assert_precision!(bench, dense, &[numbers.vector(64)], 30);
 }
 
 #[test]
@@ -150,6 +163,9 @@ fn linear_transforms_agree_for_every_split() {
         let dense = with_transform(2, transform(&all, baby_steps, 16, &mut numbers));
         assert_precision!(bench, dense, &input, 18);
         let sparse = with_transform(1, transform(&[3, 17, 50, 63], baby_steps, 64, &mut numbers));
+        let folds = vec![16, 0, 5];
+        let folded = LinearTransform { folds, ..transform(&[0, 1, 9], baby_steps, 64, &mut numbers) };
+        assert_precision!(bench, with_transform(2, folded), &input, 11);
         assert_precision!(bench, sparse, &input, 18);
     }
 }

@@ -1,0 +1,116 @@
+//! Sums of rotations before the division by the special modulus. A rotation's last step, mod-down,
+//! is linear but for rounding; so a whole linear transform does it once, together with its rescaling.
+//!
+//! Source: Bossuat, Mouchet, Troncoso-Pastoriza, Hubaux, "Efficient Bootstrapping for Approximate
+//! Homomorphic Encryption with Non-Sparse Keys" (eprint 2020/1203), section 4, double hoisting.
+
+use super::{
+    ciphertext::{Ciphertext, PreparedPlaintext},
+    error::Error,
+    evaluator::{Evaluator, sum_of_products},
+    key_switch::{HoistedDigits, divide, mod_down},
+    keys::GaloisKey,
+    level::{Level, Scale},
+};
+use crate::ring::{Binary, Ntt, Poly};
+use alloc::vec::Vec;
+
+/// A ciphertext times the special modulus P, over the primes of its level and the special ones.
+#[derive(Clone, Debug)]
+pub(crate) struct ExtendedCiphertext {
+    level: Level,
+    scale: Scale,
+    c0: Poly<Ntt>,
+    c1: Poly<Ntt>,
+}
+
+impl Evaluator {
+    /// `P·a`. 2ℓN multiplications.
+    pub(crate) fn extend(&self, a: &Ciphertext) -> ExtendedCiphertext {
+        let ring = self.params.ring();
+        let limbs = a.c0.limbs() + self.params.special_limbs();
+        let [c0, c1] = [&a.c0, &a.c1].map(|half| {
+            let mut out = Poly::zero(ring.degree(), limbs);
+            self.add_times_special(&mut out, half);
+            out
+        });
+        ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 }
+    }
+
+    /// Rotates a ciphertext whose digits are at hand. No transform at all.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`].
+    pub(crate) fn rotate_hoisted_extended(
+        &self,
+        a: &Ciphertext,
+        digits: &HoistedDigits,
+        key: &GaloisKey,
+    ) -> Result<ExtendedCiphertext, Error> {
+        let [mut c0, c1] = digits.inner_product(&self.params, &key.key)?;
+        self.add_times_special(&mut c0, &a.c0);
+        let [c0, c1] = [c0, c1].map(|poly| self.params.ring().permute(&key.permutation, &poly));
+        Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
+    }
+
+    /// Rotates a sum: its c₁ alone is divided by P, to be decomposed.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`].
+    pub(crate) fn rotate_extended(
+        &self,
+        a: &ExtendedCiphertext,
+        key: &GaloisKey,
+    ) -> Result<ExtendedCiphertext, Error> {
+        let (params, ring) = (&self.params, self.params.ring());
+        let c1 = mod_down(params, a.level, a.c1.clone());
+        let [mut c0, c1] = HoistedDigits::decompose(params, a.level, &c1).inner_product(params, &key.key)?;
+        ring.combine(params.limbs_at(a.level), Binary::Add, &mut c0, &a.c0);
+        let [c0, c1] = [c0, c1].map(|poly| ring.permute(&key.permutation, &poly));
+        Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
+    }
+
+    /// Sums products with factors of [`encode_extended`](super::Encoder::encode_extended), all of one scale.
+    pub(crate) fn multiply_plain_sum_extended(
+        &self,
+        terms: &[(&ExtendedCiphertext, &PreparedPlaintext)],
+    ) -> ExtendedCiphertext {
+        let (first, factor) = terms.first().expect("a sum has a term");
+        let factors: Vec<_> = terms.iter().map(|(x, y)| (&y.poly, [&x.c0, &x.c1])).collect();
+        let [c0, c1] = sum_of_products(self.params.ring(), self.params.limbs_at(first.level), &factors);
+        ExtendedCiphertext { level: first.level, scale: first.scale.times(factor.scale), c0, c1 }
+    }
+
+    /// `a += b`, both of one level and scale.
+    pub(crate) fn add_assign_extended(&self, a: &mut ExtendedCiphertext, b: &ExtendedCiphertext) {
+        let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
+        ring.combine(main, Binary::Add, &mut a.c0, &b.c0);
+        ring.combine(main, Binary::Add, &mut a.c1, &b.c1);
+    }
+
+    /// Divides by the special modulus and the level's primes at once.
+    ///
+    /// # Errors
+    /// [`Error::LevelExhausted`] at level 0.
+    pub(crate) fn rescale_extended(&self, a: ExtendedCiphertext) -> Result<Ciphertext, Error> {
+        let params = &self.params;
+        let Some(division) = &params.tables_at(a.level).rescale_extended else {
+            let [c0, c1] = [a.c0, a.c1].map(|poly| mod_down(params, a.level, poly));
+            let (params_id, level, scale) = (params.id(), a.level, a.scale);
+            return self.rescale(&Ciphertext { params_id, level, scale, c0, c1 });
+        };
+        let below = a.level.below().ok_or(Error::LevelExhausted)?;
+        let (main, remaining) = (params.limbs_at(a.level), params.limbs_at(below));
+        let [c0, c1] = [a.c0, a.c1].map(|poly| divide(params, division, main, remaining, poly));
+        let scale = a.scale.divided_by(params.level_divisor(a.level));
+        Ok(Ciphertext { params_id: params.id(), level: below, scale, c0, c1 })
+    }
+
+    /// `out += P·poly`; modulo the special primes that is 0.
+    fn add_times_special(&self, out: &mut Poly<Ntt>, poly: &Poly<Ntt>) {
+        let factors = &self.params.tables_at(self.params.max_level()).special_product;
+        for (i, (out, limb)) in out.iter_mut().zip(poly.iter()).enumerate() {
+            self.params.ring().add_scaled_limb(i, factors[i], out, limb);
+        }
+    }
+}
