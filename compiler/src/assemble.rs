@@ -19,8 +19,8 @@ use crate::{
 
 /// By how much outputs may exceed what the calibration samples gave.
 const OUTPUT_MARGIN: f64 = 4.0;
-/// Calibration samples that the precision is measured on.
-const MEASURED: usize = 4;
+/// Numbers that the precision is measured on: outputs of calibration samples.
+const MEASURED: usize = 80;
 /// How many standard deviations an error stays within.
 const DEVIATIONS: f64 = 4.0;
 
@@ -61,15 +61,24 @@ impl Assembly<'_> {
     /// # Errors
     /// [`CompileError::TooDeep`], [`CompileError::TooWide`] when none carries it.
     pub(crate) fn choose(&self, scale_bits: u8) -> Result<Choice, CompileError> {
-        let (graph, gain) = self.scaled(scale_bits);
-        let levels = lower::depth(&graph);
+        let levels = lower::depth(&self.graph);
         let mut refusal = CompileError::TooDeep { levels: levels as usize };
         let mut candidates = vec![];
-        let mut best: Option<(f64, Params, Lowered)> = None;
+        let mut best: Option<(f64, Choice)> = None;
         for log_degree in
             LOG_DEGREES.filter(|log| self.options.log_degree.is_none_or(|wanted| wanted == *log))
         {
-            let Some(params) = choose::parameters(log_degree, levels, scale_bits) else { continue };
+            let Some(mut params) = choose::parameters(log_degree, levels, scale_bits) else { continue };
+            let (mut graph, mut gain) = self.scaled(&params);
+            // Where scaling the output takes a level of its own, there has to be one.
+            let scaled_levels = lower::depth(&graph);
+            if scaled_levels > levels {
+                let Some(deeper) = choose::parameters(log_degree, scaled_levels, scale_bits) else {
+                    continue;
+                };
+                params = deeper;
+                (graph, gain) = self.scaled(&params);
+            }
             let lowered = match lower(&graph, params.slots()) {
                 Ok(lowered) => lowered,
                 Err(error) => {
@@ -81,18 +90,17 @@ impl Assembly<'_> {
             let candidate = Candidate::new(&params, &facts);
             let cost = candidate.cost;
             candidates.push(candidate);
-            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
-                best = Some((cost, params, lowered));
+            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+                best = Some((cost, Choice { scale_bits, params, lowered, gain, candidates: vec![] }));
             }
         }
-        let (_, params, lowered) = best.ok_or(refusal)?;
-        Ok(Choice { scale_bits, params, lowered, gain, candidates })
+        let (_, choice) = best.ok_or(refusal)?;
+        Ok(Choice { candidates, ..choice })
     }
 
     /// The graph with its output divided by the gain, a power of two that keeps it within the base modulus.
-    fn scaled(&self, scale_bits: u8) -> (Graph, f64) {
-        let needed =
-            (self.magnitude * OUTPUT_MARGIN / choose::largest_output(scale_bits)).log2().ceil().exp2();
+    fn scaled(&self, params: &Params) -> (Graph, f64) {
+        let needed = (self.magnitude * OUTPUT_MARGIN / choose::largest_output(params)).log2().ceil().exp2();
         let mut graph = self.graph.clone();
         let output = graph.output();
         let read = graph.uses()[output] > 1;
@@ -123,16 +131,18 @@ impl Assembly<'_> {
             write(description, &params, &lowered.program).map_err(CompileError::program)?;
         let package = Package::from_bytes(&manifest, &weights).map_err(CompileError::program)?;
 
-        let samples = &calibration[..calibration.len().min(MEASURED)];
+        let outputs = self.graph.values[self.graph.output()].dimension();
+        let samples = &calibration[..calibration.len().min(MEASURED.div_ceil(outputs))];
         let mut encrypted = Encrypted::new(&manifest, &weights)?;
-        let mut largest = 0.0f64;
+        let mut squares = vec![];
         for sample in samples {
             let (found, expected) = (encrypted.predict(sample)?, encrypted.predict_clear(sample)?);
-            largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
+            squares.extend(found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)));
         }
+        let deviation = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
         let precision = Precision {
             asked_bits: self.options.precision,
-            measured_bits: (self.magnitude / largest.max(f64::MIN_POSITIVE)).log2(),
+            measured_bits: (self.magnitude / (DEVIATIONS * deviation).max(f64::MIN_POSITIVE)).log2(),
             scale_bits,
         };
         let report = Report::new(self, &package, candidates, precision);

@@ -1,42 +1,47 @@
 //! Parameters for a depth: one candidate for each ring degree that carries it.
 
-use ckks_core::{Params, ParamsSpec};
+use ckks_core::{Level, Params, ParamsSpec};
 
 /// log₂ of the ring degrees that are tried.
 pub(crate) const LOG_DEGREES: std::ops::RangeInclusive<u8> = 12..=15;
-/// Bits of a prime that nothing else determines.
+/// Bits of the largest primes.
 const PRIME_BITS: u8 = 30;
-/// Bits that the base modulus has above the scale; the output is scaled down to leave a margin in them.
-const HEADROOM: u8 = 2;
+/// Bits of the smallest special primes that are worth trying.
+const SMALLEST_SPECIAL: u8 = 22;
 
-fn base(scale_bits: u8) -> Vec<u8> {
-    if scale_bits + HEADROOM <= PRIME_BITS { vec![PRIME_BITS] } else { vec![PRIME_BITS; 2] }
-}
-
-/// The largest output that the base modulus holds at a scale of 2^`scale_bits`: half of their ratio.
-pub(crate) fn largest_output(scale_bits: u8) -> f64 {
-    let base: u8 = base(scale_bits).iter().sum();
-    (f64::from(base) - f64::from(scale_bits) - 1.0).exp2()
+/// The largest output that the base modulus holds: half of its ratio to the scale.
+pub(crate) fn largest_output(params: &Params) -> f64 {
+    params.level_divisor(Level(0)) / params.scale_at(Level(0)).value() / 2.0
 }
 
 /// The parameters of ring degree 2^`log_degree` that carry `depth` levels at a scale of
-/// 2^`scale_bits`, if 128-bit security allows: with the digit grouping that makes keys smallest.
+/// 2^`scale_bits`, if 128-bit security allows: with the digit grouping that makes keys smallest,
+/// and then the largest base and the smallest special modulus.
 pub(crate) fn parameters(log_degree: u8, depth: u32, scale_bits: u8) -> Option<Params> {
-    let base = base(scale_bits);
-    let level = if scale_bits <= PRIME_BITS {
-        vec![scale_bits]
+    let (bases, level) = if scale_bits < PRIME_BITS {
+        // One bit above the scale is the least that holds an output.
+        ((scale_bits + 1..=PRIME_BITS).rev().map(|bits| vec![bits]).collect(), vec![scale_bits])
     } else {
-        vec![scale_bits.div_ceil(2), scale_bits / 2]
+        (vec![vec![PRIME_BITS; 2]], vec![scale_bits.div_ceil(2), scale_bits / 2])
     };
     let levels = vec![level; depth as usize];
-    let limbs = base.len() + levels.iter().map(Vec::len).sum::<usize>();
-    let candidates = (1..=limbs).filter_map(|digit| {
-        let special = vec![PRIME_BITS; digit];
-        let scale = f64::from(scale_bits).exp2();
-        let spec = ParamsSpec::generate(log_degree, &base, &levels, &special, digit as u8, scale).ok()?;
-        Some((limbs.div_ceil(digit) * (limbs + digit), Params::new(&spec).ok()?))
-    });
-    candidates.min_by_key(|(key_limbs, _)| *key_limbs).map(|(_, params)| params)
+    let limbs = bases[0].len() + levels.iter().map(Vec::len).sum::<usize>();
+    let scale = f64::from(scale_bits).exp2();
+    let fits = |digit: usize| {
+        let specials = SMALLEST_SPECIAL..=PRIME_BITS;
+        let sizes = bases.iter().flat_map(|base| specials.clone().map(move |special| (base, special)));
+        sizes
+            .filter_map(|(base, special)| {
+                let special = vec![special; digit];
+                let spec =
+                    ParamsSpec::generate(log_degree, base, &levels, &special, digit as u8, scale).ok()?;
+                Params::new(&spec).ok()
+            })
+            .next()
+    };
+    let mut digits: Vec<usize> = (1..=limbs).collect();
+    digits.sort_by_key(|digit| limbs.div_ceil(*digit) * (limbs + digit));
+    digits.into_iter().find_map(fits)
 }
 
 #[cfg(test)]

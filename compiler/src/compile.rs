@@ -1,12 +1,12 @@
 //! All passes in a row.
 
 use crate::{
-    approximate::approximate, assemble::Assembly, calibrate::calibrate, error::CompileError, fuse::fuse,
-    graph::Graph, import::import, report::Report,
+    amplify::amplify, approximate::approximate, assemble::Assembly, calibrate::calibrate,
+    error::CompileError, fuse::fuse, graph::Graph, import::import, report::Report,
 };
 
 /// Scales that are tried in turn, in bits, until the result is precise enough.
-const SCALE_BITS: [u8; 3] = [28, 46, 56];
+const SCALE_BITS: [u8; 5] = [24, 26, 28, 46, 56];
 
 /// What the model is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,10 +77,12 @@ pub fn compile(
     let (input, output) = (ranges[0], ranges[fused.output()]);
     let tolerance = f64::from(options.precision).exp2().recip();
     let (approximated, approximations) = approximate(fused, &ranges, tolerance, options.max_degree);
+    let approximated = fuse(approximated);
+    let ranges = calibrate(&approximated, calibration);
     let assembly = Assembly {
         identity,
         options,
-        graph: fuse(approximated),
+        graph: amplify(approximated, &ranges),
         operations: imported.values.len() - 1,
         approximations,
         input,

@@ -1,6 +1,6 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
-//! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `choose`, `place`,
+//! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `amplify`, `choose`, `place`,
 //! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
@@ -19,6 +19,7 @@ mod runtime;
 mod samples;
 
 // passes over the graph
+mod amplify;
 mod approximate;
 mod calibrate;
 mod fuse;

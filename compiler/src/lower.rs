@@ -145,18 +145,25 @@ impl Lowering {
     /// Multiplies each operand by its matrix and adds the products; parts are added up once for all
     /// operands that need the same rotations for it.
     fn product(&mut self, index: usize, operands: &[Register]) -> Register {
+        let packings = &self.placement.packings;
+        let packings: Vec<_> = (0..operands.len()).map(|term| packings[&(index, term)].clone()).collect();
         let mut collected: Vec<(Vec<u32>, Register)> = vec![];
-        for (term, &input) in operands.iter().enumerate() {
-            let packing = self.placement.packings[&(index, term)].clone();
-            self.program.transforms.push(packing.transform());
+        for (&input, packing) in operands.iter().zip(&packings) {
+            // Folds that nobody shares cost less, and add no noise, inside the transform.
+            let shared = packings.iter().filter(|other| other.folds == packing.folds).count() > 1;
+            let mut transform = packing.transform();
+            let (inside, after) =
+                if shared { (vec![], packing.folds.clone()) } else { (packing.folds.clone(), vec![]) };
+            transform.folds = inside;
+            self.program.transforms.push(transform);
             let transform = self.program.transforms.len() as u32 - 1;
             let right = self.push(Instruction::LinearTransform { input, transform });
-            match collected.iter().position(|(folds, _)| *folds == packing.folds) {
+            match collected.iter().position(|(folds, _)| *folds == after) {
                 Some(at) => {
                     let left = collected[at].1;
                     collected[at].1 = self.push(Instruction::Add { left, right });
                 }
-                None => collected.push((packing.folds.clone(), right)),
+                None => collected.push((after, right)),
             }
         }
         let sums: Vec<Register> =

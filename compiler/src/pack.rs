@@ -13,10 +13,12 @@ use ckks_core::LinearTransform;
 
 use crate::{arrange::Arrangement, sparse::SparseMatrix};
 
-/// What a hoisted rotation, one of a sum, a diagonal and a key cost, in key switches.
-const HOISTED: f64 = 0.5;
-const SUMMED: f64 = 0.8;
-const DIAGONAL: f64 = 0.02;
+/// What a baby step, a giant step or fold, a diagonal and a key cost, in key switches. Counted in
+/// transforms of one limb at six limbs, three digits and two special primes: 47 a key switch, 9 a baby
+/// step, 41 a giant step, 2 a diagonal.
+const BABY: f64 = 0.2;
+const GIANT: f64 = 0.87;
+const DIAGONAL: f64 = 0.045;
 const KEY: f64 = 0.05;
 
 /// How a matrix is applied to a packed vector.
@@ -36,9 +38,8 @@ impl Packing {
     /// The cheapest way to take a vector from one arrangement to another by a matrix.
     pub(crate) fn new(matrix: &SparseMatrix, source: &Arrangement, target: &Arrangement) -> Self {
         // A dense matrix takes all rotations below the target's period, however they are chosen.
-        let is_dense = 2 * matrix.count() > matrix.rows() * matrix.columns();
         let others = [(true, true), (false, true), (false, false)];
-        let others = others.into_iter().filter(|_| !is_dense);
+        let others = others.into_iter().filter(|_| !matrix.is_dense());
         let others = others.map(|(folded, popular)| Self::with(matrix, source, target, folded, popular));
         let first = Self::with(matrix, source, target, true, false);
         others.fold(first, |best, other| if other.cost < best.cost { other } else { best })
@@ -94,18 +95,18 @@ impl Packing {
         }
         let (baby_steps, cost) = baby_steps(&cells, period);
         let folds: Vec<u32> = (0..parts.ilog2()).map(|log| (to << log) as u32).collect();
-        let cost = cost + (SUMMED + KEY) * folds.len() as f64;
+        let cost = cost + (GIANT + KEY) * folds.len() as f64;
         Self { cells, period, baby_steps, folds, cost }
     }
 
-    /// The rotations that collect, as a transform.
+    /// The rotations that collect, without the folds.
     pub(crate) fn transform(&self) -> LinearTransform {
         let diagonals = self.cells.iter().map(|(&rotation, cells)| {
             let mut diagonal = vec![0.0; self.period];
             cells.iter().for_each(|&(slot, factor)| diagonal[slot as usize] += factor);
             (rotation, diagonal)
         });
-        LinearTransform { diagonals: diagonals.collect(), baby_steps: self.baby_steps }
+        LinearTransform { diagonals: diagonals.collect(), baby_steps: self.baby_steps, folds: vec![] }
     }
 }
 
@@ -113,13 +114,15 @@ impl Packing {
 fn baby_steps(cells: &BTreeMap<u32, Vec<(u32, f64)>>, period: usize) -> (u32, f64) {
     let candidates = (0..=period.ilog2()).map(|log| 1u32 << log);
     let cost = |steps: u32| {
-        let distinct = |part: &dyn Fn(u32) -> u32| {
-            let parts: BTreeSet<u32> = cells.keys().map(|&rotation| part(rotation)).collect();
-            parts.into_iter().filter(|&rotation| rotation != 0).count() as f64
-        };
-        let (babies, giants) =
-            (distinct(&|rotation| rotation % steps), distinct(&|rotation| rotation - rotation % steps));
-        (HOISTED + KEY) * babies + (1.0 + KEY) * giants + DIAGONAL * cells.len() as f64
+        let rotations = cells.keys().copied();
+        let babies: BTreeSet<u32> = rotations.clone().map(|k| k % steps).filter(|&k| k != 0).collect();
+        let giants: BTreeSet<u32> = rotations.map(|k| k - k % steps).chain([0]).collect();
+        let distances: BTreeSet<u32> = giants.iter().zip(giants.iter().skip(1)).map(|(a, b)| b - a).collect();
+        let keys = babies.len() + distances.len();
+        BABY * babies.len() as f64
+            + GIANT * (giants.len() - 1) as f64
+            + DIAGONAL * cells.len() as f64
+            + KEY * keys as f64
     };
     let costs = candidates.map(|steps| (steps, cost(steps)));
     costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, f64::INFINITY))

@@ -2,7 +2,8 @@
 //!
 //! Values that meet in an elementwise operation share an arrangement: they are one group. Between
 //! groups there are matrices only, and what a matrix costs depends on the arrangements at its ends.
-//! The choice is improved one group at a time, from the plain arrangement on, until nothing improves.
+//! The choice is improved two groups at a time, those at the ends of a matrix, from the plain
+//! arrangement on, until nothing improves.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -37,20 +38,13 @@ pub(crate) fn place(graph: &Graph, weights: &[f64], slots: usize) -> Result<Plac
         candidates.push(candidates_of(graph, &groups, group, slots)?);
     }
     let mut search = Search { graph, groups, weights, candidates, known: HashMap::new() };
+    let mut pairs: Vec<[usize; 2]> =
+        terms(graph).map(|(index, _, source, _)| [search.groups[source], search.groups[index]]).collect();
+    pairs.dedup();
     let mut chosen = vec![0; count];
     for _ in 0..ROUNDS {
         let before = chosen.clone();
-        for group in 0..count {
-            let mut best = (f64::INFINITY, chosen[group]);
-            for candidate in 0..search.candidates[group].len() {
-                chosen[group] = candidate;
-                let cost = search.cost(&chosen, group);
-                if cost < best.0 {
-                    best = (cost, candidate);
-                }
-            }
-            chosen[group] = best.1;
-        }
+        pairs.iter().for_each(|&pair| search.improve(&mut chosen, pair));
         if chosen == before {
             break;
         }
@@ -118,8 +112,9 @@ fn candidates_of(
         if !is_output {
             let dimension = first.dimension();
             let rows = terms(graph).filter(|(_, _, source, _)| groups[*source] == group);
+            let dense = rows.filter(|(_, _, _, matrix)| matrix.is_dense());
             let tiled: Vec<_> =
-                rows.flat_map(|(_, _, _, matrix)| tiled(matrix.rows(), dimension, slots)).collect();
+                dense.flat_map(|(_, _, _, matrix)| tiled(matrix.rows(), dimension, slots)).collect();
             candidates.extend(tiled);
         }
     }
@@ -150,12 +145,28 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The cost of all matrices at the borders of a group.
-    fn cost(&mut self, chosen: &[usize], group: usize) -> f64 {
+    /// Chooses the best candidates of two groups, the others staying as they are.
+    fn improve(&mut self, chosen: &mut [usize], [from, to]: [usize; 2]) {
+        let mut best = (self.cost(chosen, [from, to]), chosen[from], chosen[to]);
+        for first in 0..self.candidates[from].len() {
+            for second in 0..self.candidates[to].len() {
+                (chosen[from], chosen[to]) = (first, second);
+                // A matrix within one group has the same arrangement at both ends.
+                let cost = if chosen[from] == first { self.cost(chosen, [from, to]) } else { f64::INFINITY };
+                if cost < best.0 {
+                    best = (cost, first, second);
+                }
+            }
+        }
+        (chosen[from], chosen[to]) = (best.1, best.2);
+    }
+
+    /// The cost of all matrices at the borders of two groups.
+    fn cost(&mut self, chosen: &[usize], pair: [usize; 2]) -> f64 {
         let graph = self.graph;
         let mut sum = 0.0;
         for (index, term, source, matrix) in terms(graph) {
-            if self.groups[index] == group || self.groups[source] == group {
+            if pair.contains(&self.groups[index]) || pair.contains(&self.groups[source]) {
                 sum += self.weights[index] * self.packing(chosen, (index, term, source), matrix).cost;
             }
         }

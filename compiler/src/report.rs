@@ -102,7 +102,7 @@ pub struct Sizes {
 pub struct Precision {
     /// Bits asked for.
     pub asked_bits: u8,
-    /// −log₂ of the largest error as a part of the largest output.
+    /// −log₂ of four standard deviations of the error as a part of the largest output.
     pub measured_bits: f64,
     /// log₂ of the scale that gave it.
     pub scale_bits: u8,

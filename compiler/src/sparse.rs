@@ -113,8 +113,13 @@ impl SparseMatrix {
     /// `factor·self`.
     #[must_use]
     pub fn times(mut self, factor: f64) -> Self {
-        self.entries.iter_mut().for_each(|(_, entry)| *entry *= factor);
+        self.scale(factor);
         self
+    }
+
+    /// Multiplies every entry by a factor other than 0.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        self.entries.iter_mut().for_each(|(_, entry)| *entry *= factor);
     }
 
     /// The factor if the matrix only multiplies by one number.
@@ -137,10 +142,10 @@ impl SparseMatrix {
         self.rows() == self.columns && (0..self.rows()).all(|r| self.row(r).all(|(c, _)| c == r))
     }
 
-    /// The largest absolute entry.
+    /// Whether most entries are there.
     #[must_use]
-    pub fn magnitude(&self) -> f64 {
-        self.entries.iter().fold(0.0, |most, (_, factor)| most.max(factor.abs()))
+    pub fn is_dense(&self) -> bool {
+        2 * self.count() > self.rows() * self.columns
     }
 }
 
