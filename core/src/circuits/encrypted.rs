@@ -5,7 +5,7 @@ mod polynomial;
 #[cfg(test)]
 mod tests;
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{vec, vec::Vec};
 
 use super::{
     interpreter::{self, Machine},
@@ -59,18 +59,22 @@ impl<'a> EncryptedMachine<'a> {
         giants: &[Giant],
         folds: &[u32],
     ) -> Result<Ciphertext, Error> {
-        let mut rotated = BTreeMap::from([(0, self.evaluator.extend(input))]);
+        let mut rotated = vec![self.evaluator.extend(input)];
         if !babies.is_empty() {
             let digits = self.evaluator.hoist(input)?;
             for &steps in babies {
                 let key = self.galois_key(steps)?;
-                rotated.insert(steps, self.evaluator.rotate_hoisted_extended(input, &digits, key)?);
+                rotated.push(self.evaluator.rotate_hoisted_extended(input, &digits, key)?);
             }
         }
+        // Number 0 is the input itself.
+        let number = |steps: &u32| babies.binary_search(steps).map_or(0, |at| at + 1);
+        let sums = giants.iter().map(|giant| giant.terms.iter().map(|(baby, factor)| (number(baby), factor)));
+        let sums: Vec<Vec<_>> = sums.map(Iterator::collect).collect();
+        let inner = self.evaluator.multiply_plain_sums_extended(&rotated, &sums);
+        drop(rotated);
         let mut sum: Option<ExtendedCiphertext> = None;
-        for giant in giants {
-            let terms: Vec<_> = giant.terms.iter().map(|(baby, factor)| (&rotated[baby], factor)).collect();
-            let mut inner = self.evaluator.multiply_plain_sum_extended(&terms);
+        for (giant, mut inner) in giants.iter().zip(inner) {
             if let Some(outer) = &sum {
                 self.evaluator.add_assign_extended(&mut inner, outer);
             }

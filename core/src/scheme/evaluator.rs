@@ -126,8 +126,10 @@ impl Evaluator {
             matching(scale, x.scale.times(y.scale))?;
         }
         let limbs = a.c0.limbs();
-        let factors: Vec<_> = terms.iter().map(|(x, y)| (&y.poly, [&x.c0, &x.c1])).collect();
-        let [c0, c1] = sum_of_products(self.params.ring(), limbs, &factors);
+        let ciphertexts: Vec<_> = terms.iter().map(|(x, _)| [&x.c0, &x.c1]).collect();
+        let sum = terms.iter().enumerate().map(|(k, (_, y))| (k, &y.poly)).collect();
+        let sums = sums_of_products(self.params.ring(), limbs, &ciphertexts, &[sum]);
+        let [c0, c1] = sums.into_iter().next().expect("one sum was asked for");
         Ok(Ciphertext { params_id: self.params.id(), level: a.level, scale, c0, c1 })
     }
 
@@ -314,35 +316,54 @@ impl Evaluator {
     }
 }
 
-/// `Σ plain·[c₀, c₁]` over `main` main primes and, if the polynomials have more limbs, the special ones.
-pub(super) fn sum_of_products(
+/// One of several sums of products: for each term the number of a ciphertext and what it is multiplied with.
+pub(super) type SumOfProducts<'a> = Vec<(usize, &'a Poly<Ntt>)>;
+
+/// How many entries of a limb are worked on at a time, so that those of all ciphertexts stay in the cache.
+const BLOCK: usize = 1024;
+
+/// `Σ plain·[c₀, c₁]` for several sums over the same ciphertexts, over `main` main primes and, if the
+/// polynomials have more limbs, the special ones.
+///
+/// Every ciphertext and every factor is read from memory once.
+pub(super) fn sums_of_products(
     ring: &Ring,
     main: usize,
-    terms: &[(&Poly<Ntt>, [&Poly<Ntt>; 2])],
-) -> [Poly<Ntt>; 2] {
-    let limbs = terms.first().map_or(0, |(plain, _)| plain.limbs());
-    let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), limbs));
-    let mut partial = [(); 2].map(|()| alloc::vec![0; ring.degree()]);
-    for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
-        for i in 0..limbs {
-            let mut left = [&[][..]; MAX_PRODUCTS];
-            let (mut right0, mut right1) = (left, left);
-            for (k, (plain, [x0, x1])) in terms.iter().enumerate() {
-                (left[k], right0[k], right1[k]) = (plain.limb(i), x0.limb(i), x1.limb(i));
-            }
-            let (left, right) = (&left[..terms.len()], [&right0[..terms.len()], &right1[..terms.len()]]);
-            let prime = ring.prime_of_limb(main, i);
-            if n == 0 {
-                ring.inner_products(prime, left, right, [c0.limb_mut(i), c1.limb_mut(i)]);
-            } else {
-                let [p0, p1] = &mut partial;
-                ring.inner_products(prime, left, right, [p0, p1]);
-                ring.combine_limb(prime, Binary::Add, c0.limb_mut(i), p0);
-                ring.combine_limb(prime, Binary::Add, c1.limb_mut(i), p1);
+    ciphertexts: &[[&Poly<Ntt>; 2]],
+    sums: &[SumOfProducts<'_>],
+) -> Vec<[Poly<Ntt>; 2]> {
+    let limbs = ciphertexts.first().map_or(0, |[c0, _]| c0.limbs());
+    let mut out: Vec<_> = sums.iter().map(|_| [(); 2].map(|()| Poly::zero(ring.degree(), limbs))).collect();
+    let mut partial = [[0; BLOCK]; 2];
+    let blocks = (0..ring.degree()).step_by(BLOCK).map(|start| start..(start + BLOCK).min(ring.degree()));
+    for i in 0..limbs {
+        let prime = ring.prime_of_limb(main, i);
+        for block in blocks.clone() {
+            for (terms, [c0, c1]) in sums.iter().zip(&mut out) {
+                let (c0, c1) = (&mut c0.limb_mut(i)[block.clone()], &mut c1.limb_mut(i)[block.clone()]);
+                for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
+                    let mut left = [&[][..]; MAX_PRODUCTS];
+                    let (mut right0, mut right1) = (left, left);
+                    for (k, &(number, plain)) in terms.iter().enumerate() {
+                        let [x0, x1] = ciphertexts[number];
+                        left[k] = &plain.limb(i)[block.clone()];
+                        (right0[k], right1[k]) = (&x0.limb(i)[block.clone()], &x1.limb(i)[block.clone()]);
+                    }
+                    let count = terms.len();
+                    let (left, right) = (&left[..count], [&right0[..count], &right1[..count]]);
+                    if n == 0 {
+                        ring.inner_products(prime, left, right, [c0, c1]);
+                    } else {
+                        let [p0, p1] = partial.each_mut().map(|partial| &mut partial[..block.len()]);
+                        ring.inner_products(prime, left, right, [p0, p1]);
+                        ring.combine_limb(prime, Binary::Add, c0, p0);
+                        ring.combine_limb(prime, Binary::Add, c1, p1);
+                    }
+                }
             }
         }
     }
-    [c0, c1]
+    out
 }
 
 fn same_level(expected: Level, found: Level) -> Result<(), Error> {

@@ -7,7 +7,7 @@
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext},
     error::Error,
-    evaluator::{Evaluator, sum_of_products},
+    evaluator::{Evaluator, sums_of_products},
     key_switch::{HoistedDigits, divide, mod_down},
     keys::GaloisKey,
     level::{Level, Scale},
@@ -70,15 +70,22 @@ impl Evaluator {
         Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
     }
 
-    /// Sums products with factors of [`encode_extended`](super::Encoder::encode_extended), all of one scale.
-    pub(crate) fn multiply_plain_sum_extended(
+    /// Sums products of ciphertexts, given by their number, with factors of
+    /// [`encode_extended`](super::Encoder::encode_extended): several sums over the same ciphertexts, all of one
+    /// scale.
+    pub(crate) fn multiply_plain_sums_extended(
         &self,
-        terms: &[(&ExtendedCiphertext, &PreparedPlaintext)],
-    ) -> ExtendedCiphertext {
-        let (first, factor) = terms.first().expect("a sum has a term");
-        let factors: Vec<_> = terms.iter().map(|(x, y)| (&y.poly, [&x.c0, &x.c1])).collect();
-        let [c0, c1] = sum_of_products(self.params.ring(), self.params.limbs_at(first.level), &factors);
-        ExtendedCiphertext { level: first.level, scale: first.scale.times(factor.scale), c0, c1 }
+        ciphertexts: &[ExtendedCiphertext],
+        sums: &[Vec<(usize, &PreparedPlaintext)>],
+    ) -> Vec<ExtendedCiphertext> {
+        let polys: Vec<_> = ciphertexts.iter().map(|x| [&x.c0, &x.c1]).collect();
+        let factors = sums.iter().map(|sum| sum.iter().map(|&(k, factor)| (k, &factor.poly)).collect());
+        let factors: Vec<_> = factors.collect();
+        let (first, (_, factor)) = (&ciphertexts[0], sums[0][0]);
+        let main = self.params.limbs_at(first.level);
+        let products = sums_of_products(self.params.ring(), main, &polys, &factors);
+        let (level, scale) = (first.level, first.scale.times(factor.scale));
+        products.into_iter().map(|[c0, c1]| ExtendedCiphertext { level, scale, c0, c1 }).collect()
     }
 
     /// `a += b`, both of one level and scale.
