@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{Result, timing::median_micros};
 
-const MODELS: [&str; 2] = ["breast_cancer_logistic", "mnist_mlp"];
+const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"];
 const RUNS: usize = 51;
 
 /// Prints one line of JSON for each model: median milliseconds on one thread, and bytes.

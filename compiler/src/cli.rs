@@ -9,7 +9,10 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use model_compiler::{Identity, Options, Samples, compile, import, read_samples, verify};
+use model_compiler::{
+    Agreement, Identity, Options, Samples, compile, import, largest_difference, read_labels, read_samples,
+    verify,
+};
 use serde::Deserialize;
 
 /// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
@@ -27,9 +30,11 @@ enum Command {
     /// Needs samples of the input to calibrate on. Labelled samples are run through real encryption and
     /// compared with the model in plain numbers.
     #[command(
-        after_long_help = "Example:\n  model-compiler compile models/mnist_mlp/model.onnx --output models/mnist_mlp/package"
+        after_long_help = "Example:\n  model-compiler compile net.onnx --calibrate x.npz --labels y.npy --precision 12 --verify 100 -o models/net/package"
     )]
     Compile(Compile),
+    /// Print what happens to each operator of ONNX, as Markdown.
+    Operators,
 }
 
 #[derive(Debug, Args)]
@@ -38,17 +43,20 @@ struct Compile {
     #[arg(value_name = "MODEL.onnx")]
     model: PathBuf,
     /// Directory for the package; made if it does not exist.
-    #[arg(long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
     /// Samples of the input to learn ranges from: .npz with an array x, .npy or .csv.
-    #[arg(long, value_name = "FILE")]
-    calibration: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", alias = "calibration")]
+    calibrate: Option<PathBuf>,
     /// Samples to test the package with: as above, with classes in an array y.
     #[arg(long, value_name = "FILE")]
     samples: Option<PathBuf>,
-    /// How many of the samples to run; all if not set, 0 for none.
-    #[arg(long, value_name = "N")]
-    test: Option<usize>,
+    /// Classes of the samples, or of the calibration samples if there are no others: .npy.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// How many of the samples to run under real encryption; all if not set, 0 for none.
+    #[arg(long, value_name = "N", alias = "test")]
+    verify: Option<usize>,
     /// Name of the model; the file's or its folder's name if not set.
     #[arg(long, value_name = "NAME")]
     model_id: Option<String>,
@@ -60,7 +68,7 @@ struct Compile {
     description: Option<String>,
     /// Names of the outputs, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    labels: Option<Vec<String>>,
+    class_names: Option<Vec<String>>,
     /// Bits of precision of the result, as a part of the largest output.
     #[arg(long, value_name = "BITS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=40))]
     precision: u8,
@@ -86,7 +94,13 @@ struct Metadata {
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
-    let Command::Compile(arguments) = Arguments::parse().command;
+    let arguments = match Arguments::parse().command {
+        Command::Compile(arguments) => arguments,
+        Command::Operators => {
+            print!("{}", model_compiler::operator_table());
+            return ExitCode::SUCCESS;
+        }
+    };
     match compile_files(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -103,14 +117,18 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         given.clone().or_else(|| file.exists().then_some(file))
     };
     let dimension = import(&model)?.values[0].dimension();
-    let calibration = beside(&arguments.calibration, "calibration.npz")
-        .ok_or("there are no samples to calibrate on; give some with --calibration, or calibration.npz beside the model")?;
+    let calibration = beside(&arguments.calibrate, "calibration.npz")
+        .ok_or("there are no samples to calibrate on; give some with --calibrate, or calibration.npz beside the model")?;
     let calibration = read_samples(&calibration, dimension)?;
-    let mut samples = match beside(&arguments.samples, "samples.npz") {
-        Some(file) => read_samples(&file, dimension)?,
-        None => Samples::default(),
+    let mut samples = match (beside(&arguments.samples, "samples.npz"), &arguments.labels) {
+        (Some(file), _) => read_samples(&file, dimension)?,
+        (None, Some(_)) => calibration.clone(),
+        (None, None) => Samples::default(),
     };
-    if let Some(most) = arguments.test {
+    if let Some(file) = &arguments.labels {
+        samples.classes = read_labels(file, samples.inputs.len())?;
+    }
+    if let Some(most) = arguments.verify {
         samples.inputs.truncate(most);
         samples.classes.truncate(most);
     }
@@ -129,6 +147,13 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         bar.finish_and_clear();
         compiled.report.accuracy = Some(accuracy);
     }
+
+    let compared = if samples.inputs.is_empty() { &calibration.inputs } else { &samples.inputs };
+    let compared = largest_difference(&model, &compiled.graph, &compared[..compared.len().min(100)]);
+    compiled.report.runtime = Some(match compared {
+        Ok(difference) => Agreement::LargestDifference(difference),
+        Err(error) => Agreement::Refused(error.to_string()),
+    });
 
     fs::create_dir_all(&arguments.output).map_err(|error| about(&arguments.output, error))?;
     let mut report = serde_json::to_vec_pretty(&compiled.report)?;
@@ -159,7 +184,7 @@ fn identity(arguments: &Compile) -> Result<Identity, Box<dyn Error>> {
         model_id: arguments.model_id.clone().or(named).unwrap_or_default(),
         version: arguments.model_version.clone(),
         description: arguments.description.clone().unwrap_or(metadata.description),
-        labels: arguments.labels.clone().unwrap_or(metadata.labels),
+        labels: arguments.class_names.clone().unwrap_or(metadata.labels),
     })
 }
 

@@ -111,6 +111,22 @@ pub enum Postprocessing {
 }
 
 impl Postprocessing {
+    /// What the client makes of an output.
+    #[must_use]
+    pub fn apply(self, mut output: Vec<f64>) -> Vec<f64> {
+        match self {
+            Self::None => {}
+            Self::Sigmoid => output.iter_mut().for_each(|x| *x = Function::Sigmoid.at(*x)),
+            Self::Softmax => {
+                let largest = output.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                output.iter_mut().for_each(|x| *x = (*x - largest).exp());
+                let sum: f64 = output.iter().sum();
+                output.iter_mut().for_each(|x| *x /= sum);
+            }
+        }
+        output
+    }
+
     /// Its name in the manifest.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -28,7 +28,7 @@ use crate::{
     sparse::SparseMatrix,
 };
 
-pub use operators::{OPERATORS, Support};
+pub use operators::{OPERATORS, Support, operator_table};
 
 /// More nodes than any model that can be evaluated encrypted.
 const MAX_NODES: usize = 1 << 14;

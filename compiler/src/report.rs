@@ -31,8 +31,20 @@ pub struct Report {
     pub precision: Precision,
     /// On labelled samples, if there were any.
     pub accuracy: Option<Accuracy>,
+    /// The model as imported against the plaintext runtime.
+    pub runtime: Option<Agreement>,
     #[serde(skip)]
     summary: Summary,
+}
+
+/// What a plaintext runtime says of the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// The largest difference of an output, post-processing included.
+    LargestDifference(f64),
+    /// Why it does not run the model.
+    Refused(String),
 }
 
 /// A function and the polynomial in its place.
@@ -188,6 +200,7 @@ impl Report {
             },
             precision,
             accuracy: None,
+            runtime: None,
             summary,
         }
     }
@@ -225,6 +238,13 @@ impl fmt::Display for Report {
         )?;
         if measured_bits < f64::from(asked_bits) {
             writeln!(f, "{:<18}the precision asked for is not reached; see --scale-bits", "WARNING")?;
+        }
+        match &self.runtime {
+            Some(Agreement::LargestDifference(difference)) => {
+                writeln!(f, "{:<18}the imported model differs by at most {difference:.1e}", "runtime")?;
+            }
+            Some(Agreement::Refused(reason)) => writeln!(f, "{:<18}{reason}", "runtime")?,
+            None => {}
         }
         let Some(accuracy) = &self.accuracy else { return Ok(()) };
         writeln!(

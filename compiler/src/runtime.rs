@@ -8,12 +8,31 @@ use tract_onnx::prelude::{
     tract_ndarray::ArrayD, tvec,
 };
 
-use crate::{error::CompileError, graph::Graph};
+use crate::{error::CompileError, graph::Graph, reference};
 
 /// A model ready to run in plain numbers.
 pub struct Runtime {
     model: Arc<TypedRunnableModel>,
     shape: Vec<usize>,
+}
+
+/// The largest difference between the imported model and the runtime over some samples.
+///
+/// # Errors
+/// [`CompileError::Runtime`] when the runtime refuses the file.
+pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> Result<f64, CompileError> {
+    let runtime = Runtime::new(bytes, graph)?;
+    let mut largest = 0.0f64;
+    for input in inputs {
+        let expected = runtime.run(input)?;
+        let found = graph.postprocessing.apply(reference::evaluate(graph, input));
+        if found.len() != expected.len() {
+            let reason = format!("it has {} outputs, not {}", expected.len(), found.len());
+            return Err(CompileError::Runtime { reason });
+        }
+        largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
+    }
+    Ok(largest)
 }
 
 impl Runtime {

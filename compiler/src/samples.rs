@@ -57,6 +57,23 @@ pub fn read_samples(path: &Path, dimension: usize) -> Result<Samples, CompileErr
     Ok(Samples { inputs, classes })
 }
 
+/// Reads one class for each of `count` samples from an `.npy`.
+///
+/// # Errors
+/// [`CompileError::Samples`].
+pub fn read_labels(path: &Path, count: usize) -> Result<Vec<usize>, CompileError> {
+    let wrong = |reason: String| CompileError::Samples { file: path.display().to_string(), reason };
+    let open = || File::open(path).map_err(|error| wrong(error.to_string()));
+    open()?;
+    let classes: Vec<f64> = from_npy(open).map_err(wrong)?.into_iter().collect();
+    if classes.len() != count {
+        return Err(wrong(format!("{} classes for {count} samples", classes.len())));
+    }
+    let whole = |&class: &f64| (class >= 0.0 && class.fract() == 0.0).then_some(class as usize);
+    let classes: Option<Vec<usize>> = classes.iter().map(whole).collect();
+    classes.ok_or_else(|| wrong("a class is not a whole number from 0 on".into()))
+}
+
 fn rows(array: &ArrayD<f64>) -> Vec<Vec<f64>> {
     match array.ndim() {
         0 => vec![],

@@ -2,7 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use model_compiler::{Compiled, Identity, Options, Samples, compile, evaluate, import, read_samples, verify};
+use model_compiler::{
+    Compiled, Identity, Options, Samples, compile, evaluate, import, largest_difference, operator_table,
+    read_samples, verify,
+};
 use serde_json::Value;
 
 const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_cnn", "mnist_mlp"];
@@ -91,6 +94,24 @@ fn the_imported_model_computes_what_onnx_runtime_does() {
             }
         }
     }
+}
+
+#[test]
+fn the_plaintext_runtime_agrees_with_the_imported_models() {
+    for model in MODELS {
+        let bytes = read(model, "model.onnx");
+        let graph = import(&bytes).expect("imports");
+        let inputs = samples(model, "samples.npz", 20).inputs;
+        let difference = largest_difference(&bytes, &graph, &inputs).expect("the runtime runs it");
+        assert!(difference < 1e-5, "{model}: {difference}");
+    }
+}
+
+#[test]
+fn the_table_of_operators_is_what_the_compiler_does() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/operators.md");
+    let written = fs::read_to_string(path).expect("a committed file");
+    assert!(written == operator_table(), "run `model-compiler operators > docs/operators.md`");
 }
 
 #[test]

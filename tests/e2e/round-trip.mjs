@@ -6,7 +6,8 @@ import { digits, patients } from "./plain.mjs";
 import { startServer } from "./server.mjs";
 
 const RUNS = 101;
-const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digits[0].pixels.map((grey) => grey / 255) };
+const digit = digits[0].pixels.map((grey) => grey / 255);
+const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digit, mnist_cnn: digit };
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
 

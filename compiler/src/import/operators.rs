@@ -284,6 +284,37 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("ZipMap", Client),
 ];
 
+/// The table as Markdown: what `docs/operators.md` holds.
+#[must_use]
+pub fn operator_table() -> String {
+    let mut text = String::from(
+        "# Operators\n\n\
+         What the compiler does with each operator of ONNX, of the domains `ai.onnx` and `ai.onnx.ml`. Written by \
+         `model-compiler operators`; do not edit.\n\n\
+         - **folded**: computed when compiling. It names, shapes or makes constants.\n\
+         - **linear**: becomes part of a sparse matrix; chains of such operators become one. Products and \
+         quotients are linear with a constant.\n\
+         - **exact**: products of values that depend on the input, and powers; one level for each doubling.\n\
+         - **fitted**: a polynomial on the range that calibration samples show. The report says range, degree \
+         and error.\n\
+         - **client**: at the end of a model, computed by the client after decryption.\n\
+         - **refused**: with the reason and what to do instead.\n\n\
+         | Operator | What happens | Why not, and what to do |\n|---|---|---|\n",
+    );
+    for (name, support) in OPERATORS {
+        let (what, more) = match support {
+            Folded => ("folded", String::new()),
+            Linear => ("linear", String::new()),
+            Exact => ("exact", String::new()),
+            Fitted => ("fitted", String::new()),
+            Client => ("client", String::new()),
+            Refused(reason, advice) => ("refused", format!("{reason}; {advice}")),
+        };
+        text += &format!("| {name} | {what} | {more} |\n");
+    }
+    text
+}
+
 impl Importer<'_> {
     pub(super) fn node(&mut self, node: &Node) -> Result<(), CompileError> {
         let operator = node.op_type.as_str();
