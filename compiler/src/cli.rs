@@ -32,7 +32,7 @@ enum Command {
     #[command(
         after_long_help = "Example:\n  model-compiler compile net.onnx --calibrate x.npz --labels y.npy --precision 12 --verify 100 -o models/net/package"
     )]
-    Compile(Compile),
+    Compile(Box<Compile>),
     /// Print what happens to each operator of ONNX, as Markdown.
     Operators,
 }
