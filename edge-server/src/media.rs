@@ -65,13 +65,17 @@ impl Media {
     /// Reads `Content-Type`.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE` when it is missing or neither JSON nor CBOR.
+    /// `UNSUPPORTED_MEDIA_TYPE` when it is missing or neither JSON nor CBOR, or the body is compressed.
     pub(crate) fn of_body(headers: &HeaderMap) -> Result<Self, Problem> {
+        expect_uncompressed(headers)?;
         let found = essence(headers.get(header::CONTENT_TYPE));
-        Self::ALL
-            .into_iter()
-            .find(|media| found.as_deref() == Some(media.content_type()))
-            .ok_or_else(|| unsupported(found, &Self::ALL.map(Self::content_type)))
+        Self::named(headers).ok_or_else(|| unsupported(found, &Self::ALL.map(Self::content_type)))
+    }
+
+    /// The form that `Content-Type` names.
+    fn named(headers: &HeaderMap) -> Option<Self> {
+        let found = essence(headers.get(header::CONTENT_TYPE));
+        Self::ALL.into_iter().find(|media| found.as_deref() == Some(media.content_type()))
     }
 
     /// Chooses what the caller wants back: the best of `Accept`; where it leaves the choice, the
@@ -80,7 +84,7 @@ impl Media {
     /// # Errors
     /// `NOT_ACCEPTABLE` when `Accept` allows neither.
     pub(crate) fn of_response(headers: &HeaderMap) -> Result<Self, Problem> {
-        let default = Self::of_body(headers).unwrap_or(Self::Json);
+        let default = Self::named(headers).unwrap_or(Self::Json);
         let mut candidates = [default, if default == Self::Json { Self::Cbor } else { Self::Json }];
         let accept: Vec<&str> =
             headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
@@ -120,8 +124,21 @@ impl Media {
 /// `UNSUPPORTED_MEDIA_TYPE`.
 pub(crate) fn expect_octets(headers: &HeaderMap) -> Result<(), Problem> {
     const OCTETS: &str = "application/octet-stream";
+    expect_uncompressed(headers)?;
     let found = essence(headers.get(header::CONTENT_TYPE));
     if found.as_deref() == Some(OCTETS) { Ok(()) } else { Err(unsupported(found, &[OCTETS])) }
+}
+
+/// Checks that the body is sent as it is: ciphertexts do not compress, and a small body can hide a huge one.
+fn expect_uncompressed(headers: &HeaderMap) -> Result<(), Problem> {
+    match essence(headers.get(header::CONTENT_ENCODING)) {
+        None => Ok(()),
+        Some(coding) if coding == "identity" => Ok(()),
+        Some(coding) => {
+            let problem = Problem::new(Code::UnsupportedMediaType, "The body must not be compressed.");
+            Err(problem.expected("identity").found(coding.chars().take(32).collect::<String>()))
+        }
+    }
 }
 
 fn unsupported(found: Option<String>, expected: &[&str]) -> Problem {
@@ -199,6 +216,18 @@ mod tests {
         for wrong in [None, Some("text/plain"), Some("application/jsonx"), Some("")] {
             let problem = Media::of_body(&headers(wrong, None)).expect_err("unsupported");
             assert_eq!(problem.code(), Code::UnsupportedMediaType);
+        }
+    }
+
+    #[test]
+    fn body_must_not_be_compressed() {
+        let mut json = headers(Some("application/json"), None);
+        json.insert(header::CONTENT_ENCODING, HeaderValue::from_static("Identity"));
+        assert_eq!(Media::of_body(&json).expect("not compressed"), Media::Json);
+        for coding in ["gzip", "br", "zstd", "gzip, identity", "x"] {
+            json.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+            assert_eq!(Media::of_body(&json).expect_err(coding).code(), Code::UnsupportedMediaType);
+            assert_eq!(Media::of_response(&json).expect("an answer"), Media::Json);
         }
     }
 }

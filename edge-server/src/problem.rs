@@ -44,7 +44,7 @@ codes! {
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, false, "Unauthorized";
     /// `Accept` allows neither JSON nor CBOR.
     NotAcceptable = "NOT_ACCEPTABLE", NOT_ACCEPTABLE, false, "Not acceptable";
-    /// `Content-Type` is not one that the route reads.
+    /// `Content-Type` is not one that the route reads, or the body is compressed.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, false, "Unsupported media type";
     /// The body is longer than the route accepts.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, false, "Payload too large";

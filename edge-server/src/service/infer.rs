@@ -34,10 +34,10 @@ impl<H: Host> Service<H> {
     where
         B::Error: std::fmt::Display,
     {
-        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
         let (media, bytes) = self.read_body(call, body, self.registry.limits().infer_bytes).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_infer(&document)?;
+        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
         let fingerprint = idempotency_key.as_ref().map(|_| fingerprint(&call.parts, media, &bytes));
         drop(bytes);
         let idempotency =

@@ -28,10 +28,10 @@ impl<H: Host> Service<H> {
     where
         B::Error: std::fmt::Display,
     {
-        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
         let (media, bytes) = self.read_body(call, body, self.registry.limits().envelope_bytes).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_key_set(&document)?;
+        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
         let fingerprint = fingerprint(&call.parts, media, &bytes);
         if let Some(earlier) = self.remembered(call, idempotency_key.as_deref()).await? {
             return self.opened_before(call, &earlier, fingerprint).await;
