@@ -1,90 +1,158 @@
-//! Every operation of `ckks-core` at the parameter sets that rivals are measured at.
+//! Every operation of `ckks-core` at the parameter sets that rivals are measured at, with the precision of
+//! its result.
 
 use ckks_core::{
-    Backend, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator, GaloisElement, Params,
-    ParamsSpec, SecretKey, Seed, SeedSource, decrypt, encrypt_symmetric,
+    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator,
+    GaloisElement, Kernels, Level, Params, ParamsSpec, SecretKey, Seed, SeedSource, decrypt,
+    encrypt_symmetric,
 };
+use serde_json::json;
 
 use crate::{Result, timing::median_micros};
 
-/// Name, log₂ N, number of 28-bit levels, special primes, digit size.
-const SETS: [(&str, u8, usize, usize, u8); 3] =
-    [("2^13, 174 bits", 13, 3, 2, 2), ("2^14, 400 bits", 14, 10, 3, 3), ("2^15, 836 bits", 15, 22, 6, 6)];
+/// A parameter set: name, log₂ N, base group, other groups and how many of them, bits of the special primes.
+struct Set {
+    name: &'static str,
+    log_degree: u8,
+    base: &'static [u8],
+    group: &'static [u8],
+    depth: usize,
+    special: usize,
+}
 
-/// Prints one table per parameter set: microseconds by operation and backend.
-pub(crate) fn run() -> Result<()> {
-    for (name, log_degree, levels, special, digit_primes) in SETS {
-        let scale = f64::from(1 << 28);
+/// log₂(QP) is 200, 400 and 840; the largest scale that fits the groups.
+const SETS: [Set; 3] = [
+    Set { name: "P1", log_degree: 13, base: &[25, 25], group: &[30], depth: 3, special: 2 },
+    Set { name: "P2", log_degree: 14, base: &[30, 30], group: &[25, 25], depth: 5, special: 3 },
+    Set { name: "P3", log_degree: 15, base: &[30, 30], group: &[25, 25], depth: 12, special: 6 },
+];
+
+/// Prints one line of JSON for each set, operation and kind of vector instructions: median microseconds on
+/// one thread, and the bits of precision of the result where there is one.
+pub(crate) fn run(only_fastest: bool) -> Result<()> {
+    for set in &SETS {
+        let scale = f64::from(set.group.iter().map(|&bits| u32::from(bits)).sum::<u32>()).exp2();
         let spec = ParamsSpec::generate(
-            log_degree,
-            &[30],
-            &vec![vec![28]; levels],
-            &vec![30; special],
-            digit_primes,
+            set.log_degree,
+            set.base,
+            &vec![set.group.to_vec(); set.depth],
+            &vec![30; set.special],
+            set.special as u8,
             scale,
         )?;
-        let columns = Backend::available()
-            .map(|backend| Ok((backend.name(), measure(&Params::insecure_on(&spec, backend)?)?)))
-            .collect::<Result<Vec<_>>>()?;
-        println!("\nN = {name}; one thread, median microseconds\n");
-        let header: Vec<&str> = columns.iter().map(|(backend, _)| *backend).collect();
-        println!("| operation | {} |\n|---|{}", header.join(" | "), "---|".repeat(header.len()));
-        for (row, (operation, _)) in columns[0].1.iter().enumerate() {
-            let cells: Vec<String> = columns.iter().map(|(_, rows)| format!("{:.0}", rows[row].1)).collect();
-            println!("| {operation} | {} |", cells.join(" | "));
+        for backend in Backend::available().filter(|&b| !only_fastest || b == Backend::detect()) {
+            let params = Params::insecure_on(&spec, backend)?;
+            assert_eq!(params.security_bits(), 128, "{} is in the table", set.name);
+            for (operation, micros, precision) in measure(&params)? {
+                let line = json!({
+                    "program": "this", "backend": backend.name(), "set": set.name, "operation": operation,
+                    "micros": micros, "precision_bits": precision, "log_qp": params.log_qp(),
+                    "depth": set.depth, "scale_bits": scale.log2(),
+                });
+                println!("{line}");
+            }
         }
     }
     Ok(())
 }
 
-fn measure(params: &Params) -> Result<Vec<(&'static str, f64)>> {
+/// Name, microseconds, bits of precision.
+type Row = (&'static str, f64, Option<f64>);
+
+fn measure(params: &Params) -> Result<Vec<Row>> {
     let mut seeds = SeedSource::new(&Seed::new([1; 32]));
     let secret = SecretKey::generate(params, &seeds.next_seed());
     let (encoder, evaluator) = (Encoder::new(params), Evaluator::new(params));
     let top = params.max_level();
     let scale = params.scale_at(top);
-    let values: Vec<f64> = (0..params.slots()).map(|i| (i as f64).sin()).collect();
+    let slots = params.slots();
+    let values: Vec<f64> = (0..slots).map(|i| (i as f64).sin()).collect();
+    let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
+    let rotated: Vec<f64> = (0..slots).map(|i| values[(i + 1) % slots]).collect();
+
     let plaintext = encoder.encode_real(&values, top, scale)?;
     let prepared = encoder.prepare(&plaintext);
     let ciphertext = encrypt_symmetric(params, &secret, &plaintext, &mut seeds)?.expand(params);
-    let low = evaluator.drop_level(&ciphertext, ckks_core::Level(0))?;
+    let low = evaluator.drop_level(&ciphertext, Level(0))?;
     let element = GaloisElement::rotation(params, 1);
     let compressed = CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)?;
     let galois = compressed.prepare(params);
     let relinearization =
         CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params);
     let hoisted = evaluator.hoist(&ciphertext)?;
-    let square = || {
-        let product =
-            evaluator.relinearize(&evaluator.multiply(&ciphertext, &ciphertext)?, &relinearization)?;
-        evaluator.rescale(&product)
+    let other = ciphertext.clone();
+    let multiply = || evaluator.multiply_relinearize_rescale(&ciphertext, &other, &relinearization);
+
+    let precision = |ciphertext: &Ciphertext, expected: &[f64]| -> Result<Option<f64>> {
+        let found = encoder.decode_real(&decrypt(params, &secret, ciphertext)?);
+        let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(error < 1e-3, "a result is wrong by {error}");
+        Ok(Some(-error.log2()))
     };
-    let runs = if params.degree() > 1 << 13 { 15 } else { 51 };
+    let product = evaluator.multiply_plain(&ciphertext, &prepared)?;
+    let rotation = evaluator.apply_galois(&ciphertext, &galois)?;
+
+    let runs = if params.degree() > 1 << 13 { 25 } else { 101 };
+    let mut kernels = Kernels::new(params);
     Ok(vec![
-        ("prepare parameters", median_micros(5, || Params::insecure(params.spec()))),
-        ("encode", median_micros(runs, || encoder.encode_real(&values, top, scale))),
+        ("forward transform of one limb", median_micros(runs * 8, || kernels.forward()), None),
+        ("inverse transform of one limb", median_micros(runs * 8, || kernels.inverse()), None),
+        ("prepare parameters", median_micros(5, || Params::insecure(params.spec())), None),
+        ("encode", median_micros(runs, || encoder.encode_real(&values, top, scale)), None),
         (
-            "encrypt, symmetric",
-            median_micros(runs, || encrypt_symmetric(params, &secret, &plaintext, &mut seeds)),
+            "decode",
+            median_micros(runs, || encoder.decode_real(&plaintext)),
+            Some(
+                -encoder
+                    .decode_real(&plaintext)
+                    .iter()
+                    .zip(&values)
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f64::max)
+                    .log2(),
+            ),
         ),
         (
-            "decrypt and decode, level 0",
+            "encrypt symmetrically",
+            median_micros(runs, || encrypt_symmetric(params, &secret, &plaintext, &mut seeds)),
+            precision(&ciphertext, &values)?,
+        ),
+        (
+            "decrypt and decode",
+            median_micros(runs, || {
+                Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &ciphertext)?))
+            }),
+            precision(&ciphertext, &values)?,
+        ),
+        (
+            "decrypt and decode at level 0",
             median_micros(runs, || {
                 Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &low)?))
             }),
+            precision(&low, &values)?,
         ),
         (
-            "one Galois key",
+            "make one Galois key",
             median_micros(runs, || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)),
+            None,
         ),
-        ("prepare a Galois key", median_micros(runs, || compressed.prepare(params))),
-        ("rotate", median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois))),
+        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)), None),
+        (
+            "rotate",
+            median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois)),
+            precision(&rotation, &rotated)?,
+        ),
         (
             "rotate, digits at hand",
             median_micros(runs, || evaluator.rotate_hoisted(&ciphertext, &hoisted, &galois)),
+            precision(&rotation, &rotated)?,
         ),
-        ("multiply, relinearize, rescale", median_micros(runs, square)),
-        ("multiply by plaintext", median_micros(runs, || evaluator.multiply_plain(&ciphertext, &prepared))),
-        ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext))),
+        ("multiply, relinearize, rescale", median_micros(runs, multiply), precision(&multiply()?, &squares)?),
+        (
+            "multiply by plaintext",
+            median_micros(runs, || evaluator.multiply_plain(&ciphertext, &prepared)),
+            precision(&product, &squares)?,
+        ),
+        ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext)), None),
     ])
 }

@@ -6,6 +6,8 @@
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod avx2;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod avx512;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
@@ -19,18 +21,27 @@ pub(crate) trait Lanes: Copy {
     const WIDTH: usize;
     /// log₂ of the width: how many of a transform's layers lie inside one vector.
     const TAIL: usize;
+    /// Most layers of a transform that are done at a time: eight vectors, their factors and what a
+    /// butterfly needs want 32 registers.
+    const LAYERS_AT_ONCE: usize;
     /// `[u32; WIDTH]`.
     type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
     /// `WIDTH` sums of 64 bits, in an order of the instance's own.
     type Wide: Copy;
+    /// `WIDTH` factors, ready for products of 64 bits.
+    type Multiplier: Copy;
 
     fn chunks(slice: &[u32]) -> &[Self::Chunk];
     fn chunks_mut(slice: &mut [u32]) -> &mut [Self::Chunk];
     fn load(chunk: &Self::Chunk) -> Self;
     fn store(self, chunk: &mut Self::Chunk);
     fn splat(value: u32) -> Self;
-    /// Loads `table[index]` for each index of the chunk.
-    fn gather(table: &[u32], indices: &Self::Chunk) -> Self;
+    /// The entries as factors.
+    fn multiplier(self) -> Self::Multiplier;
+    /// The same factor for every entry.
+    fn constant(value: u32) -> Self::Multiplier;
+    /// Entry `indices[i] mod WIDTH` of this vector at each place i.
+    fn shuffle(self, indices: Self) -> Self;
 
     fn add(self, rhs: Self) -> Self;
     fn sub(self, rhs: Self) -> Self;
@@ -39,7 +50,7 @@ pub(crate) trait Lanes: Copy {
     /// The low half of each product.
     fn mul_low(self, rhs: Self) -> Self;
     /// The whole products.
-    fn mul_wide(self, rhs: Self) -> Self::Wide;
+    fn product(a: Self::Multiplier, b: Self::Multiplier) -> Self::Wide;
     fn shift_right(self, bits: u32) -> Self;
 
     fn wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide;
@@ -70,10 +81,32 @@ pub(crate) trait Lanes: Copy {
         (a, b)
     }
 
+    /// The whole products.
+    #[inline(always)]
+    fn mul_wide(self, rhs: Self::Multiplier) -> Self::Wide {
+        Self::product(self.multiplier(), rhs)
+    }
+
     /// The high half of each product.
     #[inline(always)]
-    fn mul_high(self, rhs: Self) -> Self {
+    fn mul_high(self, rhs: Self::Multiplier) -> Self {
         Self::wide_high(self.mul_wide(rhs))
+    }
+
+    /// `⌊(t·inverse mod 2^32)·q/2^32⌋`, which Montgomery's reduction subtracts from the high half of t.
+    #[inline(always)]
+    fn wide_correction(t: Self::Wide, inverse: Self::Multiplier, q: Self::Multiplier) -> Self {
+        Self::wide_low(Self::wide_low(t).mul_wide(inverse)).mul_high(q)
+    }
+
+    /// How many of the `left` layers of a transform to do next, so that all are done in the fewest steps
+    /// and few of them one at a time.
+    #[inline(always)]
+    fn layers_at_once(left: usize) -> usize {
+        match left {
+            4 => 2,
+            _ => left.min(Self::LAYERS_AT_ONCE),
+        }
     }
 
     /// `x − bound` where `x ≥ bound`, else `x`.
@@ -81,26 +114,22 @@ pub(crate) trait Lanes: Copy {
     fn reduce_once(self, bound: Self) -> Self {
         self.min(self.sub(bound))
     }
-
-    /// `x·w − ⌊x·w'/2^32⌋·q`, in `[0, 2q)` for any x, where `w' = ⌊w·2^32/q⌋`.
-    #[inline(always)]
-    fn mul_shoup(self, factor: Self, quotient: Self, q: Self) -> Self {
-        self.mul_low(factor).sub(self.mul_high(quotient).mul_low(q))
-    }
-
-    /// `t/2^32` mod q in `[0, q)`, for `t < 4q·2^32`.
-    #[inline(always)]
-    fn montgomery_reduce(t: Self::Wide, q: Self, inverse: Self) -> Self {
-        let high = Self::wide_high(t).reduce_once(q.add(q)).reduce_once(q);
-        let correction = Self::wide_low(t).mul_low(inverse).mul_high(q);
-        high.add(q).sub(correction).reduce_once(q)
-    }
 }
 
 /// A computation over vectors of any width.
 pub(crate) trait Kernel {
     type Output;
     fn run<L: Lanes>(self) -> Self::Output;
+}
+
+struct Width;
+
+impl Kernel for Width {
+    type Output = usize;
+
+    fn run<L: Lanes>(self) -> usize {
+        L::WIDTH
+    }
 }
 
 /// The kind of vector instructions to compute with.
@@ -112,6 +141,8 @@ enum Kind {
     Scalar,
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
     Avx2,
+    #[cfg(all(target_arch = "x86_64", feature = "std"))]
+    Avx512,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
 }
@@ -123,20 +154,26 @@ impl Backend {
     /// The fastest instance that this machine can run.
     #[must_use]
     pub fn detect() -> Self {
-        #[cfg(all(target_arch = "x86_64", feature = "std"))]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Self(Kind::Avx2);
-        }
-        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        return Self(Kind::Simd128);
-        #[allow(unreachable_code)]
-        Self::SCALAR
+        Self::available().last().unwrap_or(Self::SCALAR)
     }
 
-    /// Every instance that this machine can run, the scalar one first.
+    /// Every instance that this machine can run, from the narrowest, the scalar one, to the widest.
     pub fn available() -> impl Iterator<Item = Self> {
-        let fastest = Self::detect();
-        core::iter::once(Self::SCALAR).chain((fastest != Self::SCALAR).then_some(fastest))
+        let vectors = [
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            (Kind::Avx2, std::arch::is_x86_feature_detected!("avx2")),
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            (Kind::Avx512, std::arch::is_x86_feature_detected!("avx512f")),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            (Kind::Simd128, true),
+        ];
+        let found = vectors.into_iter().filter(|&(_, runs)| runs).map(|(kind, _)| Self(kind));
+        core::iter::once(Self::SCALAR).chain(found)
+    }
+
+    /// This instance, or the scalar one where there are too few entries for its vectors.
+    pub(crate) fn for_entries(self, entries: usize) -> Self {
+        if entries >= 4 * self.run(Width) { self } else { Self::SCALAR }
     }
 
     /// A short name for reports.
@@ -146,6 +183,8 @@ impl Backend {
             Kind::Scalar => "scalar",
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Kind::Avx2 => "avx2",
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            Kind::Avx512 => "avx512",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => "simd128",
         }
@@ -157,8 +196,11 @@ impl Backend {
         match self.0 {
             Kind::Scalar => kernel.run::<scalar::Scalar>(),
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
-            // SAFETY: the variant is made by `detect` alone, after it found the instructions.
+            // SAFETY: the variant is made by `available` alone, after it found the instructions.
             Kind::Avx2 => unsafe { avx2::run(kernel) },
+            #[cfg(all(target_arch = "x86_64", feature = "std"))]
+            // SAFETY: as above.
+            Kind::Avx512 => unsafe { avx512::run(kernel) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => kernel.run::<simd128::Simd128>(),
         }

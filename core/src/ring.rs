@@ -1,11 +1,13 @@
 //! Polynomials modulo `X^N + 1` and several primes. Owns transforms, conversions and
 //! automorphisms; knows no keys, levels or scales.
 
+mod field;
+mod poly;
+
 mod automorphism;
 mod basis;
 mod ntt;
 mod pointwise;
-mod poly;
 
 use alloc::vec::Vec;
 

@@ -7,9 +7,9 @@ use super::{Kernel, Lanes};
 #[derive(Clone, Copy)]
 pub(super) struct Avx2(__m256i);
 
-/// Products of the even and of the odd lanes.
+/// Numbers of 64 bits for the even and for the odd lanes; of factors the low half counts.
 #[derive(Clone, Copy)]
-pub(super) struct Products {
+pub(super) struct Halves {
     even: __m256i,
     odd: __m256i,
 }
@@ -28,8 +28,10 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
     const TAIL: usize = 3;
+    const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 8];
-    type Wide = Products;
+    type Wide = Halves;
+    type Multiplier = Halves;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 8]] {
@@ -57,8 +59,19 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn gather(table: &[u32], indices: &[u32; 8]) -> Self {
-        Self::load(&core::array::from_fn(|i| table[indices[i] as usize]))
+    fn multiplier(self) -> Halves {
+        Halves { even: self.0, odd: unsafe { _mm256_srli_epi64::<32>(self.0) } }
+    }
+
+    #[inline(always)]
+    fn constant(value: u32) -> Halves {
+        let Self(every) = Self::splat(value);
+        Halves { even: every, odd: every }
+    }
+
+    #[inline(always)]
+    fn shuffle(self, indices: Self) -> Self {
+        Self(unsafe { _mm256_permutevar8x32_epi32(self.0, indices.0) })
     }
 
     #[inline(always)]
@@ -82,12 +95,8 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn mul_wide(self, rhs: Self) -> Products {
-        unsafe {
-            let even = _mm256_mul_epu32(self.0, rhs.0);
-            let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(self.0), _mm256_srli_epi64::<32>(rhs.0));
-            Products { even, odd }
-        }
+    fn product(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm256_mul_epu32(a.even, b.even), odd: _mm256_mul_epu32(a.odd, b.odd) } }
     }
 
     #[inline(always)]
@@ -96,18 +105,28 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn wide_add(a: Products, b: Products) -> Products {
-        unsafe { Products { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) } }
+    fn wide_add(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) } }
     }
 
     #[inline(always)]
-    fn wide_low(wide: Products) -> Self {
+    fn wide_low(wide: Halves) -> Self {
         Self(unsafe { _mm256_blend_epi32::<0b1010_1010>(wide.even, _mm256_slli_epi64::<32>(wide.odd)) })
     }
 
     #[inline(always)]
-    fn wide_high(wide: Products) -> Self {
+    fn wide_high(wide: Halves) -> Self {
         Self(unsafe { _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(wide.even), wide.odd) })
+    }
+
+    #[inline(always)]
+    fn wide_correction(t: Halves, inverse: Halves, q: Halves) -> Self {
+        // The low half of the first product stands where the second one takes its factor from.
+        let product = |t, inverse, q| unsafe { _mm256_mul_epu32(_mm256_mul_epu32(t, inverse), q) };
+        Self::wide_high(Halves {
+            even: product(t.even, inverse.even, q.even),
+            odd: product(t.odd, inverse.odd, q.odd),
+        })
     }
 
     #[inline(always)]

@@ -8,8 +8,10 @@ pub(super) struct Scalar(u32);
 impl Lanes for Scalar {
     const WIDTH: usize = 1;
     const TAIL: usize = 0;
+    const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 1];
     type Wide = u64;
+    type Multiplier = Self;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 1]] {
@@ -37,8 +39,18 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
-    fn gather(table: &[u32], indices: &[u32; 1]) -> Self {
-        Self(table[indices[0] as usize])
+    fn multiplier(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn constant(value: u32) -> Self {
+        Self(value)
+    }
+
+    #[inline(always)]
+    fn shuffle(self, _: Self) -> Self {
+        self
     }
 
     #[inline(always)]
@@ -64,8 +76,8 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
-    fn mul_wide(self, rhs: Self) -> u64 {
-        u64::from(self.0) * u64::from(rhs.0)
+    fn product(a: Self, b: Self) -> u64 {
+        u64::from(a.0) * u64::from(b.0)
     }
 
     #[inline(always)]

@@ -19,8 +19,10 @@ pub(super) struct Products {
 impl Lanes for Simd128 {
     const WIDTH: usize = 4;
     const TAIL: usize = 2;
+    const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 4];
     type Wide = Products;
+    type Multiplier = Self;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 4]] {
@@ -48,8 +50,20 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn gather(table: &[u32], indices: &[u32; 4]) -> Self {
-        Self::load(&core::array::from_fn(|i| table[indices[i] as usize]))
+    fn multiplier(self) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn constant(value: u32) -> Self {
+        Self::splat(value)
+    }
+
+    #[inline(always)]
+    fn shuffle(self, indices: Self) -> Self {
+        // Entry k is the bytes 4k to 4k + 3.
+        let first = u32x4_mul(v128_and(indices.0, u32x4_splat(3)), u32x4_splat(0x0404_0404));
+        Self(u8x16_swizzle(self.0, u32x4_add(first, u32x4_splat(0x0302_0100))))
     }
 
     #[inline(always)]
@@ -73,8 +87,8 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn mul_wide(self, rhs: Self) -> Products {
-        Products { low: u64x2_extmul_low_u32x4(self.0, rhs.0), high: u64x2_extmul_high_u32x4(self.0, rhs.0) }
+    fn product(a: Self, b: Self) -> Products {
+        Products { low: u64x2_extmul_low_u32x4(a.0, b.0), high: u64x2_extmul_high_u32x4(a.0, b.0) }
     }
 
     #[inline(always)]

@@ -10,6 +10,9 @@ use crate::{
 /// Where each entry of a transformed polynomial comes from: `out[i] = in[permutation[i]]`.
 ///
 /// Entry i is the value at ψ^(2·rev(i)+1); `σ_g(p)` has there the value of p at ψ^(g·(2·rev(i)+1)).
+/// The high bits of i are the low bits of that exponent, and the low bits of a product depend on the
+/// low bits of its factors alone: so entries that agree in their high bits come from entries that do,
+/// and every aligned block of a power of two of entries comes from one such block.
 pub(super) fn ntt_permutation(log_degree: u8, element: u32) -> Vec<u32> {
     let unused = u32::BITS - u32::from(log_degree);
     let mask = (2u32 << log_degree) - 1;
@@ -38,9 +41,10 @@ impl Kernel for Permute<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let indices = L::chunks(self.permutation).iter();
-        for (out, index) in L::chunks_mut(self.output).iter_mut().zip(indices) {
-            L::gather(self.input, index).store(out);
+        let (input, indices) = (L::chunks(self.input), L::chunks(self.permutation).iter());
+        for (out, indices) in L::chunks_mut(self.output).iter_mut().zip(indices) {
+            let source = L::load(&input[indices.as_ref()[0] as usize / L::WIDTH]);
+            source.shuffle(L::load(indices)).store(out);
         }
     }
 }
@@ -53,5 +57,24 @@ pub(super) fn apply_to_coefficients(modulus: Modulus, element: u32, input: &[u32
         let exponent = (i * element as usize) & mask;
         output[exponent & (degree - 1)] =
             if exponent < degree { coefficient } else { modulus.sub(0, coefficient) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permutation_is_applied_alike_by_every_backend() {
+        let input: Vec<u32> = (0..64).map(|i| i * i).collect();
+        for element in [5, 25, 127, 77] {
+            let permutation = ntt_permutation(6, element);
+            let expected: Vec<u32> = permutation.iter().map(|&i| input[i as usize]).collect();
+            for backend in Backend::available() {
+                let mut output = alloc::vec![0; 64];
+                permute(backend, &permutation, &input, &mut output);
+                assert_eq!(output, expected, "element {element} on {}", backend.name());
+            }
+        }
     }
 }

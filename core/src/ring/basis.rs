@@ -16,6 +16,8 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
+use super::field::{Factor, Field};
+
 /// Fractional bits of the quotient estimate; primes are above 2^20, so `⌊2^52/q⌋` fits 32 bits.
 const QUOTIENT_BITS: u32 = 20;
 
@@ -92,27 +94,24 @@ impl Kernel for Convert<'_, '_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let zero = L::splat(0);
-        let mut digits = [zero; MAX_SOURCES + 1];
+        let mut digits = [L::splat(0).multiplier(); MAX_SOURCES];
         let count = self.sources.len();
         let vectors = self.sources[0].len() / L::WIDTH;
         for j in 0..vectors {
             let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
             for ((digit, limb), source) in digits.iter_mut().zip(self.sources).zip(&self.converter.sources) {
-                let q = L::splat(source.modulus.value());
-                let (factor, shoup) =
-                    (L::splat(source.hat_inverse.value), L::splat(source.hat_inverse.quotient));
-                *digit = L::load(&L::chunks(limb)[j]).mul_shoup(factor, shoup, q).reduce_once(q);
-                quotient = quotient.add(digit.mul_high(L::splat(source.reciprocal)));
+                let field = Field::<L>::new(source.modulus);
+                let reduced = field.mul(L::load(&L::chunks(limb)[j]), Factor::splat(source.hat_inverse));
+                quotient = quotient.add(reduced.mul_high(L::constant(source.reciprocal)));
+                *digit = reduced.multiplier();
             }
             let quotient = quotient.shift_right(QUOTIENT_BITS);
             for (out, target) in self.targets.iter_mut().zip(&self.converter.targets) {
-                let mut sum = quotient.mul_wide(L::splat(target.minus_product));
-                for (digit, &hat) in digits[..count].iter().zip(&target.hats) {
-                    sum = L::wide_add(sum, digit.mul_wide(L::splat(hat)));
+                let mut sum = quotient.mul_wide(L::constant(target.minus_product));
+                for (&digit, &hat) in digits[..count].iter().zip(&target.hats) {
+                    sum = L::wide_add(sum, L::product(digit, L::constant(hat)));
                 }
-                let (q, inverse) = (L::splat(target.modulus.value()), L::splat(target.modulus.inverse()));
-                L::montgomery_reduce(sum, q, inverse).store(&mut L::chunks_mut(out)[j]);
+                Field::<L>::new(target.modulus).montgomery_sum(sum).store(&mut L::chunks_mut(out)[j]);
             }
         }
     }

@@ -1,22 +1,34 @@
 //! The negacyclic number-theoretic transform modulo one prime, over any width of vectors.
-//! Owns its twiddle factors. Entry i of the transform is the value at ψ^(2·rev(i)+1), ψ a
+//! Owns the order of the values: entry i of the transform is the value at ψ^(2·rev(i)+1), ψ a
 //! primitive 2N-th root of unity.
 //!
-//! Layers are done two at a time on whole vectors; the last ones, whose pairs lie closer together
-//! than a vector is wide, on pairs of vectors with shuffles between layers, so that memory is
-//! passed over ⌈(log₂ N − 1 − log₂ width)/2⌉ + 1 times. Values stay in [0, 4q) on the way forward and
-//! in [0, 2q) on the way back.
+//! The transform is a binary tree: node 1 is the whole polynomial, and the layer that splits node k
+//! into the nodes 2k and 2k + 1 multiplies by the k-th twiddle factor. Several layers are done at a
+//! time in registers; an eighth of the polynomial is finished before the next one is begun, since it
+//! fits the nearest cache. The last layers, whose pairs lie closer together than a
+//! vector is wide, are done on pairs of vectors with shuffles between layers. Values stay in [0, 4q)
+//! on the way forward and in [0, 2q) on the way back.
 //!
 //! Source: Longa and Naehrig, "Speeding up the Number Theoretic Transform for Faster Ideal
 //! Lattice-Based Cryptography" (eprint 2016/504), algorithms 1 and 2, for the order of the
 //! twiddle factors; Harvey (arXiv 1205.2926), section 3, for the lazy butterflies.
 
-use alloc::vec::Vec;
+mod butterfly;
+mod twiddles;
+
+mod forward;
+mod inverse;
 
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
-    lanes::{Backend, Kernel, Lanes},
+    lanes::Backend,
 };
+use forward::Forward;
+use inverse::Inverse;
+use twiddles::Twiddles;
+
+/// How many parts the first layers make of a transform, each of which fits the nearest cache.
+const PARTS: usize = 8;
 
 /// Twiddle factors of one prime, laid out for one backend.
 pub(crate) struct NttTable {
@@ -28,32 +40,28 @@ pub(crate) struct NttTable {
     scaling: [ShoupFactor; 2],
 }
 
-struct Twiddles {
-    /// ψ^rev(i) (or its inverse), i < N.
-    head: Vec<ShoupFactor>,
-    /// For each pair of vectors, for each layer inside vectors: factors, then quotients.
-    tail: Vec<u32>,
-}
-
 impl NttTable {
     pub(crate) fn new(modulus: Modulus, log_degree: u8, backend: Backend) -> Self {
+        let backend = backend.for_entries(1 << log_degree);
         let psi = primitive_root(modulus, log_degree);
-        let degree_inverse = modulus.invert(1 << log_degree);
         let forward = Twiddles::new(modulus, psi, log_degree, backend);
         let inverse = Twiddles::new(modulus, modulus.invert(psi), log_degree, backend);
-        let last = modulus.mul(degree_inverse, inverse.head[1].value);
+        let degree_inverse = modulus.invert(1 << log_degree);
+        let last = modulus.mul(degree_inverse, inverse.node(1).value);
         let scaling = [modulus.shoup(degree_inverse), modulus.shoup(last)];
         Self { modulus, backend, forward, inverse, scaling }
     }
 
     /// Transforms residues in place.
     pub(crate) fn forward(&self, values: &mut [u32]) {
-        self.backend.run(Forward { table: self, values });
+        let Self { modulus, forward: twiddles, .. } = self;
+        self.backend.run(Forward { modulus: *modulus, twiddles, values });
     }
 
     /// Undoes [`NttTable::forward`] in place.
     pub(crate) fn inverse(&self, values: &mut [u32]) {
-        self.backend.run(Inverse { table: self, values });
+        let Self { modulus, inverse: twiddles, scaling, .. } = self;
+        self.backend.run(Inverse { modulus: *modulus, twiddles, scaling: *scaling, values });
     }
 }
 
@@ -77,302 +85,11 @@ pub(crate) fn primitive_root(modulus: Modulus, log_degree: u8) -> u32 {
     least
 }
 
-impl Twiddles {
-    fn new(modulus: Modulus, psi: u32, log_degree: u8, backend: Backend) -> Self {
-        let degree = 1usize << log_degree;
-        let mut head = alloc::vec![modulus.shoup(1); degree];
-        let mut power = 1;
-        for exponent in 0..degree {
-            let index = exponent.reverse_bits() >> (usize::BITS - u32::from(log_degree));
-            head[index] = modulus.shoup(power);
-            power = modulus.mul(power, psi);
-        }
-        let tail = backend.run(LayTail { head: &head });
-        Self { head, tail }
-    }
-}
-
-/// Lays the factors of the layers inside vectors in the order in which `Lanes::split` deals the
-/// entries: the instance's own shuffles, run on indices, tell which entry stands where.
-struct LayTail<'a> {
-    head: &'a [ShoupFactor],
-}
-
-impl Kernel for LayTail<'_> {
-    type Output = Vec<u32>;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) -> Vec<u32> {
-        let degree = self.head.len();
-        let mut tail = Vec::with_capacity(degree * L::TAIL);
-        for pair in 0..degree / (2 * L::WIDTH) {
-            let start = (2 * L::WIDTH * pair) as u32;
-            let indices: Vec<u32> = (start..start + 2 * L::WIDTH as u32).collect();
-            let chunks = L::chunks(&indices);
-            let (mut a, mut b) = (L::load(&chunks[0]), L::load(&chunks[1]));
-            for stage in 0..L::TAIL {
-                (a, b) = L::split(stage, a, b);
-                let mut entries = chunks[0];
-                a.store(&mut entries);
-                // A block of this layer is WIDTH >> stage entries long; layer m has degree/length blocks.
-                let length = L::WIDTH >> stage;
-                let factors =
-                    || entries.as_ref().iter().map(|&i| self.head[degree / length + i as usize / length]);
-                tail.extend(factors().map(|w| w.value));
-                tail.extend(factors().map(|w| w.quotient));
-            }
-        }
-        tail
-    }
-}
-
-/// A constant factor in every lane.
-#[derive(Clone, Copy)]
-struct Factor<L> {
-    value: L,
-    quotient: L,
-}
-
-impl<L: Lanes> Factor<L> {
-    #[inline(always)]
-    fn splat(w: ShoupFactor) -> Self {
-        Self { value: L::splat(w.value), quotient: L::splat(w.quotient) }
-    }
-
-    #[inline(always)]
-    fn load(tail: &[L::Chunk], stage: usize) -> Self {
-        Self { value: L::load(&tail[2 * stage]), quotient: L::load(&tail[2 * stage + 1]) }
-    }
-}
-
-/// q and 2q in every lane, and the two butterflies.
-#[derive(Clone, Copy)]
-struct Lazy<L> {
-    q: L,
-    two_q: L,
-}
-
-impl<L: Lanes> Lazy<L> {
-    #[inline(always)]
-    fn new(modulus: Modulus) -> Self {
-        Self { q: L::splat(modulus.value()), two_q: L::splat(2 * modulus.value()) }
-    }
-
-    #[inline(always)]
-    fn mul(self, x: L, w: Factor<L>) -> L {
-        x.mul_shoup(w.value, w.quotient, self.q)
-    }
-
-    /// `(a + wb, a − wb)`; from and to [0, 4q).
-    #[inline(always)]
-    fn cooley_tukey(self, a: L, b: L, w: Factor<L>) -> (L, L) {
-        let a = a.reduce_once(self.two_q);
-        let t = self.mul(b, w);
-        (a.add(t), a.sub(t).add(self.two_q))
-    }
-
-    /// `(a + b, w(a − b))`; from and to [0, 2q).
-    #[inline(always)]
-    fn gentleman_sande(self, a: L, b: L, w: Factor<L>) -> (L, L) {
-        let sum = a.add(b).reduce_once(self.two_q);
-        (sum, self.mul(a.sub(b).add(self.two_q), w))
-    }
-
-    /// From [0, 4q) to [0, q).
-    #[inline(always)]
-    fn finish(self, x: L) -> L {
-        x.reduce_once(self.two_q).reduce_once(self.q)
-    }
-}
-
-struct Forward<'a> {
-    table: &'a NttTable,
-    values: &'a mut [u32],
-}
-
-impl Kernel for Forward<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let NttTable { modulus, forward: Twiddles { head, tail }, .. } = self.table;
-        let lazy = Lazy::<L>::new(*modulus);
-        let values = L::chunks_mut(self.values);
-        let mut blocks = 1;
-        // Layers whose pairs are at least two vectors apart, two at a time, after one alone if odd.
-        let whole_layers = (values.len() / 2).trailing_zeros();
-        if whole_layers % 2 == 1 {
-            forward_layer(lazy, values, head[1]);
-            blocks = 2;
-        }
-        while values.len() / blocks > 2 {
-            let length = values.len() / blocks;
-            for (i, block) in values.chunks_exact_mut(length).enumerate() {
-                let (w1, w2) = (head[blocks + i], [head[2 * (blocks + i)], head[2 * (blocks + i) + 1]]);
-                forward_two_layers(lazy, block, w1, w2);
-            }
-            blocks *= 4;
-        }
-        let tail = L::chunks(tail);
-        for (i, pair) in values.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let w = Factor::splat(head[blocks + i]);
-            let (mut a, mut b) = lazy.cooley_tukey(L::load(&pair[0]), L::load(&pair[1]), w);
-            let tail = &tail[2 * L::TAIL * i..][..2 * L::TAIL];
-            for stage in 0..L::TAIL {
-                (a, b) = L::split(stage, a, b);
-                (a, b) = lazy.cooley_tukey(a, b, Factor::load(tail, stage));
-            }
-            let (a, b) = L::join_all(lazy.finish(a), lazy.finish(b));
-            a.store(&mut pair[0]);
-            b.store(&mut pair[1]);
-        }
-    }
-}
-
-#[inline(always)]
-fn forward_layer<L: Lanes>(lazy: Lazy<L>, block: &mut [L::Chunk], w: ShoupFactor) {
-    let w = Factor::splat(w);
-    let (low, high) = block.split_at_mut(block.len() / 2);
-    for (x, y) in low.iter_mut().zip(high) {
-        let (a, b) = lazy.cooley_tukey(L::load(x), L::load(y), w);
-        a.store(x);
-        b.store(y);
-    }
-}
-
-#[inline(always)]
-fn forward_two_layers<L: Lanes>(
-    lazy: Lazy<L>,
-    block: &mut [L::Chunk],
-    w1: ShoupFactor,
-    w2: [ShoupFactor; 2],
-) {
-    let (w1, w2, w3) = (Factor::splat(w1), Factor::splat(w2[0]), Factor::splat(w2[1]));
-    for [x0, x1, x2, x3] in quarters::<L>(block) {
-        let (a0, a2) = lazy.cooley_tukey(L::load(x0), L::load(x2), w1);
-        let (a1, a3) = lazy.cooley_tukey(L::load(x1), L::load(x3), w1);
-        let (a0, a1) = lazy.cooley_tukey(a0, a1, w2);
-        let (a2, a3) = lazy.cooley_tukey(a2, a3, w3);
-        a0.store(x0);
-        a1.store(x1);
-        a2.store(x2);
-        a3.store(x3);
-    }
-}
-
-/// The corresponding entries of the four quarters of a block.
-#[inline(always)]
-fn quarters<L: Lanes>(block: &mut [L::Chunk]) -> impl Iterator<Item = [&mut L::Chunk; 4]> {
-    let (low, high) = block.split_at_mut(block.len() / 2);
-    let (q0, q1) = low.split_at_mut(low.len() / 2);
-    let (q2, q3) = high.split_at_mut(high.len() / 2);
-    q0.iter_mut().zip(q1).zip(q2.iter_mut().zip(q3)).map(|((x0, x1), (x2, x3))| [x0, x1, x2, x3])
-}
-
-struct Inverse<'a> {
-    table: &'a NttTable,
-    values: &'a mut [u32],
-}
-
-impl Kernel for Inverse<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let NttTable { modulus, inverse: Twiddles { head, tail }, scaling, .. } = self.table;
-        let lazy = Lazy::<L>::new(*modulus);
-        let values = L::chunks_mut(self.values);
-        let tail = L::chunks(tail);
-        let mut blocks = values.len() / 2;
-        for (i, pair) in values.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-            let (mut a, mut b) = L::split_all(L::load(&pair[0]), L::load(&pair[1]));
-            let tail = &tail[2 * L::TAIL * i..][..2 * L::TAIL];
-            for stage in (0..L::TAIL).rev() {
-                (a, b) = lazy.gentleman_sande(a, b, Factor::load(tail, stage));
-                (a, b) = L::join(stage, a, b);
-            }
-            (a, b) = lazy.gentleman_sande(a, b, Factor::splat(head[blocks + i]));
-            a.store(&mut pair[0]);
-            b.store(&mut pair[1]);
-        }
-        while blocks > 4 {
-            blocks /= 4;
-            for (i, block) in values.chunks_exact_mut(values.len() / blocks).enumerate() {
-                let (w1, w2) = (head[blocks + i], [head[2 * (blocks + i)], head[2 * (blocks + i) + 1]]);
-                inverse_two_layers(lazy, block, w1, w2);
-            }
-        }
-        let scaling = scaling.map(Factor::splat);
-        if blocks == 4 {
-            inverse_last_two_layers(lazy, values, [head[2], head[3]], scaling);
-        } else {
-            inverse_last_layer(lazy, values, scaling);
-        }
-    }
-}
-
-/// The last butterfly with the division by N, to [0, q).
-#[inline(always)]
-fn last_butterfly<L: Lanes>(lazy: Lazy<L>, a: L, b: L, scaling: [Factor<L>; 2]) -> (L, L) {
-    let sum = lazy.mul(a.add(b), scaling[0]);
-    let difference = lazy.mul(a.sub(b).add(lazy.two_q), scaling[1]);
-    (sum.reduce_once(lazy.q), difference.reduce_once(lazy.q))
-}
-
-#[inline(always)]
-fn inverse_last_layer<L: Lanes>(lazy: Lazy<L>, values: &mut [L::Chunk], scaling: [Factor<L>; 2]) {
-    let (low, high) = values.split_at_mut(values.len() / 2);
-    for (x, y) in low.iter_mut().zip(high) {
-        let (a, b) = last_butterfly(lazy, L::load(x), L::load(y), scaling);
-        a.store(x);
-        b.store(y);
-    }
-}
-
-#[inline(always)]
-fn inverse_last_two_layers<L: Lanes>(
-    lazy: Lazy<L>,
-    values: &mut [L::Chunk],
-    w: [ShoupFactor; 2],
-    scaling: [Factor<L>; 2],
-) {
-    let [w0, w1] = w.map(Factor::splat);
-    for [x0, x1, x2, x3] in quarters::<L>(values) {
-        let (a0, a1) = lazy.gentleman_sande(L::load(x0), L::load(x1), w0);
-        let (a2, a3) = lazy.gentleman_sande(L::load(x2), L::load(x3), w1);
-        let (a0, a2) = last_butterfly(lazy, a0, a2, scaling);
-        let (a1, a3) = last_butterfly(lazy, a1, a3, scaling);
-        a0.store(x0);
-        a1.store(x1);
-        a2.store(x2);
-        a3.store(x3);
-    }
-}
-
-#[inline(always)]
-fn inverse_two_layers<L: Lanes>(
-    lazy: Lazy<L>,
-    block: &mut [L::Chunk],
-    w1: ShoupFactor,
-    w2: [ShoupFactor; 2],
-) {
-    let (w1, w2, w3) = (Factor::splat(w1), Factor::splat(w2[0]), Factor::splat(w2[1]));
-    for [x0, x1, x2, x3] in quarters::<L>(block) {
-        let (a0, a1) = lazy.gentleman_sande(L::load(x0), L::load(x1), w2);
-        let (a2, a3) = lazy.gentleman_sande(L::load(x2), L::load(x3), w3);
-        let (a0, a2) = lazy.gentleman_sande(a0, a2, w1);
-        let (a1, a3) = lazy.gentleman_sande(a1, a3, w1);
-        a0.store(x0);
-        a1.store(x1);
-        a2.store(x2);
-        a3.store(x3);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arithmetic::ntt_primes_near;
+    use alloc::vec::Vec;
 
     fn tables(log_degree: u8) -> impl Iterator<Item = NttTable> {
         let primes: Vec<u32> = [30, 28, 25]

@@ -6,6 +6,8 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
+use super::field::{Factor, Field};
+
 /// Most products that one 64-bit sum holds, each of two residues below 2^30.
 pub(crate) const MAX_PRODUCTS: usize = 15;
 
@@ -41,23 +43,18 @@ impl Kernel for Combine<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let q = L::splat(self.modulus.value());
-        let inverse = L::splat(self.modulus.inverse());
+        let field = Field::<L>::new(self.modulus);
         let pairs = L::chunks_mut(self.a).iter_mut().zip(L::chunks(self.b));
         match self.operation {
-            Binary::Add => pairs.for_each(|(x, y)| L::load(x).add(L::load(y)).reduce_once(q).store(x)),
-            Binary::Subtract => {
-                pairs.for_each(|(x, y)| L::load(x).add(q).sub(L::load(y)).reduce_once(q).store(x));
-            }
-            Binary::SubtractFrom => {
-                pairs.for_each(|(x, y)| L::load(y).add(q).sub(L::load(x)).reduce_once(q).store(x));
-            }
+            Binary::Add => pairs.for_each(|(x, y)| field.add(L::load(x), L::load(y)).store(x)),
+            Binary::Subtract => pairs.for_each(|(x, y)| field.sub(L::load(x), L::load(y)).store(x)),
+            Binary::SubtractFrom => pairs.for_each(|(x, y)| field.sub(L::load(y), L::load(x)).store(x)),
             Binary::MultiplyMontgomery => pairs.for_each(|(x, y)| {
-                L::montgomery_reduce(L::load(x).mul_wide(L::load(y)), q, inverse).store(x);
+                field.montgomery(L::load(x).mul_wide(L::load(y).multiplier())).store(x);
             }),
             Binary::AddFromMontgomery => pairs.for_each(|(x, y)| {
-                let summand = L::montgomery_reduce(L::load(y).mul_wide(L::splat(1)), q, inverse);
-                L::load(x).add(summand).reduce_once(q).store(x);
+                let summand = field.montgomery(L::load(y).mul_wide(L::constant(1)));
+                field.add(L::load(x), summand).store(x);
             }),
         }
     }
@@ -79,10 +76,9 @@ impl Kernel for Scale<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let q = L::splat(self.modulus.value());
-        let (factor, quotient) = (L::splat(self.w.value), L::splat(self.w.quotient));
+        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
         for x in L::chunks_mut(self.values) {
-            L::load(x).mul_shoup(factor, quotient, q).reduce_once(q).store(x);
+            field.mul(L::load(x), w).store(x);
         }
     }
 }
@@ -110,11 +106,10 @@ impl Kernel for SubtractAndScale<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let q = L::splat(self.modulus.value());
-        let (factor, quotient) = (L::splat(self.w.value), L::splat(self.w.quotient));
+        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
         for (x, y) in L::chunks_mut(self.values).iter_mut().zip(L::chunks(self.other)) {
-            let difference = L::load(x).add(q).sub(L::load(y));
-            difference.mul_shoup(factor, quotient, q).reduce_once(q).store(x);
+            let difference = L::load(x).add(field.q).sub(L::load(y));
+            field.mul(difference, w).store(x);
         }
     }
 }
@@ -142,11 +137,9 @@ impl Kernel for AddScaled<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let q = L::splat(self.modulus.value());
-        let (factor, quotient) = (L::splat(self.w.value), L::splat(self.w.quotient));
+        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
         for (x, y) in L::chunks_mut(self.values).iter_mut().zip(L::chunks(self.other)) {
-            let product = L::load(y).mul_shoup(factor, quotient, q).reduce_once(q);
-            L::load(x).add(product).reduce_once(q).store(x);
+            field.add(L::load(x), field.mul(L::load(y), w)).store(x);
         }
     }
 }
@@ -169,16 +162,14 @@ impl Kernel for ReduceOffset<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let m = self.modulus;
-        let q = L::splat(m.value());
-        let splat = |w: ShoupFactor| (L::splat(w.value), L::splat(w.quotient));
-        let (one, one_quotient) = splat(m.shoup(1));
-        let (radix, radix_quotient) = splat(m.shoup(m.reduce_public(1 << 32)));
+        let field = Field::<L>::new(m);
+        let one = Factor::splat(m.shoup(1));
+        let radix = Factor::splat(m.shoup(m.reduce_public(1 << 32)));
         let offset = L::splat(m.value() - m.reduce_public(1 << 62));
         let words = L::chunks(self.low).iter().zip(L::chunks(self.high));
         for (x, (low, high)) in L::chunks_mut(self.out).iter_mut().zip(words) {
-            let low = L::load(low).mul_shoup(one, one_quotient, q).reduce_once(q);
-            let high = L::load(high).mul_shoup(radix, radix_quotient, q).reduce_once(q);
-            low.add(high).reduce_once(q).add(offset).reduce_once(q).store(x);
+            let sum = field.add(field.mul(L::load(low), one), field.mul(L::load(high), radix));
+            field.add(sum, offset).store(x);
         }
     }
 }
@@ -214,20 +205,19 @@ impl Kernel for InnerProducts<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let q = L::splat(self.modulus.value());
-        let inverse = L::splat(self.modulus.inverse());
+        let field = Field::<L>::new(self.modulus);
         let [out0, out1] = self.out;
         let (out0, out1) = (L::chunks_mut(out0), L::chunks_mut(out1));
         for (j, (x, y)) in out0.iter_mut().zip(out1).enumerate() {
-            let zero = L::splat(0).mul_wide(L::splat(0));
+            let zero = L::splat(0).mul_wide(L::constant(0));
             let (mut sum0, mut sum1) = (zero, zero);
             for ((l, r0), r1) in self.left.iter().zip(self.right[0]).zip(self.right[1]) {
-                let digit = L::load(&L::chunks(l)[j]);
-                sum0 = L::wide_add(sum0, digit.mul_wide(L::load(&L::chunks(r0)[j])));
-                sum1 = L::wide_add(sum1, digit.mul_wide(L::load(&L::chunks(r1)[j])));
+                let digit = L::load(&L::chunks(l)[j]).multiplier();
+                sum0 = L::wide_add(sum0, L::load(&L::chunks(r0)[j]).mul_wide(digit));
+                sum1 = L::wide_add(sum1, L::load(&L::chunks(r1)[j]).mul_wide(digit));
             }
-            L::montgomery_reduce(sum0, q, inverse).store(x);
-            L::montgomery_reduce(sum1, q, inverse).store(y);
+            field.montgomery_sum(sum0).store(x);
+            field.montgomery_sum(sum1).store(y);
         }
     }
 }
@@ -256,22 +246,91 @@ impl Kernel for Tensor<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let m = self.modulus;
-        let (q, inverse) = (L::splat(m.value()), L::splat(m.inverse()));
-        let radix = m.shoup(m.reduce_public(1 << 32));
-        let (radix, quotient) = (L::splat(radix.value), L::splat(radix.quotient));
+        let field = Field::<L>::new(m);
+        let radix = Factor::splat(m.shoup(m.reduce_public(1 << 32)));
         let [a0, a1] = self.a.map(L::chunks);
         let [b0, b1] = self.b.map(L::chunks);
         let [d0, d1, d2] = self.out.map(L::chunks_mut);
         let inputs = a0.iter().zip(a1).zip(b0.iter().zip(b1));
         let outputs = d0.iter_mut().zip(d1).zip(d2);
         for (((a0, a1), (b0, b1)), ((d0, d1), d2)) in inputs.zip(outputs) {
-            let a0 = L::load(a0).mul_shoup(radix, quotient, q).reduce_once(q);
-            let a1 = L::load(a1).mul_shoup(radix, quotient, q).reduce_once(q);
-            let (b0, b1) = (L::load(b0), L::load(b1));
+            let [a0, a1] = [a0, a1].map(|a| field.mul(L::load(a), radix));
+            let [b0, b1] = [b0, b1].map(|b| L::load(b).multiplier());
             let middle = L::wide_add(a0.mul_wide(b1), a1.mul_wide(b0));
-            L::montgomery_reduce(a0.mul_wide(b0), q, inverse).store(d0);
-            L::montgomery_reduce(middle, q, inverse).store(d1);
-            L::montgomery_reduce(a1.mul_wide(b1), q, inverse).store(d2);
+            field.montgomery(a0.mul_wide(b0)).store(d0);
+            field.montgomery_sum(middle).store(d1);
+            field.montgomery(a1.mul_wide(b1)).store(d2);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    const LENGTH: usize = 64;
+
+    /// Residues that end with the largest and with the smallest one.
+    fn residues(m: Modulus, salt: u64) -> Vec<u32> {
+        let mut values: Vec<u32> = (0..LENGTH as u64)
+            .map(|i| m.reduce_public((i + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+            .collect();
+        (values[0], values[LENGTH - 1], values[LENGTH / 2]) = (m.value() - 1, m.value() - 1, 0);
+        values
+    }
+
+    /// `Σ aᵢ·bᵢ/2^32` mod q, by division.
+    fn sum_of_products(m: Modulus, pairs: impl Iterator<Item = (u32, u32)>) -> u32 {
+        let sum: u128 = pairs.map(|(a, b)| u128::from(a) * u128::from(b)).sum();
+        let radix_inverse = m.invert(m.reduce_public(1 << 32));
+        m.mul((sum % u128::from(m.value())) as u32, radix_inverse)
+    }
+
+    #[test]
+    fn every_operation_agrees_with_division_on_every_backend() {
+        for (q, backend) in [1_073_479_681, 1_179_649]
+            .into_iter()
+            .flat_map(|q| Backend::available().map(move |backend| (q, backend)))
+        {
+            let m = Modulus::new(q);
+            let (a, b) = (residues(m, 1), residues(m, 2));
+            let expect = |operation: fn(Modulus, u32, u32) -> u32| -> Vec<u32> {
+                a.iter().zip(&b).map(|(&x, &y)| operation(m, x, y)).collect()
+            };
+            let combined = |operation| {
+                let mut out = a.clone();
+                combine(backend, m, operation, &mut out, &b);
+                out
+            };
+            assert_eq!(combined(Binary::Add), expect(|m, x, y| m.add(x, y)));
+            assert_eq!(combined(Binary::Subtract), expect(|m, x, y| m.sub(x, y)));
+            assert_eq!(combined(Binary::SubtractFrom), expect(|m, x, y| m.sub(y, x)));
+            let product = |m: Modulus, x, y| sum_of_products(m, core::iter::once((x, y)));
+            assert_eq!(combined(Binary::MultiplyMontgomery), expect(product));
+            let added = |m: Modulus, x, y| m.add(x, sum_of_products(m, core::iter::once((y, 1))));
+            assert_eq!(combined(Binary::AddFromMontgomery), expect(added));
+            let mut out = a.clone();
+            subtract_and_scale(backend, m, m.shoup(12_345), &mut out, &b);
+            assert_eq!(out, expect(|m, x, y| m.mul(m.sub(x, y), 12_345)));
+
+            let rows: Vec<Vec<u32>> = (0..2 * MAX_PRODUCTS as u64).map(|i| residues(m, i)).collect();
+            let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+            let (left, right) = rows.split_at(MAX_PRODUCTS);
+            let [mut first, mut second] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
+            inner_products(backend, m, left, [right, left], [&mut first, &mut second]);
+            for k in 0..LENGTH {
+                let sum =
+                    |right: &[&[u32]]| sum_of_products(m, left.iter().zip(right).map(|(x, y)| (x[k], y[k])));
+                assert_eq!((first[k], second[k]), (sum(right), sum(left)), "entry {k}");
+            }
+
+            let mut d = [(); 3].map(|()| alloc::vec![0; LENGTH]);
+            tensor(backend, m, [&a, &b], [&b, rows[3]], d.each_mut().map(Vec::as_mut_slice));
+            for k in 0..LENGTH {
+                let middle = m.add(m.mul(a[k], rows[3][k]), m.mul(b[k], b[k]));
+                assert_eq!((d[0][k], d[1][k], d[2][k]), (m.mul(a[k], b[k]), middle, m.mul(b[k], rows[3][k])));
+            }
         }
     }
 }

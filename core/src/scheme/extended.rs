@@ -5,11 +5,11 @@
 //! Homomorphic Encryption with Non-Sparse Keys" (eprint 2020/1203), section 4, double hoisting.
 
 use super::{
-    ciphertext::{Ciphertext, PreparedPlaintext},
+    ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
     error::Error,
     evaluator::{Evaluator, sums_of_products},
     key_switch::{HoistedDigits, divide, mod_down},
-    keys::GaloisKey,
+    keys::{GaloisKey, RelinearizationKey},
     level::{Level, Scale},
 };
 use crate::ring::{Binary, Ntt, Poly};
@@ -35,6 +35,41 @@ impl Evaluator {
             out
         });
         ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 }
+    }
+
+    /// Multiplies slot by slot, and divides by the level's primes: `out.level = a.level − 1`,
+    /// `out.scale = a.scale · b.scale / ∏ qᵢ`.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::multiply`] and [`Evaluator::relinearize_rescale`].
+    pub fn multiply_relinearize_rescale(
+        &self,
+        a: &Ciphertext,
+        b: &Ciphertext,
+        key: &RelinearizationKey,
+    ) -> Result<Ciphertext, Error> {
+        self.relinearize_rescale(&self.multiply(a, b)?, key)
+    }
+
+    /// Brings a product back to two components and divides by the level's primes, with one division by
+    /// them and the special modulus together.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`], [`Error::LevelExhausted`] at level 0, [`Error::ParamsMismatch`].
+    pub fn relinearize_rescale(
+        &self,
+        tensor: &TensorCiphertext,
+        key: &RelinearizationKey,
+    ) -> Result<Ciphertext, Error> {
+        if tensor.params_id != self.params.id() {
+            return Err(Error::ParamsMismatch);
+        }
+        let [d0, d1, d2] = &tensor.d;
+        let digits = HoistedDigits::decompose(&self.params, tensor.level, d2);
+        let [mut c0, mut c1] = digits.inner_product(&self.params, &key.0)?;
+        self.add_times_special(&mut c0, d0);
+        self.add_times_special(&mut c1, d1);
+        self.rescale_extended(ExtendedCiphertext { level: tensor.level, scale: tensor.scale, c0, c1 })
     }
 
     /// Rotates a ciphertext whose digits are at hand. No transform at all.

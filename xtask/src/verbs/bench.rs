@@ -17,7 +17,7 @@ const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
-/// with `core`, prints tables of every operation instead.
+/// with `core`, prints a line of JSON for every operation instead.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;

@@ -14,7 +14,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --no-browser    leave out what needs Chromium
   wasm      compile the client to WebAssembly, generate its bindings, build the npm package and the page
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
-              core            print tables of every operation of the core instead
+              core            print a line of JSON for every operation of the core instead
   vectors   rewrite tests/vectors/*.json
   models    compile models/*/model.onnx to models/*/package again
               [model ...]     only the models named

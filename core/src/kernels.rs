@@ -1,0 +1,30 @@
+//! The innermost loops, for who measures them. Owns nothing; not part of the interface.
+
+use alloc::vec::Vec;
+
+use crate::scheme::Params;
+
+/// One limb modulo the first prime of a parameter set.
+#[derive(Debug)]
+pub struct Kernels {
+    params: Params,
+    limb: Vec<u32>,
+}
+
+impl Kernels {
+    /// A limb of a parameter set.
+    #[must_use]
+    pub fn new(params: &Params) -> Self {
+        Self { params: params.clone(), limb: (0..params.degree() as u32).collect() }
+    }
+
+    /// Transforms the limb.
+    pub fn forward(&mut self) {
+        self.params.ring().forward_limb(0, &mut self.limb);
+    }
+
+    /// Transforms the limb back.
+    pub fn inverse(&mut self) {
+        self.params.ring().inverse_limb(0, &mut self.limb);
+    }
+}

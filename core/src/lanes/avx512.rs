@@ -1,0 +1,215 @@
+//! Sixteen residues in a 512-bit register of x86-64.
+
+use core::arch::x86_64::*;
+
+use super::{Kernel, Lanes};
+
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(__m512i);
+
+/// Numbers of 64 bits for the even and for the odd lanes; of factors the low half counts.
+#[derive(Clone, Copy)]
+pub(super) struct Halves {
+    even: __m512i,
+    odd: __m512i,
+}
+
+/// The odd lanes of a vector.
+const ODD: __mmask16 = 0b1010_1010_1010_1010;
+
+/// Where the entries of a pair of vectors stand after every split: the vector of even ones, whose
+/// neighbours stand in the other vector.
+const SPLIT: [u32; 16] = [0, 4, 2, 6, 16, 20, 18, 22, 8, 12, 10, 14, 24, 28, 26, 30];
+
+/// For the entries of each vector in memory order: where they stand in the pair that is split.
+const JOIN: [[u32; 16]; 2] = {
+    let mut join = [[0; 16]; 2];
+    let mut at = 0;
+    while at < 16 {
+        let entry = SPLIT[at] as usize;
+        join[entry / 16][entry % 16] = at as u32;
+        join[entry / 16][entry % 16 + 1] = at as u32 + 16;
+        at += 1;
+    }
+    join
+};
+
+/// Compiles a kernel for AVX-512.
+///
+/// # Safety
+/// The machine must have AVX-512 F.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
+}
+
+// SAFETY (every block below): the instructions exist, as values of this type are only handled
+// inside `run`; loads and stores go through references to whole chunks and need no alignment.
+impl Lanes for Avx512 {
+    const WIDTH: usize = 16;
+    const TAIL: usize = 4;
+    const LAYERS_AT_ONCE: usize = 3;
+    type Chunk = [u32; 16];
+    type Wide = Halves;
+    type Multiplier = Halves;
+
+    #[inline(always)]
+    fn chunks(slice: &[u32]) -> &[[u32; 16]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn chunks_mut(slice: &mut [u32]) -> &mut [[u32; 16]] {
+        slice.as_chunks_mut().0
+    }
+
+    #[inline(always)]
+    fn load(chunk: &[u32; 16]) -> Self {
+        Self(unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store(self, chunk: &mut [u32; 16]) {
+        unsafe { _mm512_storeu_si512(chunk.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn splat(value: u32) -> Self {
+        Self(unsafe { _mm512_set1_epi32(value as i32) })
+    }
+
+    #[inline(always)]
+    fn multiplier(self) -> Halves {
+        Halves { even: self.0, odd: unsafe { _mm512_srli_epi64::<32>(self.0) } }
+    }
+
+    #[inline(always)]
+    fn constant(value: u32) -> Halves {
+        let Self(every) = Self::splat(value);
+        Halves { even: every, odd: every }
+    }
+
+    #[inline(always)]
+    fn shuffle(self, indices: Self) -> Self {
+        Self(unsafe { _mm512_permutexvar_epi32(indices.0, self.0) })
+    }
+
+    #[inline(always)]
+    fn add(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_add_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn sub(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_sub_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn min(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_min_epu32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn mul_low(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_mullo_epi32(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn product(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm512_mul_epu32(a.even, b.even), odd: _mm512_mul_epu32(a.odd, b.odd) } }
+    }
+
+    #[inline(always)]
+    fn shift_right(self, bits: u32) -> Self {
+        Self(unsafe { _mm512_srl_epi32(self.0, _mm_cvtsi32_si128(bits as i32)) })
+    }
+
+    #[inline(always)]
+    fn wide_add(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm512_add_epi64(a.even, b.even), odd: _mm512_add_epi64(a.odd, b.odd) } }
+    }
+
+    #[inline(always)]
+    fn wide_low(wide: Halves) -> Self {
+        Self(unsafe { _mm512_mask_shuffle_epi32::<0b10_10_00_00>(wide.even, ODD, wide.odd) })
+    }
+
+    #[inline(always)]
+    fn wide_high(wide: Halves) -> Self {
+        Self(unsafe { _mm512_mask_shuffle_epi32::<0b11_11_01_01>(wide.odd, !ODD, wide.even) })
+    }
+
+    #[inline(always)]
+    fn wide_correction(t: Halves, inverse: Halves, q: Halves) -> Self {
+        // The low half of the first product stands where the second one takes its factor from.
+        let product = |t, inverse, q| unsafe { _mm512_mul_epu32(_mm512_mul_epu32(t, inverse), q) };
+        Self::wide_high(Halves {
+            even: product(t.even, inverse.even, q.even),
+            odd: product(t.odd, inverse.odd, q.odd),
+        })
+    }
+
+    #[inline(always)]
+    fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            match stage {
+                // Quarters: a₀ a₁ a₂ a₃ | b₀ b₁ b₂ b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃
+                0 => (
+                    Self(_mm512_shuffle_i64x2::<0b01_00_01_00>(a.0, b.0)),
+                    Self(_mm512_shuffle_i64x2::<0b11_10_11_10>(a.0, b.0)),
+                ),
+                // Quarters: a₀ a₁ a₂ a₃ | b₀ b₁ b₂ b₃  →  a₀ a₂ b₀ b₂ | a₁ a₃ b₁ b₃
+                1 => (
+                    Self(_mm512_shuffle_i64x2::<0b10_00_10_00>(a.0, b.0)),
+                    Self(_mm512_shuffle_i64x2::<0b11_01_11_01>(a.0, b.0)),
+                ),
+                // The last two stages are within quarters, as those of AVX2 are within halves.
+                2 => (Self(_mm512_unpacklo_epi64(a.0, b.0)), Self(_mm512_unpackhi_epi64(a.0, b.0))),
+                _ => {
+                    let (x, y) = (_mm512_castsi512_ps(a.0), _mm512_castsi512_ps(b.0));
+                    let even = _mm512_shuffle_ps::<0b10_00_10_00>(x, y);
+                    let odd = _mm512_shuffle_ps::<0b11_01_11_01>(x, y);
+                    (Self(_mm512_castps_si512(even)), Self(_mm512_castps_si512(odd)))
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            match stage {
+                0 | 2 => Self::split(stage, a, b),
+                1 => {
+                    let low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+                    let high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+                    (
+                        Self(_mm512_permutex2var_epi64(a.0, low, b.0)),
+                        Self(_mm512_permutex2var_epi64(a.0, high, b.0)),
+                    )
+                }
+                _ => (Self(_mm512_unpacklo_epi32(a.0, b.0)), Self(_mm512_unpackhi_epi32(a.0, b.0))),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn join_all(a: Self, b: Self) -> (Self, Self) {
+        let [low, high] = JOIN.map(|indices| a.shuffle_pair(b, &indices));
+        (low, high)
+    }
+
+    #[inline(always)]
+    fn split_all(a: Self, b: Self) -> (Self, Self) {
+        let [even, odd] = [SPLIT, SPLIT.map(|i| i + 1)].map(|indices| a.shuffle_pair(b, &indices));
+        (even, odd)
+    }
+}
+
+impl Avx512 {
+    /// Takes entries of this vector (0 to 15) and of another one (16 to 31).
+    #[inline(always)]
+    fn shuffle_pair(self, other: Self, indices: &[u32; 16]) -> Self {
+        Self(unsafe { _mm512_permutex2var_epi32(self.0, Self::load(indices).0, other.0) })
+    }
+}

@@ -1,0 +1,98 @@
+//! Arithmetic on vectors of residues modulo one prime. Owns the constants that every loop over
+//! residues keeps in registers, and how late each operation reduces.
+
+use crate::{
+    arithmetic::{Modulus, ShoupFactor},
+    lanes::Lanes,
+};
+
+/// Factors with their Shoup quotients.
+#[derive(Clone, Copy)]
+pub(super) struct Factor<L: Lanes> {
+    value: L,
+    quotient: L::Multiplier,
+}
+
+impl<L: Lanes> Factor<L> {
+    /// The same factor in every lane.
+    #[inline(always)]
+    pub(super) fn splat(w: ShoupFactor) -> Self {
+        Self { value: L::splat(w.value), quotient: L::constant(w.quotient) }
+    }
+
+    /// A factor for each lane.
+    #[inline(always)]
+    pub(super) fn load(values: &L::Chunk, quotients: &L::Chunk) -> Self {
+        Self { value: L::load(values), quotient: L::load(quotients).multiplier() }
+    }
+}
+
+/// The constants of one prime q.
+#[derive(Clone, Copy)]
+pub(super) struct Field<L: Lanes> {
+    pub(super) q: L,
+    pub(super) two_q: L,
+    q_multiplier: L::Multiplier,
+    inverse: L::Multiplier,
+}
+
+impl<L: Lanes> Field<L> {
+    #[inline(always)]
+    pub(super) fn new(modulus: Modulus) -> Self {
+        Self {
+            q: L::splat(modulus.value()),
+            two_q: L::splat(2 * modulus.value()),
+            q_multiplier: L::constant(modulus.value()),
+            inverse: L::constant(modulus.inverse()),
+        }
+    }
+
+    /// `a + b` for residues.
+    #[inline(always)]
+    pub(super) fn add(self, a: L, b: L) -> L {
+        a.add(b).reduce_once(self.q)
+    }
+
+    /// `a − b` for residues.
+    #[inline(always)]
+    pub(super) fn sub(self, a: L, b: L) -> L {
+        self.non_negative(a.sub(b))
+    }
+
+    /// `x·w`, in [0, 2q) for any x.
+    #[inline(always)]
+    pub(super) fn mul_lazy(self, x: L, w: Factor<L>) -> L {
+        x.mul_low(w.value).sub(x.mul_high(w.quotient).mul_low(self.q))
+    }
+
+    /// `x·w`, in [0, q) for any x.
+    #[inline(always)]
+    pub(super) fn mul(self, x: L, w: Factor<L>) -> L {
+        self.mul_lazy(x, w).reduce_once(self.q)
+    }
+
+    /// `t/2^32`, in [0, q) for `t < q·2^32`.
+    #[inline(always)]
+    pub(super) fn montgomery(self, t: L::Wide) -> L {
+        self.non_negative(L::wide_high(t).sub(self.correction(t)))
+    }
+
+    /// `t/2^32`, in [0, q) for `t < 4q·2^32`.
+    #[inline(always)]
+    pub(super) fn montgomery_sum(self, t: L::Wide) -> L {
+        let high = L::wide_high(t).reduce_once(self.two_q);
+        self.non_negative(high.sub(self.correction(t))).reduce_once(self.q)
+    }
+
+    #[inline(always)]
+    fn correction(self, t: L::Wide) -> L {
+        L::wide_correction(t, self.inverse, self.q_multiplier)
+    }
+
+    /// `x + q` where x is negative, else x; for x in (−q, 2q) modulo 2^32.
+    #[inline(always)]
+    fn non_negative(self, x: L) -> L {
+        // Negative numbers are the largest ones as unsigned numbers, until q carries them over 2^32.
+        x.min(x.add(self.q))
+    }
+}

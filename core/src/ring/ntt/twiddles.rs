@@ -1,0 +1,85 @@
+//! Twiddle factors: one for each node of the transform's tree, and those of the layers inside
+//! vectors once more in the order in which they are used.
+
+use alloc::vec::Vec;
+
+use crate::{
+    arithmetic::{Modulus, ShoupFactor},
+    lanes::{Backend, Kernel, Lanes},
+};
+
+/// The twiddle factors of one direction.
+pub(super) struct Twiddles {
+    /// ψ^rev(k) (or its inverse) for node k < N; there is no node 0.
+    nodes: Vec<ShoupFactor>,
+    /// For each pair of vectors, for each layer inside vectors: factors, then quotients.
+    tail: Vec<u32>,
+}
+
+impl Twiddles {
+    pub(super) fn new(modulus: Modulus, psi: u32, log_degree: u8, backend: Backend) -> Self {
+        let degree = 1usize << log_degree;
+        let mut nodes = alloc::vec![modulus.shoup(1); degree];
+        let mut power = 1;
+        for exponent in 0..degree {
+            let index = exponent.reverse_bits() >> (usize::BITS - u32::from(log_degree));
+            nodes[index] = modulus.shoup(power);
+            power = modulus.mul(power, psi);
+        }
+        let tail = backend.run(LayTail { nodes: &nodes });
+        Self { nodes, tail }
+    }
+
+    /// The factor of one node.
+    #[inline(always)]
+    pub(super) fn node(&self, node: usize) -> ShoupFactor {
+        self.nodes[node]
+    }
+
+    /// The factors of the `COUNT` nodes from `first` on.
+    #[inline(always)]
+    pub(super) fn row<const COUNT: usize>(&self, first: usize) -> &[ShoupFactor; COUNT] {
+        self.nodes[first..].first_chunk().expect("nodes lie inside the tree")
+    }
+
+    /// The factors of the layers inside the pair of vectors that a node is.
+    #[inline(always)]
+    pub(super) fn inside<L: Lanes>(&self, node: usize) -> &[L::Chunk] {
+        let pair = node - self.nodes.len() / (2 * L::WIDTH);
+        &L::chunks(&self.tail)[2 * L::TAIL * pair..][..2 * L::TAIL]
+    }
+}
+
+/// Lays the factors of the layers inside vectors in the order in which `Lanes::split` deals the
+/// entries: the instance's own shuffles, run on indices, tell which entry stands where.
+struct LayTail<'a> {
+    nodes: &'a [ShoupFactor],
+}
+
+impl Kernel for LayTail<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Vec<u32> {
+        let degree = self.nodes.len();
+        let mut tail = Vec::with_capacity(degree * L::TAIL);
+        for pair in 0..degree / (2 * L::WIDTH) {
+            let start = (2 * L::WIDTH * pair) as u32;
+            let indices: Vec<u32> = (start..start + 2 * L::WIDTH as u32).collect();
+            let chunks = L::chunks(&indices);
+            let (mut a, mut b) = (L::load(&chunks[0]), L::load(&chunks[1]));
+            for stage in 0..L::TAIL {
+                (a, b) = L::split(stage, a, b);
+                let mut entries = chunks[0];
+                a.store(&mut entries);
+                // A block of this layer is WIDTH >> stage entries long; layer m has degree/length blocks.
+                let length = L::WIDTH >> stage;
+                let factors =
+                    || entries.as_ref().iter().map(|&i| self.nodes[degree / length + i as usize / length]);
+                tail.extend(factors().map(|w| w.value));
+                tail.extend(factors().map(|w| w.quotient));
+            }
+        }
+        tail
+    }
+}
