@@ -9,7 +9,7 @@ import { chromium } from "playwright-core";
 
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
 import { record } from "./recorder.mjs";
-import { startServer } from "./server.mjs";
+import { published, startServer } from "./server.mjs";
 import { traces } from "./traces.mjs";
 
 /** The largest difference of a probability. That of a logit is below 0.03 in both models, six standard deviations. */
@@ -128,7 +128,8 @@ test("a digit drawn with the mouse is recognised, and nothing that leaves tells 
   const secrets = await secretKeys(page);
   assert.equal(secrets.length, 1);
   const sent = door.sent();
-  assert.ok(sent.length > 5_800_000, `keys and at least one input were sent: ${sent.length} bytes`);
+  const { evaluation_keys: keys, sizes } = await published(server.url, "mnist_mlp");
+  assert.ok(sent.length >= keys.bytes + sizes.request_bytes, `keys and at least one input were sent: ${sent.length} bytes`);
   const numbers = grey.map((value) => value / 255);
   assert.deepEqual(traces(sent, { numbers, grey, secret: secrets[0] }), []);
   assert.deepEqual(elsewhere, [], "requests to other origins");
@@ -187,11 +188,20 @@ test("the page says what left it", async () => {
   const { page, close } = await open();
   await page.getByTestId("digit-examples").getByRole("button", { name: "A 7 of the test set" }).click();
   await settled(page);
+  const { evaluation_keys: keys, encryption_parameters: parameters, sizes } = await published(server.url, "mnist_mlp");
   const ledger = await page.getByTestId("ledger").textContent();
-  assert.match(ledger, /5\.70 MB/);
-  assert.match(ledger, /118\.\d KB/);
+  assert.ok(ledger.includes(`${(keys.bytes / 1e6).toFixed(2)} MB`), ledger);
+  // The body holds the ciphertext and less than 300 bytes around it.
+  const request = Number(/input(\d+\.\d) KB/.exec(ledger)?.[1]) * 1000;
+  assert.ok(request > sizes.request_bytes && request < sizes.request_bytes + 300, ledger);
   assert.match(await page.getByTestId("hex").textContent(), /^0000 {2}43 4b 4b 53 01 06/);
-  assert.match(await page.getByTestId("security").textContent(), /128 bits.*2\^13.*174 where 214/);
+  const logDegree = Math.log2(parameters.poly_modulus_degree);
+  const security = await page.getByTestId("security").textContent();
+  const told = /128 bits.*2\^(\d+), log2\(QP\) = (\d+) where (\d+)/.exec(security)?.slice(1).map(Number);
+  // A prime of b bits is between 2^(b-1) and 2^b. 214 is the table's limit for 2^13.
+  const bits = parameters.coeff_modulus_bits.reduce((sum, each) => sum + each, 0);
+  assert.deepEqual([told[0], told[2]], [logDegree, 214], security);
+  assert.ok(told[1] <= bits && told[1] >= bits - parameters.coeff_modulus_bits.length, security);
   assert.equal(await page.getByTestId("timeline").locator("[data-step]").count(), 3);
   const noise = await page.getByTestId("noise").evaluate((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -199,8 +209,10 @@ test("the page says what left it", async () => {
     for (let i = 0; i < data.length; i += 4) counts[data[i]] += 1;
     return { least: Math.min(...counts), most: Math.max(...counts), total: data.length / 4 };
   });
-  // Uniform bytes: each value about 460 times of 117,649; seven standard deviations.
-  assert.ok(noise.total > 100_000 && noise.least > 310 && noise.most < 610, JSON.stringify(noise));
+  // Uniform bytes: each value is seen total / 256 times, give or take seven standard deviations.
+  const [mean, reach] = [noise.total / 256, 7 * Math.sqrt(noise.total / 256)];
+  assert.ok(noise.total > sizes.request_bytes - 700, "a pixel for each byte, but for those outside the square");
+  assert.ok(noise.least > mean - reach && noise.most < mean + reach, JSON.stringify(noise));
   await close();
 });
 

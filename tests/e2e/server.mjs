@@ -46,6 +46,15 @@ export async function startServer({ token, data, port = 0 } = {}) {
   };
 }
 
+/** A model as a server publishes it, asked without the package under test. */
+export async function published(url, name) {
+  const answer = await fetch(`${url}/models`, { headers: { accept: "application/json" } });
+  const { models } = await answer.json();
+  const found = models.find(({ model_id }) => model_id === name);
+  if (!found) throw new Error(`${url} does not serve ${name}`);
+  return found;
+}
+
 async function listening(child) {
   for await (const line of createInterface({ input: child.stdout })) {
     const found = /^listening on (http:\S+)/.exec(line);
