@@ -43,7 +43,7 @@ await Promise.all([
   cp(join(here, "icon.svg"), join(output, "icon.svg")),
   cp(join(root, "models/mnist_mlp/demo_digits.json"), join(output, "data/digits.json")),
   cp(join(root, "models/breast_cancer_logistic/demo_patients.json"), join(output, "data/patients.json")),
-  ...["dist", "wasm/client_wasm_bg.wasm", "package.json"].map((path) =>
+  ...["dist", "wasm/simd.wasm", "wasm/scalar.wasm", "package.json"].map((path) =>
     cp(join(packageFolder, path), join(output, PACKAGE, path), { recursive: true }),
   ),
 ]);

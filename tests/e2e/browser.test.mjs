@@ -99,7 +99,8 @@ const secretKeys = (page) =>
               globalThis.postMessage = post;
               resolve([...reply.value]);
             };
-            const data = { id: -1, call: { method: "secret", parameters: [] } };
+            const call = { method: "secret", parameters: [] };
+            const data = { mark: "encrypted-inference", id: -1, engine: 1, call };
             dispatchEvent(new MessageEvent("message", { data }));
           }),
       );

@@ -9,7 +9,8 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { EncryptedInferenceError, connect } from "encrypted-inference";
+import { decode } from "cborg";
+import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
 
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
 import { ROOT, published, startServer } from "./server.mjs";
@@ -86,7 +87,7 @@ test("nothing that is sent holds the input or the secret key", async () => {
   const sent = Buffer.concat(requests.map(({ body }) => body ?? Buffer.alloc(0)));
   const { evaluation_keys: keys, sizes } = await published(server.url, "breast_cancer_logistic");
   assert.ok(sent.length >= keys.bytes + sizes.request_bytes, `keys and an input were sent: ${sent.length} bytes`);
-  assert.deepEqual(traces(sent, { numbers: patient.values, secret: await model.exportSecret() }), []);
+  assert.deepEqual(traces(sent, { numbers: patient.values, secret: decode(await model.exportKeys()).secret }), []);
   await model.close();
 });
 
@@ -131,15 +132,68 @@ test("a key that was exported goes on in a new client", async () => {
   const api = await connect(server.url);
   const first = await api.model("breast_cancer_logistic");
   await first.prepareKeys();
-  const secret = await first.exportSecret();
-  const { keyId } = first;
+  const keys = await first.exportKeys();
   await first.close();
 
-  const second = await api.model("breast_cancer_logistic", { secret, keyId });
+  const second = await api.model("breast_cancer_logistic", { keys });
   assert.equal((await second.prepareKeys()).made, 0);
   const { values } = await second.predict(patients[0].values);
   assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
   await second.close();
+});
+
+test("what is encrypted offline is sent by one program and decrypted by another", async () => {
+  const model = await (await connect(server.url)).model("breast_cancer_logistic");
+  await model.prepareKeys();
+  const keys = await model.exportKeys();
+  const input = await model.encrypt(patients[0].values);
+  await model.close();
+
+  const messenger = await connect(server.url);
+  const [first, again] = [await messenger.send(input), await messenger.send(input)];
+  assert.equal(first.jobId, again.jobId, "the same request makes one job");
+  assert.deepEqual(first.payload, again.payload);
+
+  const reader = await openKeys(keys);
+  const { values, best } = await reader.decrypt(first);
+  assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
+  assert.equal(best.label, "benign");
+  await reader.close();
+});
+
+test("a batch comes out in its order, with warnings where values are out of range", async () => {
+  const model = await (await connect(server.url)).model("breast_cancer_logistic");
+  const samples = patients.map(({ values }) => values);
+  const seen = [];
+  const results = await model.predictBatch(samples, { onProgress: ({ done }) => seen.push(done) });
+  assert.deepEqual(seen, samples.map((_, i) => i + 1));
+  results.forEach(({ values, warnings }, i) => {
+    assert.ok(Math.abs(values[0] - patients[i].probability) < TOLERANCE, `patient ${i}`);
+    assert.deepEqual(warnings, []);
+  });
+  const { warnings } = await model.predict(samples[0].with(0, -1).with(1, 5000));
+  assert.deepEqual(warnings.map(({ code, count }) => [code, count]), [["INPUT_RANGE", 2]]);
+  await model.close();
+});
+
+test("keys are rotated and forgotten on the server too", async () => {
+  const api = await connect(server.url);
+  const model = await api.model("breast_cancer_logistic");
+  await model.prepareKeys();
+  const before = await model.exportKeys();
+  const { keyId } = model;
+  await model.rotateKeys();
+  assert.notEqual(model.keyId, keyId);
+  const { values } = await model.predict(patients[0].values);
+  assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
+  const gone = await fetch(`${server.url}/keys/${keyId}`);
+  assert.equal(gone.status, 404);
+  await model.forget();
+  await assert.rejects(model.predict(patients[0].values), { code: "CLOSED" });
+  // The old secret is still good for what was encrypted with it, and needs new evaluation keys.
+  const old = await api.model("breast_cancer_logistic", { keys: before });
+  assert.ok((await old.prepareKeys()).made > 0);
+  await old.close();
 });
 
 test("keys and results outlive a server that is killed", async () => {

@@ -1,16 +1,40 @@
-import { EncryptedInferenceError } from "./errors.js";
+import { platform } from "#platform";
+
+import { type KeyBundle, unpackInput, unpackKeys } from "./bundle.js";
+import type { Engine, Engines } from "./engine/engine.js";
+import { localEngines } from "./engine/local.js";
+import { remoteEngines } from "./engine/remote.js";
+import { EncryptedInferenceError, fromThrown } from "./errors.js";
 import { type Transport, send } from "./http.js";
-import { openLocal } from "./local.js";
-import { Model } from "./model.js";
-import { openRemote } from "./remote.js";
+import { type EncryptedOutput, infer } from "./infer.js";
+import { type CallOptions, Model } from "./model.js";
+import { type ModuleSource, compile } from "./platform/platform.js";
+import { type KeyStore, browserStore } from "./store.js";
 import type { ModelInfo, ParameterSet } from "./types.js";
 
+/** Where the heavy work is done, and from what. */
+export interface EngineOptions {
+  /**
+   * `true`: in a Web Worker that this package starts, the default in browsers; where none can be started, in this
+   * thread. `false`: in this thread. A function that starts a worker of your own: its script imports
+   * `encrypted-inference/worker`.
+   */
+  worker?: boolean | (() => Worker);
+  /** The WebAssembly module, or where it is, if it is not beside the package's scripts. */
+  wasm?: ModuleSource | Promise<ModuleSource>;
+}
+
 /** Options of `connect`. */
-export interface ConnectOptions {
+export interface ConnectOptions extends EngineOptions {
   /** Bearer token, if the server wants one. */
   token?: string;
   /** Used in place of the platform's `fetch`. */
   fetch?: typeof fetch;
+  /** Milliseconds to wait for an answer before an attempt is given up; 60 seconds if not set. */
+  timeout?: number;
+  /** How often a request is sent again after failures that can go away; 5 if not set. */
+  retries?: number;
+  /** Gives up. */
   signal?: AbortSignal;
 }
 
@@ -18,75 +42,141 @@ export interface ConnectOptions {
 export interface ModelOptions {
   /** The newest if not set. */
   version?: string;
-  /** A secret key from `model.exportSecret()`. */
-  secret?: Uint8Array;
-  /** The evaluation keys that were uploaded for it. */
-  keyId?: string;
+  /** Keys from `model.exportKeys()`. */
+  keys?: Uint8Array;
+  /**
+   * Keeps the keys between visits, and goes on with those that were kept. `true`: in this browser's IndexedDB,
+   * encrypted with a key that cannot be exported. Or a store of your own.
+   */
+  keep?: boolean | KeyStore;
 }
 
 /** The major version of the protocol that this package speaks. */
 const MAJOR = "1.";
+/** How long a server is given to answer; longer than it is asked to wait for a job. */
+const TIMEOUT = 60_000;
+const RETRIES = 5;
 
-/** Asks a server what it offers. */
+/**
+ * Asks a server what it offers.
+ *
+ * @param url The server's address; the protocol's paths are appended to it.
+ */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Api> {
-  const base = String(url).replace(/\/+$/, "");
-  const transport: Transport = { url: base, fetch: options.fetch ?? ((input, init) => fetch(input, init)) };
-  if (options.token) transport.token = options.token;
-  const { signal } = options;
+  const { token, signal, timeout = TIMEOUT, retries = RETRIES } = options;
+  const transport: Transport = {
+    url: String(url).replace(/\/+$/, ""),
+    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    timeout,
+    retries,
+    ...(token && { token }),
+  };
+  const engines = enginesFor(options);
   const [models, sets] = await Promise.all([
     send<{ api_version: string; models: ModelInfo[] }>(transport, { method: "GET", path: "/models", signal }),
     send<{ parameter_sets: ParameterSet[] }>(transport, { method: "GET", path: "/keys", signal }),
   ]);
   const version = models.body?.api_version;
   if (!version?.startsWith(MAJOR) || !Array.isArray(models.body.models) || !Array.isArray(sets.body?.parameter_sets)) {
-    const message = `expected a server of version ${MAJOR}x of the protocol, found ${version ?? "none"}`;
+    const message = `Expected a server of version ${MAJOR}x of the protocol, found ${version ?? "none"}`;
     throw new EncryptedInferenceError("UNEXPECTED_ANSWER", message);
   }
-  return new Api(transport, models.body.models, sets.body.parameter_sets);
+  return new Api(transport, engines, models.body.models, sets.body.parameter_sets);
 }
 
-/** A server. */
+/**
+ * Opens exported keys without a server: `encrypt` for sending later, `decrypt` what others have sent for you.
+ * Calls that need a server are refused with the code `OFFLINE`.
+ */
+export async function openKeys(keys: Uint8Array, options: EngineOptions = {}): Promise<Model> {
+  const { model, parameters, secret, keyId } = unpackKeys(keys);
+  const engines = enginesFor(options);
+  const engine = await open(engines, model, parameters, secret);
+  return new Model({ info: model, parameters, engines, engine, transport: undefined, keyId, kept: undefined });
+}
+
+/** A server. `connect` makes them. */
 export class Api {
   readonly #transport: Transport;
+  readonly #engines: Engines;
 
   /** @internal */
   constructor(
     transport: Transport,
+    engines: Engines,
     /** The models that the server offers. */
     readonly models: readonly ModelInfo[],
     /** The parameter sets that they use. */
     readonly parameterSets: readonly ParameterSet[],
   ) {
     this.#transport = transport;
+    this.#engines = engines;
   }
 
-  /**
-   * Makes a secret key for a model, or goes on with one that was kept. In browsers it lives in a
-   * worker, which does all heavy work.
-   */
-  async model(name: string, options: ModelOptions = {}): Promise<Model> {
-    const { version, secret, keyId } = options;
-    const named = this.models.filter((model) => model.model_id === name);
-    const info = version ? named.find((model) => model.version === version) : newest(named);
-    if (!info) {
-      const offered = this.models.map((model) => `${model.model_id} ${model.version}`).join(", ");
-      const message = `the server has no model ${name}${version ? ` ${version}` : ""}; it has ${offered || "none"}`;
-      throw new EncryptedInferenceError("UNKNOWN_MODEL", message);
-    }
+  /** Makes a secret key for a model, or goes on with one that was kept or exported. */
+  async model(name: string, { version, keys, keep }: ModelOptions = {}): Promise<Model> {
+    const info = this.#find(name, version);
     const { params_id } = info.encryption_parameters;
     const parameters = this.parameterSets.find((set) => set.params_id === params_id);
     if (!parameters) {
-      throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `the server does not publish the parameters ${params_id}`);
+      throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `The server does not publish the parameters ${params_id}`);
     }
-    const start = { model: info, parameters, ...(secret && { secret }) };
-    const engine = await (isWeb() ? openRemote(start) : openLocal(start));
-    return new Model(this.#transport, engine, info, parameters, keyId);
+    const store = keep === true ? browserStore() : keep || undefined;
+    const kept = store && { store, name: `${this.#transport.url} ${info.model_id} ${info.version} ${params_id}` };
+    const stored = keys ?? (await kept?.store.load(kept.name));
+    const bundle = stored && unpackKeys(stored);
+    if (bundle) checkFits(bundle, info);
+    const engine = await open(this.#engines, info, parameters, bundle?.secret);
+    const transport = this.#transport;
+    return new Model({ info, parameters, engines: this.#engines, engine, transport, keyId: bundle?.keyId, kept });
+  }
+
+  /** Sends what `model.encrypt` gave. Needs no key; `model.decrypt` reads the answer. */
+  send(input: Uint8Array, { signal }: CallOptions = {}): Promise<EncryptedOutput> {
+    return infer(this.#transport, unpackInput(input), signal);
+  }
+
+  #find(name: string, version: string | undefined): ModelInfo {
+    const named = this.models.filter((model) => model.model_id === name);
+    const info = version ? named.find((model) => model.version === version) : newest(named);
+    if (info) return info;
+    const offered = this.models.map((model) => `${model.model_id} ${model.version}`).join(", ");
+    const wanted = `${name}${version ? ` ${version}` : ""}`;
+    throw new EncryptedInferenceError("UNKNOWN_MODEL", `The server has no model ${wanted}; it has ${offered || "none"}`);
   }
 }
 
-/** Tells whether this is a page or its worker: libraries for Node define a `Worker` of another kind. */
-function isWeb(): boolean {
-  return typeof Worker === "function" && ("document" in globalThis || "WorkerGlobalScope" in globalThis);
+function enginesFor({ worker = true, wasm }: EngineOptions): Engines {
+  let compiled: Promise<WebAssembly.Module> | undefined;
+  // Compiled once; a failure is tried again at the next call.
+  const module = (): Promise<WebAssembly.Module> => {
+    compiled ??= (wasm ? compile(wasm) : platform.module()).catch((error: unknown) => {
+      compiled = undefined;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new EncryptedInferenceError("MODULE", `The WebAssembly module cannot be loaded: ${reason}`, { cause: error });
+    });
+    return compiled;
+  };
+  const local = localEngines(module);
+  if (typeof worker === "function") return remoteEngines(module, [worker]);
+  return worker && platform.workers.length > 0 ? remoteEngines(module, platform.workers, local) : local;
+}
+
+async function open(engines: Engines, model: ModelInfo, parameters: ParameterSet, secret?: Uint8Array): Promise<Engine> {
+  try {
+    return await engines.open({ model, parameters, ...(secret && { secret }) });
+  } catch (thrown) {
+    throw fromThrown(thrown, "WORKER");
+  } finally {
+    secret?.fill(0);
+  }
+}
+
+function checkFits({ model }: KeyBundle, info: ModelInfo): void {
+  const describe = ({ model_id, version, encryption_parameters: { params_id } }: ModelInfo): string =>
+    `${model_id} ${version} with parameters ${params_id?.slice(0, 8)}`;
+  const [expected, found] = [describe(info), describe(model)];
+  if (expected !== found) throw new EncryptedInferenceError("KEYS_MISMATCH", `The keys are for ${found}, the server has ${expected}`);
 }
 
 /** The highest semantic version; pre-releases are not told apart. */

@@ -1,48 +1,75 @@
+import { type ClientCode, type ServerCode, adviceFor } from "./advice.js";
+
+export type { ClientCode, ServerCode } from "./advice.js";
+
 /** An error as a server describes it (RFC 9457). */
 export interface Problem {
+  /** A URI that stands for the code. */
   type: string;
   title: string;
+  /** The HTTP status. */
   status: number;
   code: string;
+  /** What is wrong with this request, for people. */
   detail: string;
+  /** Whether the same request, unchanged, can succeed later. */
   retryable: boolean;
+  /** What was wanted, if that can be said. */
   expected?: unknown;
+  /** What came instead. */
   found?: unknown;
+  /** Where in the body (RFC 6901). */
   pointer?: string;
 }
 
-/** What this package itself can find wrong; a server's codes are added to these. */
-export type ClientCode =
-  | "NETWORK"
-  | "ABORTED"
-  | "UNEXPECTED_ANSWER"
-  | "WORKER"
-  | "CLOSED"
-  | "UNKNOWN_MODEL"
-  | "INPUT_DIMENSION"
-  | "INPUT_VALUE"
-  | "UNACCEPTABLE_PARAMETERS"
-  | "PARAMS_ID_MISMATCH"
-  | "INVALID_MODEL"
-  | "INVALID_BYTES"
-  | "INVALID_RESULT"
-  | "NO_RANDOMNESS";
+/** What an error is made from, beside its code and what happened. */
+export interface ErrorDetails {
+  retryable?: boolean;
+  problem?: Problem;
+  cause?: unknown;
+  /** Milliseconds that a server asked to wait. */
+  retryAfter?: number | undefined;
+}
 
-/** Every error that this package throws. `code` is stable; the message is for people. */
+/**
+ * Every error that this package throws. `code` is stable and meant for programs; the message says what happened
+ * and, where something can be done about it, what.
+ *
+ * @example
+ * ```js
+ * try {
+ *   await model.predict(pixels);
+ * } catch (error) {
+ *   if (error.code === "ABORTED") return;
+ *   show(error.message);
+ *   if (error.retryable) offerToTryAgain();
+ * }
+ * ```
+ */
 export class EncryptedInferenceError extends Error {
   override readonly name = "EncryptedInferenceError";
+  /** Whether the same call can succeed later. */
+  readonly retryable: boolean;
+  /** What the server said, if it did. */
+  readonly problem: Problem | undefined;
+  /** What the caller can do; the end of the message. Empty if there is nothing to say. */
+  readonly advice: string;
+  /** @internal */
+  readonly retryAfter: number | undefined;
 
   constructor(
-    /** A `ClientCode`, or a code of the server's table of errors. */
-    readonly code: ClientCode | (string & {}),
-    message: string,
-    /** Whether the same call can succeed later. */
-    readonly retryable = false,
-    /** What the server said, if it did. */
-    readonly problem?: Problem,
-    options?: ErrorOptions,
+    /** A code of this package or of the server's table of errors. */
+    readonly code: ClientCode | ServerCode | (string & {}),
+    happened: string,
+    { retryable = false, problem, cause, retryAfter }: ErrorDetails = {},
   ) {
-    super(message, options);
+    const advice = adviceFor(code);
+    const sentence = /[.!?]$/.test(happened) ? happened : `${happened}.`;
+    super(advice ? `${sentence} ${advice}` : sentence, cause === undefined ? undefined : { cause });
+    this.retryable = retryable;
+    this.problem = problem;
+    this.advice = advice;
+    this.retryAfter = retryAfter;
   }
 
   /** The HTTP status, if a server answered. */
@@ -52,8 +79,9 @@ export class EncryptedInferenceError extends Error {
 }
 
 /** The error of a problem that a server described. */
-export function fromProblem(problem: Problem): EncryptedInferenceError {
-  return new EncryptedInferenceError(problem.code, problem.detail, problem.retryable, problem);
+export function fromProblem(problem: Problem, retryAfter?: number): EncryptedInferenceError {
+  const { code, detail, retryable } = problem;
+  return new EncryptedInferenceError(code, detail, { retryable, problem, retryAfter });
 }
 
 /** The error of something thrown by the WebAssembly module, the worker, or the platform. */
@@ -61,7 +89,7 @@ export function fromThrown(thrown: unknown, code: ClientCode): EncryptedInferenc
   if (thrown instanceof EncryptedInferenceError) return thrown;
   const known = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string";
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return new EncryptedInferenceError(known ? String(thrown.code) : code, message, false, undefined, { cause: thrown });
+  return new EncryptedInferenceError(known ? String(thrown.code) : code, message, { cause: thrown });
 }
 
 /** Throws if the caller has given up. */
@@ -71,5 +99,5 @@ export function checkAborted(signal: AbortSignal | undefined): void {
 
 /** The error of a caller that has given up. */
 export function aborted(signal: AbortSignal): EncryptedInferenceError {
-  return new EncryptedInferenceError("ABORTED", "the caller has given up", false, undefined, { cause: signal.reason });
+  return new EncryptedInferenceError("ABORTED", "The caller has given up", { cause: signal.reason });
 }

@@ -6,6 +6,10 @@ export interface Transport {
   url: string;
   token?: string;
   fetch: typeof fetch;
+  /** Milliseconds without an answer after which an attempt is given up. */
+  timeout: number;
+  /** Attempts after the first one. */
+  retries: number;
 }
 
 /** A request to a server. */
@@ -25,59 +29,100 @@ export interface Answer<T> {
   /** Bytes of the bodies. */
   sent: number;
   received: number;
+  /** Attempts that failed before this one. */
+  retries: number;
 }
 
-const ATTEMPTS = 5;
-const FIRST_WAIT = 250;
-const LONGEST_WAIT = 30_000;
+/** First pause after a failure of the network, in milliseconds. It doubles each time. */
+const FIRST_PAUSE = 250;
+/** First pause after a problem that the server calls retryable, if the server does not say how long. */
+const FIRST_PAUSE_OF_SERVER = 1000;
+const LONGEST_PAUSE = 30_000;
+/** The slowest line that an upload is given time for, in bytes a millisecond. */
+const SLOWEST = 16;
+/** What proxies and load balancers answer while the server is away. */
+const AWAY = new Set([408, 425, 429, 502, 503, 504]);
 
 /**
- * Sends a request, again after failures of the network and after problems that the server calls
- * retryable. Every request of this package can be repeated: those that change something carry an
- * `Idempotency-Key` or are a `PUT` of the same bytes.
+ * Sends a request, again after failures of the network and after problems that the server calls retryable.
+ * Every request of this package can be repeated: those that change something carry an `Idempotency-Key`, or are
+ * a `PUT` of the same bytes or a `DELETE`.
  */
 export async function send<T>(transport: Transport, call: Call): Promise<Answer<T>> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 0; ; attempt += 1) {
     checkAborted(call.signal);
     try {
-      return await sendOnce<T>(transport, call);
+      return { ...(await sendOnce<T>(transport, call)), retries: attempt };
     } catch (error) {
-      const failure = error as EncryptedInferenceError & { retryAfter?: number };
-      if (!failure.retryable || attempt === ATTEMPTS) throw failure;
-      const backoff = FIRST_WAIT * 2 ** (attempt - 1);
-      await pause(Math.min(failure.retryAfter ?? backoff, LONGEST_WAIT), call.signal);
+      const failure = error as EncryptedInferenceError;
+      if (!failure.retryable || attempt >= transport.retries) throw failure;
+      const first = failure.code === "NETWORK" ? FIRST_PAUSE : FIRST_PAUSE_OF_SERVER;
+      // Clients that failed together do not come back together.
+      const backoff = first * 2 ** attempt * (1 + Math.random() / 2);
+      await pause(Math.min(failure.retryAfter ?? backoff, LONGEST_PAUSE), call.signal);
     }
   }
 }
 
-async function sendOnce<T>(transport: Transport, call: Call): Promise<Answer<T>> {
+async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answer<T>, "retries">> {
   const { method, path, signal } = call;
   const raw = call.body instanceof Uint8Array;
   const body = call.body === undefined ? undefined : raw ? (call.body as Uint8Array<ArrayBuffer>) : toCbor(call.body);
   const headers: Record<string, string> = { accept: "application/cbor", ...call.headers };
   if (body) headers["content-type"] = raw ? "application/octet-stream" : "application/cbor";
   if (transport.token) headers["authorization"] = `Bearer ${transport.token}`;
-  const request: RequestInit = { method, headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
-  if (body) request.body = body;
-  if (signal) request.signal = signal;
 
+  const what = `${method} ${path}`;
+  const sent = body?.length ?? 0;
+  const limit = timeLimit(transport.timeout + sent / SLOWEST, signal);
   let response: Response;
   let received: Uint8Array;
   try {
-    response = await transport.fetch(transport.url + path, request);
+    response = await transport.fetch(transport.url + path, {
+      method,
+      headers,
+      cache: "no-store",
+      credentials: "omit",
+      referrerPolicy: "no-referrer",
+      signal: limit.signal,
+      ...(body && { body }),
+    });
     received = new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
     if (signal?.aborted) throw aborted(signal);
-    const message = `${method} ${path}: the server cannot be reached`;
-    throw new EncryptedInferenceError("NETWORK", message, true, undefined, { cause });
+    const message = limit.signal.aborted ? `${what}: the server does not answer` : `${what}: the server cannot be reached`;
+    throw new EncryptedInferenceError("NETWORK", message, { retryable: true, cause });
+  } finally {
+    limit.end();
   }
-  const answer = read(response, received, `${method} ${path}`);
+  const answer = read(response, received, what);
   if (!response.ok) {
-    const error = isProblem(answer) ? fromProblem(answer) : unexpected(response, `${method} ${path}`);
-    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-    throw Number.isFinite(seconds) ? Object.assign(error, { retryAfter: seconds * 1000 }) : error;
+    const retryAfter = readRetryAfter(response.headers.get("retry-after"));
+    throw isProblem(answer) ? fromProblem(answer, retryAfter) : unexpected(response, what, retryAfter);
   }
-  return { status: response.status, body: answer as T, sent: body?.length ?? 0, received: received.length };
+  return { status: response.status, body: answer as T, sent, received: received.length };
+}
+
+/** A signal that fires when the caller's does, or after a time. */
+function timeLimit(milliseconds: number, signal: AbortSignal | undefined): { signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort(signal?.reason);
+  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
+  signal?.addEventListener("abort", abort, { once: true });
+  if (signal?.aborted) abort();
+  const end = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  };
+  return { signal: controller.signal, end };
+}
+
+/** Seconds or a date (RFC 9110, section 10.2.3) in milliseconds from now. */
+function readRetryAfter(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const seconds = Number(text);
+  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(milliseconds) ? Math.max(milliseconds, 0) : undefined;
 }
 
 function read(response: Response, bytes: Uint8Array, what: string): unknown {
@@ -89,18 +134,16 @@ function read(response: Response, bytes: Uint8Array, what: string): unknown {
       return JSON.parse(new TextDecoder().decode(bytes));
     }
   } catch (cause) {
-    const message = `${what}: the answer is not well-formed ${type}`;
-    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", message, false, undefined, { cause });
+    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `${what}: the answer is not well-formed ${type}`, { cause });
   }
   if (!response.ok) return undefined;
-  throw unexpected(response, what);
+  throw unexpected(response, what, undefined);
 }
 
-function unexpected(response: Response, what: string): EncryptedInferenceError {
+function unexpected(response: Response, what: string, retryAfter: number | undefined): EncryptedInferenceError {
   const found = `${response.status} ${response.headers.get("content-type") ?? "without a type"}`;
   const message = `${what}: expected an answer of the encrypted-inference protocol, found ${found}`;
-  // What stands between client and server answers so when the server is away.
-  return new EncryptedInferenceError("UNEXPECTED_ANSWER", message, response.status >= 502 && response.status <= 504);
+  return new EncryptedInferenceError("UNEXPECTED_ANSWER", message, { retryable: AWAY.has(response.status), retryAfter });
 }
 
 function isProblem(value: unknown): value is Problem {
@@ -108,16 +151,17 @@ function isProblem(value: unknown): value is Problem {
   return typeof problem?.code === "string" && typeof problem.detail === "string" && typeof problem.status === "number";
 }
 
+/** Waits, unless the caller gives up. */
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const give_up = (): void => {
+    const giveUp = (): void => {
       clearTimeout(timer);
       reject(aborted(signal as AbortSignal));
     };
     const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", give_up);
+      signal?.removeEventListener("abort", giveUp);
       resolve();
     }, milliseconds);
-    signal?.addEventListener("abort", give_up, { once: true });
+    signal?.addEventListener("abort", giveUp, { once: true });
   });
 }

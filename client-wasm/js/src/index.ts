@@ -1,11 +1,35 @@
 /**
  * Machine-learning inference on data that the server cannot read.
  *
+ * ```js
+ * import { connect } from "encrypted-inference";
+ *
+ * const api = await connect("https://inference.example");
+ * const model = await api.model("mnist_mlp");
+ * const { best } = await model.predict(pixels);
+ * ```
+ *
  * @packageDocumentation
  */
 
-export { Api, connect, type ConnectOptions, type ModelOptions } from "./connect.js";
-export { EncryptedInferenceError, type ClientCode, type Problem } from "./errors.js";
-export { Model, type PredictOptions } from "./model.js";
-export type { KeyOptions } from "./keys.js";
-export type { KeyProgress, KeyReport, ModelInfo, Numbers, ParameterSet, Prediction, Step } from "./types.js";
+export { Api, connect, openKeys, type ConnectOptions, type EngineOptions, type ModelOptions } from "./connect.js";
+export { CODES, type ClientCode, type ServerCode } from "./advice.js";
+export { EncryptedInferenceError, type ErrorDetails, type Problem } from "./errors.js";
+export type { EncryptedOutput } from "./infer.js";
+export { Model, type BatchOptions, type CallOptions, type PredictOptions } from "./model.js";
+export type { ModuleSource } from "./platform/platform.js";
+export { browserStore, type KeyStore } from "./store.js";
+export type {
+  KeyProgress,
+  KeyReport,
+  ModelInfo,
+  Nested,
+  Numbers,
+  Output,
+  ParameterSet,
+  Prediction,
+  Sample,
+  Step,
+  Warning,
+} from "./types.js";
+export type { KeyOptions } from "./upload.js";

@@ -1,146 +1,285 @@
-import { EncryptedInferenceError, type Problem, fromProblem } from "./errors.js";
-import type { Engine } from "./engine.js";
-import { type Answer, type Transport, send } from "./http.js";
-import { type KeyOptions, uploadKeys } from "./keys.js";
-import type { KeyReport, ModelInfo, Numbers, ParameterSet, Prediction, Step } from "./types.js";
+import { type InputBundle, packInput, packKeys } from "./bundle.js";
+import type { Engine, Engines } from "./engine/engine.js";
+import { EncryptedInferenceError, checkAborted } from "./errors.js";
+import type { Transport } from "./http.js";
+import { type EncryptedOutput, infer } from "./infer.js";
+import { flatten, split, warningsOf } from "./sample.js";
+import type { KeyStore } from "./store.js";
+import type { KeyReport, ModelInfo, Numbers, Output, ParameterSet, Prediction, Sample, Step } from "./types.js";
+import { type KeyOptions, KeySetUpload } from "./upload.js";
 
-/** Seconds that the server is asked to wait for a job in one request. */
-const WAIT = 20;
-
-type Job = { job_id: string; result?: { payload: Uint8Array }; error?: Problem };
+/** Predictions of a batch that are under way at the same time. */
+const PARALLEL = 2;
+/** Problems that say that the server has lost keys: it is given them again, once. */
+const LOST = new Set(["UNKNOWN_KEY", "EVALUATION_KEYS_INCOMPLETE"]);
 
 /** Options of `predict`. */
 export interface PredictOptions {
+  /** Called as each step begins. */
   onProgress?: (step: Step) => void;
+  /** Gives up, and tells the server so. */
   signal?: AbortSignal;
 }
 
-/** A model with a secret key of this client. */
+/** Options of `predictBatch`. */
+export interface BatchOptions {
+  /** Called after each sample. */
+  onProgress?: (progress: { done: number; total: number }) => void;
+  /** Gives up. */
+  signal?: AbortSignal;
+}
+
+/** Options of calls that only talk to the server. */
+export interface CallOptions {
+  /** Gives up. */
+  signal?: AbortSignal;
+}
+
+/** What a model is made from. */
+export interface Parts {
+  info: ModelInfo;
+  parameters: ParameterSet;
+  engines: Engines;
+  engine: Engine;
+  /** Nothing when there is no server. */
+  transport: Transport | undefined;
+  keyId: string | undefined;
+  /** Where the keys are kept, if they are. */
+  kept: { store: KeyStore; name: string } | undefined;
+}
+
+/** Wipes the keys of models that were dropped without `close`. */
+const dropped = new FinalizationRegistry<{ engine: Engine }>(({ engine }) => void engine.close());
+
+/**
+ * A model with a secret key of this client. `api.model` makes them.
+ *
+ * Close it when you are done, or write `await using model = …`; one that is forgotten is wiped when the garbage
+ * collector finds it.
+ */
 export class Model {
-  readonly #transport: Transport;
-  readonly #engine: Engine;
-  #keyId: string | undefined;
+  /** The model as the server describes it. */
+  readonly info: ModelInfo;
+  /** The parameters that its ciphertexts have. */
+  readonly parameters: ParameterSet;
+  readonly #parts: Parts;
+  #upload: KeySetUpload | undefined;
+  /** Whether the server has all keys, as far as is known. */
   #prepared = false;
+  #preparing: Promise<KeyReport> | undefined;
 
   /** @internal */
-  constructor(
-    transport: Transport,
-    engine: Engine,
-    /** The model as the server describes it. */
-    readonly info: ModelInfo,
-    /** The parameters that its ciphertexts have. */
-    readonly parameters: ParameterSet,
-    keyId: string | undefined,
-  ) {
-    this.#transport = transport;
-    this.#engine = engine;
-    this.#keyId = keyId;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.info = parts.info;
+    this.parameters = parts.parameters;
+    this.#upload = parts.transport && new KeySetUpload(parts.transport, parts.info, parts.keyId);
+    dropped.register(this, parts, parts);
+  }
+
+  static {
+    // Where the engine has explicit resource management, `using` and `await using` work.
+    const dispose = { configurable: true, value(this: Model) { void this.close(); } };
+    const asyncDispose = { configurable: true, value(this: Model) { return this.close(); } };
+    if (typeof Symbol.dispose === "symbol") Object.defineProperty(this.prototype, Symbol.dispose, dispose);
+    if (typeof Symbol.asyncDispose === "symbol") Object.defineProperty(this.prototype, Symbol.asyncDispose, asyncDispose);
   }
 
   /** The set of evaluation keys on the server, once it has been opened. */
   get keyId(): string | undefined {
-    return this.#keyId;
+    return this.#upload ? this.#upload.keyId : this.#parts.keyId;
   }
 
   /**
-   * Makes the evaluation keys and uploads them, once. Called again after a failure, it goes on where
-   * the upload broke off; called when all is there, it asks the server and does nothing.
+   * Makes the evaluation keys and uploads them, once: several at a time, each again after a failure of the network.
+   * Called again after an error, it goes on where the upload broke off; called when all is there, it asks the server
+   * and does nothing. `predict` calls it if you have not.
    */
-  async prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
-    const opened = (keyId: string): void => {
-      this.#keyId = keyId;
-    };
-    const report = await uploadKeys(this.#transport, this.#engine, this.info, this.#keyId, opened, options);
+  prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
+    // Two calls at once would make every key twice.
+    this.#preparing ??= this.#prepare(options).finally(() => (this.#preparing = undefined));
+    return this.#preparing;
+  }
+
+  async #prepare(options: KeyOptions): Promise<KeyReport> {
+    const report = await this.#online().complete(this.#parts.engine, () => this.#keep(), options);
     this.#prepared = true;
     return report;
   }
 
   /**
-   * Encrypts the input, has the server evaluate the model on it, decrypts the answer.
+   * Encrypts a sample, has the server evaluate the model on it, decrypts the answer.
    *
-   * Takes one number for each element of the model's input, in row-major order. Nothing that is sent
-   * depends on what was decrypted before.
+   * Nothing that is sent depends on what was decrypted before. An error whose `retryable` is set can go away by itself;
+   * retries that the protocol allows have been made by then.
    */
-  async predict(input: Numbers, { onProgress, signal }: PredictOptions = {}): Promise<Prediction> {
+  async predict(sample: Sample, { onProgress, signal }: PredictOptions = {}): Promise<Prediction> {
+    const values = flatten(sample, this.info.input);
+    checkAborted(signal);
     if (!this.#prepared) await this.prepareKeys(signal ? { signal } : {});
     const begun = performance.now();
     onProgress?.("encrypt");
-    const sent = await this.#engine.encrypt(Float64Array.from(input));
+    const warnings = warningsOf(values, this.info.input);
+    const input = await this.#encrypt(values);
     const encrypted = performance.now();
 
     onProgress?.("infer");
-    const { job, request, response } = await this.#infer(sent, signal);
+    const { payload, jobId, bytes, retries } = await this.#infer(input, signal);
     const answered = performance.now();
 
     onProgress?.("decrypt");
-    const { raw, values } = await this.#engine.decrypt(job.result.payload);
+    const output = await this.decrypt(payload);
     const decrypted = performance.now();
-    return {
-      values,
-      raw,
-      labels: this.info.output.labels ?? [],
-      timings: {
-        encrypt: encrypted - begun,
-        roundTrip: answered - encrypted,
-        decrypt: decrypted - answered,
-        total: decrypted - begun,
-      },
-      bytes: { request, response },
-      sent,
-      jobId: job.job_id,
+    const timings = {
+      encrypt: encrypted - begun,
+      roundTrip: answered - encrypted,
+      decrypt: decrypted - answered,
+      total: decrypted - begun,
     };
-  }
-
-  async #infer(sent: Uint8Array[], signal: AbortSignal | undefined) {
-    const prefer = { prefer: `wait=${WAIT}` };
-    const body = {
-      model_id: this.info.model_id,
-      version: this.info.version,
-      key_id: this.#keyId,
-      inputs: sent.map((payload) => ({ encoding: "bytes", payload })),
-    };
-    const headers = { ...prefer, "idempotency-key": crypto.randomUUID() };
-    let answer: Answer<Job>;
-    try {
-      answer = await send<Job>(this.#transport, { method: "POST", path: "/infer", body, headers, signal });
-    } catch (error) {
-      // The server has lost the keys, or some: the next call asks which.
-      this.#prepared &&= !(error as EncryptedInferenceError).code.includes("KEY");
-      throw error;
-    }
-    let response = answer.received;
-    while (!answer.body.result && !answer.body.error) {
-      const path = `/jobs/${answer.body.job_id}`;
-      const next = await send<Job>(this.#transport, { method: "GET", path, headers: prefer, signal });
-      response += next.received;
-      answer = { ...next, sent: answer.sent };
-    }
-    if (answer.body.error) throw fromProblem(answer.body.error);
-    const { result } = answer.body;
-    if (!(result?.payload instanceof Uint8Array)) {
-      throw new EncryptedInferenceError("UNEXPECTED_ANSWER", "the job has no result of bytes");
-    }
-    return { job: { ...answer.body, result }, request: answer.sent, response };
+    return { ...output, timings, bytes, retries, warnings, sent: input.payloads, received: payload, jobId };
   }
 
   /**
-   * The secret key, for the caller to keep; `api.model(name, { secret, keyId })` goes on with it.
-   * Whoever has it can read everything that was encrypted with it.
+   * Predicts for several samples: a list of them, or one tensor with one more axis in front. Two are under way at
+   * the same time. The first error ends the others.
    */
-  exportSecret(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#engine.secret();
+  async predictBatch(
+    batch: readonly Sample[] | { data: Numbers; shape: readonly number[] },
+    { onProgress, signal }: BatchOptions = {},
+  ): Promise<Prediction[]> {
+    const samples = split(batch, this.info.input);
+    const results: Prediction[] = [];
+    const controller = new AbortController();
+    const abort = (): void => controller.abort(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    let next = 0;
+    let done = 0;
+    const run = async (): Promise<void> => {
+      while (next < samples.length) {
+        const at = next++;
+        results[at] = await this.predict(samples[at] as Float64Array, { signal: controller.signal });
+        onProgress?.({ done: ++done, total: samples.length });
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: PARALLEL }, run));
+    } catch (error) {
+      controller.abort();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+    return results;
   }
 
-  /** Deletes the evaluation keys on the server. */
-  async deleteKeys(options: { signal?: AbortSignal } = {}): Promise<void> {
-    if (!this.#keyId) return;
-    await send(this.#transport, { method: "DELETE", path: `/keys/${this.#keyId}`, ...options });
-    this.#keyId = undefined;
+  /**
+   * Encrypts a sample, to be sent later, by another program even: `api.send` takes these bytes. They do not hold
+   * the secret key.
+   */
+  async encrypt(sample: Sample): Promise<Uint8Array<ArrayBuffer>> {
+    return packInput(await this.#encrypt(flatten(sample, this.info.input)));
+  }
+
+  /** Decrypts what `api.send` gave, and applies the model's post-processing. */
+  async decrypt(output: EncryptedOutput | Uint8Array): Promise<Output> {
+    const { raw, values } = await this.#parts.engine.decrypt(output instanceof Uint8Array ? output : output.payload);
+    const labels = this.info.output.labels ?? [];
+    const index = values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
+    return { values, raw, labels, best: { index, value: values[index] ?? Number.NaN, label: labels[index] } };
+  }
+
+  /**
+   * The secret key with all it takes to use it: `api.model(name, { keys })` goes on with it, and `openKeys` decrypts
+   * with it where there is no server. Whoever has these bytes can read everything that was encrypted with the key.
+   */
+  async exportKeys(): Promise<Uint8Array<ArrayBuffer>> {
+    const { info: model, parameters, engine } = this.#parts;
+    const secret = await engine.secret();
+    try {
+      return packKeys({ model, parameters, secret, keyId: this.keyId });
+    } finally {
+      secret.fill(0);
+    }
+  }
+
+  /** Makes a new secret key and new evaluation keys, uploads these, and deletes the old ones. */
+  async rotateKeys(options: KeyOptions = {}): Promise<KeyReport> {
+    const { info: model, parameters, engines, engine: oldEngine } = this.#parts;
+    const oldUpload = this.#online();
+    const engine = await engines.open({ model, parameters });
+    const upload = new KeySetUpload(this.#parts.transport as Transport, model, undefined);
+    let report: KeyReport;
+    try {
+      report = await upload.complete(engine, async () => undefined, options);
+    } catch (error) {
+      // The old keys stay in use; what was uploaded of the new ones is of no use to anybody.
+      await Promise.allSettled([engine.close(), upload.delete(undefined)]);
+      throw error;
+    }
+    this.#parts.engine = engine;
+    this.#upload = upload;
+    this.#prepared = true;
+    await this.#keep();
+    await Promise.all([oldEngine.close(), oldUpload.delete(options.signal)]);
+    return report;
+  }
+
+  /** Deletes the evaluation keys on the server. The next prediction uploads new ones of the same secret key. */
+  async deleteKeys({ signal }: CallOptions = {}): Promise<void> {
     this.#prepared = false;
+    await this.#online().delete(signal);
+    await this.#keep();
   }
 
-  /** Wipes the secret key and ends the worker. */
-  close(): Promise<void> {
-    return this.#engine.close();
+  /**
+   * Forgets the secret key: deletes the evaluation keys on the server and what was kept here, and closes the model.
+   * What was encrypted with it can never be read again.
+   */
+  async forget({ signal }: CallOptions = {}): Promise<void> {
+    const { kept } = this.#parts;
+    await kept?.store.delete(kept.name);
+    await this.#upload?.delete(signal);
+    await this.close();
+  }
+
+  /** Wipes the secret key from memory. Keys that are kept and keys on the server stay. */
+  async close(): Promise<void> {
+    dropped.unregister(this.#parts);
+    await this.#parts.engine.close();
+  }
+
+  async #encrypt(values: Float64Array): Promise<InputBundle> {
+    const { model_id, version } = this.info;
+    const payloads = await this.#parts.engine.encrypt(values);
+    return { model_id, version, key_id: this.keyId, request: crypto.randomUUID(), payloads };
+  }
+
+  async #infer(input: InputBundle, signal: AbortSignal | undefined): Promise<EncryptedOutput> {
+    this.#online();
+    const transport = this.#parts.transport as Transport;
+    try {
+      return await infer(transport, input, signal);
+    } catch (error) {
+      if (!LOST.has((error as EncryptedInferenceError).code)) throw error;
+    }
+    this.#prepared = false;
+    await this.prepareKeys(signal ? { signal } : {});
+    return infer(transport, { ...input, key_id: this.keyId, request: crypto.randomUUID() }, signal);
+  }
+
+  async #keep(): Promise<void> {
+    const { kept } = this.#parts;
+    if (!kept) return;
+    const bundle = await this.exportKeys();
+    await kept.store.save(kept.name, bundle);
+    bundle.fill(0);
+  }
+
+  #online(): KeySetUpload {
+    if (!this.#upload) throw new EncryptedInferenceError("OFFLINE", "This model was opened without a server");
+    return this.#upload;
   }
 }
+
+export interface Model extends Disposable, AsyncDisposable {}

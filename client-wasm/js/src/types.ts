@@ -1,6 +1,7 @@
 /** A model as `GET /models` describes it; what is not listed here is passed on as it came. */
 export interface ModelInfo {
   model_id: string;
+  /** Semantic version. */
   version: string;
   description: string;
   he_scheme: "CKKS";
@@ -9,17 +10,40 @@ export interface ModelInfo {
     scale: number;
     coeff_modulus_bits: number[];
     max_multiplicative_depth: number;
+    /** Names the parameter set in `api.parameterSets`. */
     params_id: string;
   };
-  input: { shape: number[]; dimension: number; ciphertexts: number; level: number; range?: [number, number] };
+  constraints: {
+    /** Samples that one request can hold. */
+    max_batch_size: number;
+    max_request_bytes: number;
+  };
+  input: {
+    /** The tensor whose elements, in row-major order, are the input vector. */
+    shape: number[];
+    /** Elements in all. */
+    dimension: number;
+    /** Ciphertexts that a sample takes. */
+    ciphertexts: number;
+    level: number;
+    /** Smallest and largest value that the model was calibrated for. */
+    range?: [number, number];
+  };
   output: {
     dimension: number;
     ciphertexts: number;
     level: number;
+    /** Names of the elements. */
     labels?: string[];
+    /** What this package applies to decrypted values. */
     postprocessing: "none" | "sigmoid" | "softmax";
   };
-  evaluation_keys: { galois: unknown[]; relinearization?: unknown; bytes: number };
+  evaluation_keys: {
+    galois: { element: number; level: number }[];
+    relinearization?: { level: number } | null;
+    /** All keys together. */
+    bytes: number;
+  };
   sizes: { request_bytes: number; result_bytes: number };
 }
 
@@ -28,6 +52,7 @@ export interface ParameterSet {
   params_id: string;
   log_degree: number;
   poly_modulus_degree: number;
+  /** Primes by level. */
   levels: number[][];
   special_primes: number[];
   digit_primes: number;
@@ -51,6 +76,7 @@ export interface KeyProgress {
 
 /** What making and uploading evaluation keys took. */
 export interface KeyReport {
+  /** Names the set of keys on the server. */
   keyId: string;
   /** Keys made now; those that the server had already are not made again. */
   made: number;
@@ -63,22 +89,50 @@ export interface KeyReport {
 /** A step of a prediction. */
 export type Step = "encrypt" | "infer" | "decrypt";
 
-/** A decrypted answer. */
-export interface Prediction {
+/** Something about an input that makes the answer doubtful, though it can be computed. */
+export interface Warning {
+  /** `INPUT_RANGE`: values outside of what the model was calibrated for. */
+  code: "INPUT_RANGE";
+  message: string;
+  /** How many values it concerns. */
+  count: number;
+}
+
+/** What a decrypted output says. */
+export interface Output {
   /** The output, post-processed: probabilities for a classifier. */
   values: number[];
   /** The output before post-processing. */
   raw: number[];
   /** Names of the elements, if the model has any. */
   labels: string[];
+  /** The largest of `values`. */
+  best: { index: number; value: number; label: string | undefined };
+}
+
+/** A decrypted answer, with what it took. */
+export interface Prediction extends Output {
   /** Milliseconds. */
   timings: { encrypt: number; roundTrip: number; decrypt: number; total: number };
   /** Bytes of the bodies of request and answer. */
   bytes: { request: number; response: number };
+  /** Requests that had to be sent again. */
+  retries: number;
+  /** What makes the answer doubtful; empty if nothing does. */
+  warnings: Warning[];
   /** The encrypted input as it was sent, one element per ciphertext. */
   sent: Uint8Array[];
+  /** The encrypted output as it came. */
+  received: Uint8Array;
+  /** Names the job on the server. */
   jobId: string;
 }
 
-/** Numbers as JavaScript has them. */
+/** Numbers as JavaScript has them: arrays and typed arrays. */
 export type Numbers = ArrayLike<number>;
+
+/** Nested arrays of a tensor's shape. */
+export type Nested = readonly (number | Nested)[];
+
+/** One sample: its elements in row-major order, nested arrays of the model's shape, or a tensor. */
+export type Sample = Numbers | Nested | { data: Numbers; shape: readonly number[] };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { EncryptedInferenceError, connect } from "../dist/index.js";
+import { EncryptedInferenceError, connect } from "encrypted-inference";
 import { MODEL, PARAMETERS, answer, fakeServer, problem } from "./support.mjs";
 
 const api = (intercept, options) => connect("https://server.test", { fetch: fakeServer(intercept).fetch, ...options });
@@ -15,7 +15,7 @@ test("the newest version is taken unless one is asked for", async () => {
 test("an unknown model is named with those there are", async () => {
   await assert.rejects((await api()).model("other"), {
     code: "UNKNOWN_MODEL",
-    message: "the server has no model other; it has sum 1.2.0, sum 1.10.0",
+    message: "The server has no model other; it has sum 1.2.0, sum 1.10.0. `api.models` lists what the server offers.",
   });
 });
 
@@ -48,7 +48,8 @@ test("a problem becomes an error with its code", async () => {
   const refused = api(() => problem(401, "UNAUTHORIZED"));
   await assert.rejects(refused, (error) => {
     assert.ok(error instanceof EncryptedInferenceError);
-    assert.deepEqual([error.code, error.status, error.retryable, error.message], ["UNAUTHORIZED", 401, false, "it is UNAUTHORIZED"]);
+    assert.deepEqual([error.code, error.status, error.retryable], ["UNAUTHORIZED", 401, false]);
+    assert.equal(error.message, "it is UNAUTHORIZED. Pass a valid `token` to `connect`.");
     return true;
   });
 });
@@ -65,7 +66,12 @@ test("a server that cannot be reached is a failure of the network", async () => 
   const down = () => {
     throw new TypeError("fetch failed");
   };
-  await assert.rejects(api(down), { code: "NETWORK", retryable: true });
+  await assert.rejects(api(down, { retries: 1 }), { code: "NETWORK", retryable: true });
+});
+
+test("a server that never answers is given up", async () => {
+  const silent = ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  await assert.rejects(api(silent, { timeout: 20, retries: 0 }), { code: "NETWORK", message: /does not answer/ });
 });
 
 test("a Worker that another library defines in Node is left alone", async () => {

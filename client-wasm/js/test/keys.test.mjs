@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { connect } from "../dist/index.js";
+import { connect, openKeys } from "encrypted-inference";
 import { bodyOf, fakeServer, problem } from "./support.mjs";
 
 const open = async (server, options) => (await connect("https://server.test/", { fetch: server.fetch })).model("sum", options);
@@ -67,11 +67,105 @@ test("a caller can give up", async () => {
   await assert.rejects(model.prepareKeys({ signal: controller.signal }), { code: "ABORTED" });
 });
 
-test("a secret can be kept and used again", async () => {
+test("a key whose answer was lost is not made in vain", async () => {
+  let lost = true;
+  const server = fakeServer(({ method, path }) => {
+    if (method !== "PUT" || !path.endsWith("galois-5")) return undefined;
+    if (!lost) return problem(409, "KEY_CONFLICT");
+    // It arrived, and the answer did not.
+    lost = false;
+    return problem(413, "PAYLOAD_TOO_LARGE");
+  });
+  const model = await open(server);
+  await assert.rejects(model.prepareKeys(), { code: "PAYLOAD_TOO_LARGE" });
+  assert.equal((await model.prepareKeys()).made, 1);
+});
+
+test("another key under the same name is a conflict", async () => {
+  const server = fakeServer(({ method }) => (method === "PUT" ? problem(409, "KEY_CONFLICT") : undefined));
+  await assert.rejects((await open(server)).prepareKeys(), { code: "KEY_CONFLICT", message: /rotateKeys/ });
+});
+
+test("two calls at once make each key once", async () => {
+  const server = fakeServer();
+  const model = await open(server);
+  const [first, second] = await Promise.all([model.prepareKeys(), model.prepareKeys()]);
+  assert.equal(first, second);
+  assert.equal(puts(server.log).length, 2);
+});
+
+test("a set that is opened again after a lost answer has the same name", async () => {
+  let lost = 1;
+  const server = fakeServer(({ method, path }) => {
+    if (method === "POST" && path === "/keys" && lost-- > 0) throw new TypeError("fetch failed");
+  });
+  await (await open(server)).prepareKeys();
+  const names = server.log.filter(({ method }) => method === "POST").map(({ headers }) => headers["idempotency-key"]);
+  assert.equal(names.length, 2);
+  assert.equal(new Set(names).size, 1);
+});
+
+test("keys can be exported and used again", async () => {
   const server = fakeServer();
   const first = await open(server);
-  const secret = await first.exportSecret();
-  const second = await open(server, { secret, keyId: "00112233445566778899aabbccddeeff" });
-  assert.deepEqual(await second.exportSecret(), secret);
-  await assert.rejects(open(server, { secret: secret.slice(1) }), { code: "INVALID_BYTES" });
+  await first.prepareKeys();
+  const keys = await first.exportKeys();
+  const second = await open(server, { keys });
+  assert.equal(second.keyId, first.keyId);
+  assert.deepEqual(await second.exportKeys(), keys);
+  assert.equal((await second.prepareKeys()).made, 0);
+});
+
+test("keys that are none, or of another model, are refused", async () => {
+  const server = fakeServer();
+  const keys = await (await open(server)).exportKeys();
+  for (const wrong of [keys.slice(1), keys.slice(0, -1), new Uint8Array(), new TextEncoder().encode("secret")]) {
+    await assert.rejects(open(server, { keys: wrong }), { code: "INVALID_KEYS" });
+    await assert.rejects(openKeys(wrong), { code: "INVALID_KEYS" });
+  }
+  await assert.rejects(open(server, { keys, version: "1.2.0" }), { code: "KEYS_MISMATCH", message: /sum 1.10.0.*sum 1.2.0/ });
+});
+
+test("a store keeps keys between visits", async () => {
+  const entries = new Map();
+  const store = {
+    load: async (name) => entries.get(name)?.slice(),
+    save: async (name, bytes) => void entries.set(name, bytes.slice()),
+    delete: async (name) => void entries.delete(name),
+  };
+  const server = fakeServer();
+  const first = await open(server, { keep: store });
+  await first.prepareKeys();
+  assert.deepEqual([...entries.keys()].map((name) => name.split(" ").slice(0, 3)), [["https://server.test", "sum", "1.10.0"]]);
+  await first.close();
+
+  const second = await open(server, { keep: store });
+  assert.equal((await second.prepareKeys()).made, 0);
+  await second.rotateKeys();
+  await second.forget();
+  assert.equal(entries.size, 0);
+  await assert.rejects(second.exportKeys(), { code: "CLOSED" });
+});
+
+test("rotation makes a new secret and deletes the old keys on the server", async () => {
+  const server = fakeServer();
+  const model = await open(server);
+  await model.prepareKeys();
+  const before = await model.exportKeys();
+  server.present.clear();
+  assert.equal((await model.rotateKeys()).made, 2);
+  assert.notDeepEqual(await model.exportKeys(), before);
+  assert.equal(server.log.filter(({ method }) => method === "DELETE").length, 1);
+});
+
+test("a rotation that fails leaves the old keys in use", async () => {
+  let broken = false;
+  const server = fakeServer(({ method }) => (broken && method === "PUT" ? problem(413, "PAYLOAD_TOO_LARGE") : undefined));
+  const model = await open(server);
+  await model.prepareKeys();
+  const before = await model.exportKeys();
+  server.present.clear();
+  broken = true;
+  await assert.rejects(model.rotateKeys(), { code: "PAYLOAD_TOO_LARGE" });
+  assert.deepEqual(await model.exportKeys(), before);
 });

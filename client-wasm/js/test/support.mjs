@@ -19,8 +19,9 @@ export const MODEL = {
   description: "Adds four numbers.",
   he_scheme: "CKKS",
   encryption_parameters: { params_id: PARAMETERS.params_id },
-  input: { shape: [4], dimension: 4, ciphertexts: 1, level: 1, layout: { axes: [{ extent: 4, stride: 1 }] } },
+  input: { shape: [4], dimension: 4, ciphertexts: 1, level: 1, layout: { axes: [{ extent: 4, stride: 1 }] }, range: [-8, 8] },
   output: { dimension: 1, ciphertexts: 1, level: 0, layout: { axes: [] }, postprocessing: "none", labels: ["sum"] },
+  constraints: { max_batch_size: 1, max_request_bytes: 100_000 },
   evaluation_keys: { relinearization: null, galois: [{ element: 5, level: 0 }, { element: 25, level: 0 }] },
 };
 
@@ -53,7 +54,7 @@ export function fakeServer(intercept = () => undefined) {
   });
   const fetch = async (url, init) => {
     const path = url.replace("https://server.test", "");
-    const request = { method: init.method, path, headers: init.headers, body: init.body };
+    const request = { method: init.method, path, headers: init.headers, body: init.body, signal: init.signal };
     log.push(request);
     if (init.signal?.aborted) throw init.signal.reason;
     const intercepted = await intercept(request, log);

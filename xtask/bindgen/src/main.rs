@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let generated = Bindgen::new()
         .input_path(module)
         .typescript(true)
-        .omit_default_module_path(false)
+        // The package says itself where its modules are: there are two of them.
+        .omit_default_module_path(true)
         .web(true)
         .and_then(|bindgen| bindgen.generate(out_dir));
     match generated {

@@ -20,12 +20,39 @@ pub(crate) const STEPS: usize = CLIENT_STEPS + 1;
 
 const MODULE: &str = "client_wasm.wasm";
 const JS: &str = "client-wasm/js";
+/// Where the bindings of both builds go; the modules stand beside them by their names.
+const BINDINGS: &str = "client-wasm/js/wasm/client_wasm.js";
 const BUILD_TOOLS: &str = "xtask/npm";
 
+/// The two builds of the module: one with 128-bit SIMD, one for engines without it.
+#[derive(Clone, Copy)]
+enum Build {
+    Simd,
+    Scalar,
+}
+
+impl Build {
+    const ALL: [Self; 2] = [Self::Simd, Self::Scalar];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Simd => "simd",
+            Self::Scalar => "scalar",
+        }
+    }
+
+    /// A target directory of its own: cargo gives both builds the same file name.
+    fn target(self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Self::Simd => workspace.target(""),
+            Self::Scalar => workspace.target("scalar"),
+        }
+    }
+}
+
 /// Features are listed one by one: `-all` would let wasm-opt use what browsers do not have.
-const OPTIMISE: [&str; 8] = [
+const OPTIMISE: [&str; 7] = [
     "-O3",
-    "--enable-simd",
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",
     "--enable-sign-ext",
@@ -62,42 +89,94 @@ pub(crate) fn tools(workspace: &Workspace) -> Result<(), TaskError> {
 
 /// A cargo command that compiles for browsers, in the profile made for them and with SIMD.
 pub(crate) fn cargo(workspace: &Workspace, subcommand: &str) -> Command {
+    let mut command = cargo_scalar(workspace, subcommand);
+    rust::with_simd(&mut command);
+    command
+}
+
+/// The same without SIMD.
+fn cargo_scalar(workspace: &Workspace, subcommand: &str) -> Command {
     let mut command = workspace.cargo();
-    rust::with_simd(&mut command).args([subcommand, "--target", rust::WASM, "--profile", "wasm"]);
+    command.args([subcommand, "--target", rust::WASM, "--profile", "wasm"]);
     command
 }
 
 fn compile(workspace: &Workspace) -> Result<(), TaskError> {
-    process::run(cargo(workspace, "build").args(["--package", "client-wasm", "--lib"]))
+    for build in Build::ALL {
+        note(build.name());
+        let mut command = match build {
+            Build::Simd => cargo(workspace, "build"),
+            Build::Scalar => cargo_scalar(workspace, "build"),
+        };
+        let client = command.args(["--package", "client-wasm", "--lib"]);
+        process::run(client.arg("--target-dir").arg(build.target(workspace)))?;
+    }
+    Ok(())
 }
 
 fn bindings(workspace: &Workspace) -> Result<(), TaskError> {
-    let compiled = workspace.target(rust::WASM).join("wasm").join(MODULE);
-    let directory = workspace.path(JS).join("wasm");
-    let output = directory.join("client_wasm_bg.wasm");
     let optimiser = optimiser(workspace);
+    for build in Build::ALL {
+        bind(workspace, build, optimiser.as_deref())?;
+    }
+    Ok(())
+}
+
+fn bind(workspace: &Workspace, build: Build, optimiser: Option<&Path>) -> Result<(), TaskError> {
+    let compiled = build.target(workspace).join(rust::WASM).join("wasm").join(MODULE);
+    let generated = workspace.target("bindings").join(build.name());
+    let script = workspace.path(BINDINGS);
+    let output = script.with_file_name(build.name()).with_extension("wasm");
     let inputs = [
         compiled.clone(),
-        workspace.path("xtask/bindgen/Cargo.toml"),
+        workspace.path("xtask/bindgen/src/main.rs"),
         workspace.path(BUILD_TOOLS).join("package-lock.json"),
     ];
     let mut settings = vec![if optimiser.is_some() { "optimised" } else { "as compiled" }];
     settings.extend(OPTIMISE);
-    let stamp = Stamp::new(workspace, "bindings", &inputs, &settings)?;
-    if stamp.is_fresh(&[output.clone(), directory.join("client_wasm.js")]) {
-        note("unchanged");
+    let stamp = Stamp::new(workspace, &format!("bindings-{}", build.name()), &inputs, &settings)?;
+    if stamp.is_fresh(&[output.clone(), script.clone()]) {
+        note(&format!("{}: unchanged", build.name()));
         return Ok(());
     }
 
     process::run(
-        workspace.cargo().args(["run", "--package", "wasm-bindings", "--"]).arg(&compiled).arg(&directory),
+        workspace.cargo().args(["run", "--package", "wasm-bindings", "--"]).arg(&compiled).arg(&generated),
     )?;
-    let before = size(&output);
-    if let Some(optimiser) = optimiser {
-        optimise(&optimiser, &output)?;
-        note(&format!("{before} KB compiled, {} KB optimised", size(&output)));
+    let made = generated.join("client_wasm.js");
+    match build {
+        Build::Simd => {
+            copy(&made, &script)?;
+            copy(&made.with_extension("d.ts"), &script.with_extension("d.ts"))?;
+        }
+        // One script serves both modules, so that it must be the same.
+        Build::Scalar if read(&made)? != read(&script)? => {
+            return Err(TaskError::Missing {
+                what: "A script for both modules".to_owned(),
+                hint: format!("{} and {} differ.", made.display(), script.display()),
+            });
+        }
+        Build::Scalar => {}
     }
+    let module = generated.join("client_wasm_bg.wasm");
+    let before = size(&module);
+    if let Some(optimiser) = optimiser {
+        optimise(optimiser, build, &module)?;
+    }
+    copy(&module, &output)?;
+    note(&format!("{}: {before} KB compiled, {} KB in the package", build.name(), size(&output)));
     stamp.record()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TaskError> {
+    fs::read(path).map_err(|source| TaskError::File { path: path.to_owned(), source })
+}
+
+/// Copies a file, into a folder that is made if need be.
+fn copy(from: &Path, to: &Path) -> Result<(), TaskError> {
+    let folder = to.parent().unwrap_or(to);
+    let copied = fs::create_dir_all(folder).and_then(|()| fs::copy(from, to));
+    copied.map(drop).map_err(|source| TaskError::File { path: to.to_owned(), source })
 }
 
 /// Gets wasm-opt. The client works without it, a little slower, so that its absence is no error.
@@ -111,9 +190,14 @@ fn optimiser(workspace: &Workspace) -> Option<PathBuf> {
     None
 }
 
-fn optimise(optimiser: &Path, module: &Path) -> Result<(), TaskError> {
+fn optimise(optimiser: &Path, build: Build, module: &Path) -> Result<(), TaskError> {
     let optimised = module.with_extension("optimised");
-    process::run(Command::new("node").arg(optimiser).args(OPTIMISE).arg(module).arg("-o").arg(&optimised))?;
+    let mut command = Command::new("node");
+    command.arg(optimiser).args(OPTIMISE);
+    if matches!(build, Build::Simd) {
+        command.arg("--enable-simd");
+    }
+    process::run(command.arg(module).arg("-o").arg(&optimised))?;
     fs::rename(&optimised, module).map_err(|source| TaskError::File { path: module.to_owned(), source })
 }
 

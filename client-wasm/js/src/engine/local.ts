@@ -1,0 +1,60 @@
+import { EncryptedInferenceError, fromThrown } from "../errors.js";
+import { bind } from "./bindings.js";
+import type { Engine, Engines, Start } from "./engine.js";
+
+/** Engines in this thread. */
+export function localEngines(module: () => Promise<WebAssembly.Module>): Engines {
+  return { open: async (start) => openLocal(await module(), start) };
+}
+
+/** An engine in this thread. */
+export function openLocal(module: WebAssembly.Module, { model, parameters, secret }: Start): Engine {
+  const Session = bind(module);
+  const session = guarded(() =>
+    secret ? Session.fromSecret(model, parameters, secret) : new Session(model, parameters),
+  );
+  let open = true;
+  const call = async <T>(run: () => T): Promise<T> => {
+    if (!open) throw new EncryptedInferenceError("CLOSED", "The model was closed");
+    return guarded(run);
+  };
+  return {
+    keyNames: () => call(() => session.keyNames()),
+    async generateKey(name) {
+      // Keys are made one after the other: whatever else waits for this thread gets its turn between them.
+      await turn();
+      return call(() => session.generateKey(name) as Uint8Array<ArrayBuffer>);
+    },
+    encrypt: (values) => call(() => session.encrypt(values) as Uint8Array<ArrayBuffer>[]),
+    decrypt: (result) =>
+      call(() => {
+        const raw = session.decrypt(result);
+        return { raw: [...raw], values: [...session.postprocess(raw)] };
+      }),
+    secret: () => call(() => session.secretBytes() as Uint8Array<ArrayBuffer>),
+    async close() {
+      if (open) session.free();
+      open = false;
+    },
+  };
+}
+
+function guarded<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (thrown) {
+    throw fromThrown(thrown, "WORKER");
+  }
+}
+
+/** Lets the event loop turn once. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { openKeys, connect } from "encrypted-inference";
+
+import { MODEL, answer, bodyOf, fakeServer, problem } from "./support.mjs";
+
+/** What a model of some shape makes of a sample: the error's code, or nothing. */
+async function verdict(shape, sample, how = (model) => model.encrypt(sample)) {
+  const models = [{ ...MODEL, input: { ...MODEL.input, shape } }];
+  const server = fakeServer(({ path }) => {
+    if (path === "/models") return answer(200, { api_version: "1.1", models });
+    return path === "/infer" ? problem(409, "LEVEL_MISMATCH") : undefined;
+  });
+  const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+  const outcome = await how(model).then(() => undefined, (error) => error.code);
+  await model.close();
+  return outcome;
+}
+
+test("arrays, typed arrays, nested arrays and tensors are samples", async () => {
+  const samples = [
+    [1, 2, 3, 4],
+    Float32Array.of(1, 2, 3, 4),
+    Uint8Array.of(1, 2, 3, 4),
+    [[1, 2], [3, 4]],
+    [[[1, 2], [3, 4]]],
+    { data: [1, 2, 3, 4], shape: [2, 2] },
+    { data: Float64Array.of(1, 2, 3, 4), shape: [1, 2, 2] },
+  ];
+  for (const sample of samples) assert.equal(await verdict([1, 2, 2], sample), undefined, JSON.stringify(sample));
+});
+
+test("what does not have the model's shape is refused", async () => {
+  const wrong = [
+    [[1, 2], [3]],
+    [[1, 2, 3], [4, 5, 6]],
+    [[1], [2], [3], [4]],
+    { data: [1, 2, 3, 4], shape: [4] },
+    { data: [1, 2, 3], shape: [2, 2] },
+    [1, 2, 3],
+    [],
+  ];
+  for (const sample of wrong) assert.equal(await verdict([1, 2, 2], sample), "INPUT_DIMENSION", JSON.stringify(sample));
+  for (const sample of ["1234", 5, null, undefined, {}, [["1", 2], [3, 4]], [[1, [2]], [3, 4]]]) {
+    assert.equal(await verdict([1, 2, 2], sample), "INPUT_TYPE", JSON.stringify(sample));
+  }
+});
+
+test("a batch is a list of samples or one tensor", async () => {
+  for (const batch of [[[1, 2, 3, 4], [5, 6, 7, 8]], { data: [1, 2, 3, 4, 5, 6, 7, 8], shape: [2, 2, 2] }]) {
+    assert.equal(await verdict([2, 2], batch, (model) => model.predictBatch(batch)), "LEVEL_MISMATCH");
+  }
+  const wrong = { data: [1, 2, 3, 4], shape: [2, 2] };
+  assert.equal(await verdict([2, 2], wrong, (model) => model.predictBatch(wrong)), "INPUT_DIMENSION");
+});
+
+test("what is encrypted is the sample", async () => {
+  const server = fakeServer();
+  const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+  const bundle = bodyOf({ body: await model.encrypt([1, 2, 3, 4]) });
+  assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "version"]);
+  assert.equal(bundle.payloads[0].length, 30292);
+  const twin = await openKeys(await model.exportKeys());
+  assert.equal(bodyOf({ body: await twin.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292);
+});
