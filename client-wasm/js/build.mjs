@@ -1,7 +1,7 @@
 // Bundles the package's entry points. What they find at run time beside them, the worker and the WebAssembly
 // modules, stays a URL, so that plain file servers and bundlers both understand it.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
@@ -39,7 +39,10 @@ await Promise.all([
   build({ ...COMMON, entryPoints: [source("engine/worker.ts")], outfile: "dist/worker.js" }),
 ]);
 
-/** The files of the package as a script. */
+// A package carries its licence.
+await copyFile("../../LICENSE", "LICENSE");
+
+/** A file of the package, for a script. */
 const packed = async (path) => gzipSync(await readFile(path), { level: 9 }).toString("base64");
 const inline = { simd: await packed("wasm/simd.wasm"), scalar: await packed("wasm/scalar.wasm"), worker: await packed("dist/worker.js") };
 const lines = Object.entries(inline).map(([name, text]) => `export const ${name} = "${text}";\n`);

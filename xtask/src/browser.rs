@@ -1,4 +1,4 @@
-//! Finding a Chromium for the end-to-end tests.
+//! Finding the browsers of the end-to-end tests.
 
 use std::env;
 use std::path::PathBuf;
@@ -8,43 +8,75 @@ use crate::error::TaskError;
 use crate::process;
 use crate::progress::note;
 
-/// Where to look: names on the path, then whole paths.
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
-const PATHS: [&str; 2] = [
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-];
-/// The environment variable that overrides the search, and that the tests read.
-pub(crate) const VARIABLE: &str = "CHROMIUM";
-
-/// Finds a Chromium; installs Debian's when there is none and this user may.
-pub(crate) fn require() -> Result<PathBuf, TaskError> {
-    if let Some(found) = find() {
-        return Ok(found);
-    }
-    if may_install() {
-        note("apt-get install chromium");
-        process::run(apt().arg("update"))?;
-        process::run(apt().args(["install", "--yes", "--no-install-recommends", "chromium"]))?;
-    }
-    find().ok_or_else(|| TaskError::Missing {
-        what: "Chromium".to_owned(),
-        hint: format!(
-            "Debian, Ubuntu: `apt-get install chromium`; elsewhere any Chrome or Chromium, its path in {VARIABLE}. \
-             `cargo xtask test --no-browser` leaves the browser tests out."
-        ),
-    })
+/// A browser that tests drive.
+pub(crate) struct Browser {
+    name: &'static str,
+    /// The environment variable that overrides the search, and that the tests read.
+    pub(crate) variable: &'static str,
+    /// Debian's package.
+    package: &'static str,
+    /// Names on the path.
+    names: &'static [&'static str],
+    /// Whole paths, where it is on other systems.
+    paths: &'static [&'static str],
+    /// How to do without.
+    otherwise: &'static str,
 }
 
-fn find() -> Option<PathBuf> {
-    if let Some(path) = env::var_os(VARIABLE) {
-        return Some(PathBuf::from(path));
+/// Any Chromium.
+pub(crate) const CHROMIUM: Browser = Browser {
+    name: "Chromium",
+    variable: "CHROMIUM",
+    package: "chromium",
+    names: &["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"],
+    paths: &[
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ],
+    otherwise: "`cargo xtask test --no-browser` leaves the browser tests out.",
+};
+
+/// Any Firefox.
+pub(crate) const FIREFOX: Browser = Browser {
+    name: "Firefox",
+    variable: "FIREFOX",
+    package: "firefox-esr",
+    names: &["firefox-esr", "firefox"],
+    paths: &["/Applications/Firefox.app/Contents/MacOS/firefox"],
+    otherwise: "Only `cargo xtask packaging` needs it.",
+};
+
+impl Browser {
+    /// Finds the browser; installs Debian's when there is none and this user may.
+    pub(crate) fn require(&self) -> Result<PathBuf, TaskError> {
+        if let Some(found) = self.find() {
+            return Ok(found);
+        }
+        let Self { name, variable, package, otherwise, .. } = self;
+        if may_install() {
+            note(&format!("apt-get install {package}"));
+            process::run(apt().arg("update"))?;
+            process::run(apt().args(["install", "--yes", "--no-install-recommends", package]))?;
+        }
+        self.find().ok_or_else(|| TaskError::Missing {
+            what: (*name).to_owned(),
+            hint: format!(
+                "Debian, Ubuntu: `apt-get install {package}`; elsewhere any {name}, its path in {variable}. \
+                 {otherwise}"
+            ),
+        })
     }
-    let directories = env::var_os("PATH").unwrap_or_default();
-    let on_path = NAMES.iter().flat_map(|name| {
-        env::split_paths(&directories).map(|directory| directory.join(name)).collect::<Vec<_>>()
-    });
-    on_path.chain(PATHS.iter().map(PathBuf::from)).find(|path| path.is_file())
+
+    fn find(&self) -> Option<PathBuf> {
+        if let Some(path) = env::var_os(self.variable) {
+            return Some(PathBuf::from(path));
+        }
+        let directories = env::var_os("PATH").unwrap_or_default();
+        let on_path = self.names.iter().flat_map(|name| {
+            env::split_paths(&directories).map(|directory| directory.join(name)).collect::<Vec<_>>()
+        });
+        on_path.chain(self.paths.iter().map(PathBuf::from)).find(|path| path.is_file())
+    }
 }
 
 /// Tells whether this is root on a system with apt.

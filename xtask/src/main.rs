@@ -50,6 +50,7 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "wasm" => verbs::wasm::run(&workspace, arguments),
         "bench" => verbs::bench::run(&workspace, arguments),
         "vectors" => verbs::vectors::run(&workspace, arguments),
+        "packaging" => verbs::packaging::run(&workspace, arguments),
         "models" => verbs::models::run(&workspace, arguments),
         other => Err(TaskError::UnknownVerb { verb: other.to_owned() }),
     }

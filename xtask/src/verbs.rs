@@ -7,5 +7,6 @@ pub(crate) mod wasm;
 pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod models;
+pub(crate) mod packaging;
 pub(crate) mod test;
 pub(crate) mod vectors;

@@ -13,6 +13,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --fail-fast     stop at the first step that fails
               --no-browser    leave out what needs Chromium
   wasm      compile the client to WebAssembly, generate its bindings, build the npm package and the page
+  packaging pack the npm package, install it into a project of each kind, predict in each, in Chromium and Firefox
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
               core            print a line of JSON for every operation of the core instead
   vectors   rewrite tests/vectors/*.json

@@ -4,11 +4,12 @@
 //! (where the workspace's manifest optimises the ring), and in the `release` profile for the server that the
 //! end-to-end tests start. For WebAssembly the core is compiled once more for its tests, the client once as shipped.
 
+use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{demo, wasm};
+use crate::verbs::{demo, packaging, wasm};
 use crate::workspace::Workspace;
-use crate::{browser, node, process, rust};
+use crate::{node, process, rust};
 
 /// One line of the summary.
 pub(super) struct Check {
@@ -37,6 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
     check("server", "the server builds in release mode", demo::build_server),
+    check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),
     check("node", "end to end from Node", node_tests),
     Check {
         name: "browser",
@@ -129,7 +131,7 @@ fn end_to_end(workspace: &Workspace, script: &str) -> Result<(), TaskError> {
     let mut command = node::script(&workspace.path("tests/e2e"), script);
     command.env("EDGE_SERVER", demo::server_program(workspace));
     if script == "test:browser" {
-        command.env(browser::VARIABLE, browser::require()?);
+        command.env(CHROMIUM.variable, CHROMIUM.require()?);
     }
     process::run(&mut command)
 }

@@ -1,0 +1,59 @@
+// The packed npm package in Node. Needs no packages of its own, so that every test run has it.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { join } from "node:path";
+
+import { startServer } from "../e2e/server.mjs";
+import { PATIENT, TOLERANCE, output, pack, program, project, temporary } from "./project.mjs";
+
+let server;
+let temp;
+let packed;
+let folder;
+before(async () => {
+  temp = await temporary();
+  [server, packed] = await Promise.all([startServer(), pack(temp.folder)]);
+  const there = { url: "process.argv[2]", answer: "console.log(JSON.stringify(values));" };
+  folder = await project(join(temp.folder, "node"), packed.tarball, {
+    "module.mjs": program(there),
+    "common.cjs": `const encrypted = import("encrypted-inference");
+      encrypted.then(async ({ connect }) => {
+        const model = await (await connect(process.argv[2])).model("breast_cancer_logistic");
+        const { values } = await model.predict(${JSON.stringify(PATIENT.values)});
+        console.log(JSON.stringify(values));
+        await model.close();
+      });`,
+    "inline.mjs": program({ ...there, from: "encrypted-inference/inline" }),
+  });
+});
+after(async () => {
+  await server?.stop();
+  await temp?.remove();
+});
+
+const isRight = (text) => {
+  const [value] = JSON.parse(text);
+  assert.ok(Math.abs(value - PATIENT.probability) < TOLERANCE, `${value} against ${PATIENT.probability}`);
+};
+
+test("the tarball holds what is needed and nothing else", () => {
+  const allowed = /^(?:LICENSE|README\.md|package\.json|bin\/[\w-]+\.mjs|dist\/(?:[\w-]+\/)?[\w-]+\.(?:js|js\.map|d\.ts)|wasm\/(?:simd|scalar)\.wasm)$/;
+  assert.deepEqual(packed.files.filter((path) => !allowed.test(path)), []);
+  for (const path of ["dist/index.js", "dist/index.d.ts", "dist/index.js.map", "dist/worker.js", "wasm/simd.wasm", "wasm/scalar.wasm", "README.md", "LICENSE"]) {
+    assert.ok(packed.files.includes(path), path);
+  }
+  assert.ok(packed.size < 1_000_000, `${packed.size} bytes`);
+});
+
+test("it installs without scripts and without other packages", async () => {
+  const tree = JSON.parse(await output("npm", ["ls", "--all", "--json"], { cwd: folder }));
+  assert.deepEqual(Object.keys(tree.dependencies), ["encrypted-inference"]);
+  assert.equal(tree.dependencies["encrypted-inference"].dependencies, undefined);
+  const manifest = JSON.parse(await output("node", ["-p", "JSON.stringify(require('encrypted-inference/package.json'))"], { cwd: folder }));
+  for (const hook of ["preinstall", "install", "postinstall", "prepare"]) assert.equal(manifest.scripts[hook], undefined);
+});
+
+for (const [name, file] of Object.entries({ "an ES module": "module.mjs", "CommonJS by dynamic import": "common.cjs", "one file": "inline.mjs" })) {
+  test(`it predicts in Node: ${name}`, async () => isRight(await output("node", [file, server.url], { cwd: folder })));
+}
