@@ -45,6 +45,11 @@ impl Arguments {
         names
     }
 
+    /// Takes all that is left, for another program.
+    pub(crate) fn rest(self) -> Vec<String> {
+        self.0
+    }
+
     /// Ends the parsing: whatever nobody took is unknown.
     pub(crate) fn finish(self) -> Result<(), TaskError> {
         match self.0.into_iter().next() {

@@ -14,6 +14,7 @@ mod workspace;
 mod browser;
 mod node;
 mod rust;
+mod server;
 
 mod verbs;
 
@@ -48,6 +49,7 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "demo" => verbs::demo::run(&workspace, arguments),
         "test" => verbs::test::run(&workspace, arguments),
         "wasm" => verbs::wasm::run(&workspace, arguments),
+        "conformance" => verbs::conformance::run(&workspace, arguments),
         "bench" => verbs::bench::run(&workspace, arguments),
         "vectors" => verbs::vectors::run(&workspace, arguments),
         "packaging" => verbs::packaging::run(&workspace, arguments),

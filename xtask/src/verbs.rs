@@ -5,6 +5,7 @@ pub(crate) mod help;
 pub(crate) mod wasm;
 
 pub(crate) mod bench;
+pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod models;
 pub(crate) mod packaging;

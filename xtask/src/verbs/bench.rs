@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::arguments::Arguments;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{demo, wasm};
+use crate::verbs::wasm;
 use crate::workspace::Workspace;
-use crate::{node, process, rust};
+use crate::{node, process, rust, server};
 
 const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
 fn models(workspace: &Workspace) -> Result<(), TaskError> {
     let mut progress = Progress::new(wasm::CLIENT_STEPS + 5);
     wasm::build_client(workspace, &mut progress)?;
-    progress.step("Build the server", || demo::build_server(workspace))?;
+    progress.step("Build the server", || server::build(workspace))?;
     let native = progress.step("Measure natively", || {
         lines(&process::capture(workspace.cargo().args([
             "run",
@@ -49,7 +49,7 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
     let round_trips = progress.step("Measure predictions over HTTP", || {
         node::install(workspace, E2E)?;
         let mut script = node::script(&workspace.path(E2E), "bench");
-        lines(&process::capture(script.env("EDGE_SERVER", demo::server_program(workspace)))?)
+        lines(&process::capture(script.env("EDGE_SERVER", server::program(workspace)))?)
     })?;
     progress.step("Rewrite the table of README.md", || {
         let table = table::render(&native, &webassembly, &round_trips);

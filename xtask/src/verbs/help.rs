@@ -16,6 +16,10 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   packaging pack the npm package, install it into a project of each kind, predict in each, in Chromium and Firefox
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
               core            print a line of JSON for every operation of the core instead
+  conformance
+            check a server against every numbered sentence of docs/api.md
+              --url URL       that server; without it, the native one is built and started
+              [...]           options of the suite: --token, --only 4.8, --strict, --with overload
   vectors   rewrite tests/vectors/*.json
   models    compile models/*/model.onnx to models/*/package again
               [model ...]     only the models named

@@ -6,9 +6,9 @@ use crate::arguments::Arguments;
 use crate::browser::{CHROMIUM, FIREFOX};
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{demo, wasm};
+use crate::verbs::wasm;
 use crate::workspace::Workspace;
-use crate::{node, process};
+use crate::{node, process, server};
 
 const FOLDER: &str = "tests/packaging";
 
@@ -17,7 +17,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<(), Tas
     arguments.finish()?;
     let mut progress = Progress::new(wasm::CLIENT_STEPS + 2);
     wasm::build_client(workspace, &mut progress)?;
-    progress.step("Build the server", || demo::build_server(workspace))?;
+    progress.step("Build the server", || server::build(workspace))?;
     progress.step("Pack, install, predict: Node, Deno, Bun, workerd, Vite, webpack, esbuild, files", || {
         node::install(workspace, FOLDER)?;
         let mut command = script(workspace, "test:all");
@@ -36,6 +36,6 @@ pub(crate) fn core(workspace: &Workspace) -> Result<(), TaskError> {
 
 fn script(workspace: &Workspace, name: &str) -> Command {
     let mut command = node::script(&workspace.path(FOLDER), name);
-    command.env("EDGE_SERVER", demo::server_program(workspace));
+    command.env("EDGE_SERVER", server::program(workspace));
     command
 }

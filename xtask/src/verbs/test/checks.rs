@@ -7,9 +7,9 @@
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{demo, packaging, wasm};
+use crate::verbs::{packaging, wasm};
 use crate::workspace::Workspace;
-use crate::{node, process, rust};
+use crate::{node, process, rust, server};
 
 /// One line of the summary.
 pub(super) struct Check {
@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("wasm", "client, npm package and page build", build_client),
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
-    check("server", "the server builds in release mode", demo::build_server),
+    check("server", "the server builds in release mode", server::build),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),
     check("node", "end to end from Node", node_tests),
     Check {
@@ -129,7 +129,7 @@ fn end_to_end(workspace: &Workspace, script: &str) -> Result<(), TaskError> {
     node::require()?;
     node::install(workspace, "tests/e2e")?;
     let mut command = node::script(&workspace.path("tests/e2e"), script);
-    command.env("EDGE_SERVER", demo::server_program(workspace));
+    command.env("EDGE_SERVER", server::program(workspace));
     if script == "test:browser" {
         command.env(CHROMIUM.variable, CHROMIUM.require()?);
     }

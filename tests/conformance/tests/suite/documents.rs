@@ -1,0 +1,66 @@
+//! The examples in the documents are right.
+
+use std::collections::BTreeSet;
+
+use conformance::sentence::{API, errors};
+use edge_server::{SCHEMAS, validator};
+use serde_json::Value;
+
+const PROBLEMS: &str = include_str!("../../../../docs/problems.md");
+
+/// Every example of a document: its schema, the heading it stands under, and the example.
+fn examples(text: &str) -> Vec<(&str, &str, Value)> {
+    let (mut found, mut heading, mut lines) = (Vec::new(), "", text.lines());
+    while let Some(line) = lines.next() {
+        if let Some(title) = line.strip_prefix("## ") {
+            heading = title;
+        }
+        if let Some(schema) = line.strip_prefix("<!-- example: ").and_then(|line| line.strip_suffix(" -->")) {
+            assert_eq!(lines.next(), Some("```json"), "an example of {schema} is no block of JSON");
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            let tree =
+                serde_json::from_str(&block.join("\n")).unwrap_or_else(|error| panic!("{schema}: {error}"));
+            found.push((schema, heading, tree));
+        }
+    }
+    assert_eq!(text.matches("```json").count(), found.len(), "a block of JSON is no example of a schema");
+    found
+}
+
+#[test]
+fn every_message_has_an_example_that_matches_its_schema() {
+    let all = [examples(API), examples(PROBLEMS)].concat();
+    let mut shown = BTreeSet::new();
+    for (schema, heading, example) in &all {
+        let validator = validator(schema).unwrap_or_else(|error| panic!("{error}"));
+        if let Err(error) = validator.validate(example) {
+            panic!("{heading}: an example does not match {schema} at {}: {error}", error.instance_path());
+        }
+        shown.insert(*schema);
+    }
+    // Definitions, one entry of `models`, and the format of packages on disk are no messages.
+    let no_messages = ["common.schema.json", "model.schema.json", "model-package.schema.json"];
+    let messages: BTreeSet<&str> =
+        SCHEMAS.iter().map(|(file, _)| *file).filter(|file| !no_messages.contains(file)).collect();
+    assert_eq!(shown, messages);
+    println!("{} examples of {} messages", all.len(), shown.len());
+}
+
+#[test]
+fn every_code_has_a_section_with_its_example() {
+    let sections: Vec<&str> = PROBLEMS.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let rows = API.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | ")).map(|row| row.0);
+    let coded: Vec<&str> = rows.filter(|code| errors().contains_key(code)).collect();
+    assert_eq!(sections, coded, "docs/problems.md has the sections of the table, in its order");
+    for (_, heading, example) in examples(PROBLEMS) {
+        let row = errors()[heading];
+        assert_eq!(example["code"], heading);
+        assert_eq!(
+            (&example["status"], &example["retryable"]),
+            (&row.status.into(), &row.retryable.into()),
+            "{heading}"
+        );
+        let kebab = heading.to_ascii_lowercase().replace('_', "-");
+        assert_eq!(example["type"], format!("https://encrypted-inference.dev/problems/{kebab}"));
+    }
+}

@@ -1,0 +1,67 @@
+//! A native server with two tenants, and the packages that it serves.
+
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use conformance::{Feature, Options};
+use edge_server::{Access, PackageFiles, Settings, Token, testing::tiny_package};
+use edge_server_native::{Config, ExecutorSettings, Server};
+use model_package::Package;
+use tokio::runtime::Runtime;
+
+pub(crate) const TOKEN: &str = "alpha";
+pub(crate) const OTHER_TOKEN: &str = "beta";
+
+/// The runtime of every server of this program.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    &RUNTIME
+}
+
+fn packages() -> Vec<PackageFiles> {
+    vec![tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)]
+}
+
+/// Starts a server whose queue holds so many jobs.
+pub(crate) fn start(access: Access, queue: usize) -> Server {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let data =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("conformance-{}-{number}", std::process::id()));
+    let config = Config {
+        packages: packages(),
+        data,
+        listen: ([127, 0, 0, 1], 0).into(),
+        assets: None,
+        settings: Settings { access, ..Settings::default() },
+        executor: ExecutorSettings { threads: NonZeroUsize::MIN, queue },
+    };
+    runtime().block_on(Server::start(config)).unwrap()
+}
+
+/// A server that demands tokens, for all tests but those that need another one.
+pub(crate) fn server() -> &'static Server {
+    static SERVER: LazyLock<Server> =
+        LazyLock::new(|| start(Access::Tokens([TOKEN, OTHER_TOKEN].map(Token::new).to_vec()), 4));
+    &SERVER
+}
+
+/// Everything the suite can test, at an address.
+pub(crate) fn options(url: String) -> Options {
+    let read = |files: PackageFiles| Package::from_bytes(&files.manifest, &files.weights).unwrap();
+    Options {
+        url,
+        token: Some(TOKEN.to_owned()),
+        other_token: Some(OTHER_TOKEN.to_owned()),
+        with: [Feature::Overload].into(),
+        packages: packages().into_iter().map(read).collect(),
+        strict: true,
+        ..Options::default()
+    }
+}
