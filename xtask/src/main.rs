@@ -13,6 +13,7 @@ mod workspace;
 
 mod browser;
 mod node;
+mod python;
 mod rust;
 mod server;
 

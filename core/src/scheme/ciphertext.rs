@@ -127,6 +127,14 @@ pub struct TensorCiphertext {
     pub(crate) d: [Poly<Ntt>; 3],
 }
 
+impl TensorCiphertext {
+    /// The three polynomials: the message is `d₀ + d₁·s + d₂·s²`.
+    #[must_use]
+    pub fn components(&self) -> &[Poly<Ntt>; 3] {
+        &self.d
+    }
+}
+
 /// A fresh symmetric ciphertext whose `c₁` is the expansion of a public seed; half the bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeededCiphertext {

@@ -53,6 +53,12 @@ impl HoistedDigits {
         self.level
     }
 
+    /// The digits, each over the level's primes and then the special ones.
+    #[must_use]
+    pub fn digits(&self) -> &[Poly<Ntt>] {
+        &self.digits
+    }
+
     /// The inner product with a key, over the level's primes and the special ones: `P` times the
     /// switched polynomial.
     ///

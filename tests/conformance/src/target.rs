@@ -248,12 +248,14 @@ impl Target {
     }
 }
 
-/// An input within the range of the model.
+/// An input at the low end of the model's range. Elements can have ranges of their own, which are not
+/// published, and all of them high at once may be more than the model was ever meant for.
 fn sample(model: &Value) -> Vec<f64> {
     let bound = |at: usize, default: f64| model["input"]["range"][at].as_f64().unwrap_or(default);
     let (low, high) = (bound(0, -1.0), bound(1, 1.0));
+    let width = (high - low).min(1.0);
     let dimension = model["input"]["dimension"].as_u64().unwrap_or(0);
-    (0..dimension).map(|i| low + (high - low) * ((i * 37 + 11) % 64) as f64 / 64.0).collect()
+    (0..dimension).map(|i| low + width * ((i * 37 + 11) % 64) as f64 / 64.0).collect()
 }
 
 impl Client {

@@ -15,6 +15,8 @@ mod world;
 mod ciphertexts;
 mod encoding;
 mod evaluation;
+#[cfg(not(target_arch = "wasm32"))]
+mod exchange;
 mod keys;
 mod models;
 mod parameters;
@@ -35,5 +37,8 @@ pub fn compute(backend: Backend) -> Vec<File> {
         evaluation::file(backend),
         refusals::file(backend),
         models::file(backend),
+        // The server's own tests need threads and the like; WebAssembly checks what it is made of.
+        #[cfg(not(target_arch = "wasm32"))]
+        exchange::file(),
     ]
 }

@@ -2,8 +2,8 @@
 
 use ckks_core::{
     Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator,
-    GaloisElement, Level, Params, ParamsSpec, Plaintext, Poly, SecretKey, Seed, SeedSource, SeededCiphertext,
-    decrypt, encrypt_symmetric,
+    GaloisElement, Level, Ntt, Params, ParamsSpec, Plaintext, Poly, SecretKey, Seed, SeedSource,
+    SeededCiphertext, decrypt, encrypt_symmetric,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +78,24 @@ impl World {
 
     pub(crate) fn decrypt(&self, ciphertext: &Ciphertext) -> Plaintext {
         decrypt(&self.params, &self.secret, ciphertext).unwrap()
+    }
+
+    /// A ciphertext with another second component of the same level.
+    pub(crate) fn with_second_component(&self, template: &Ciphertext, poly: &Poly<Ntt>) -> Ciphertext {
+        let mut bytes = template.to_bytes(&self.params);
+        let half = 52 + (bytes.len() - 52) / 2;
+        bytes[half..].fill(0);
+        let mut at = 8 * half;
+        for (limb, &q) in poly.iter().zip(self.params.spec().levels.iter().flatten()) {
+            let bits = (u32::BITS - (q - 1).leading_zeros()) as usize;
+            for &residue in limb {
+                for bit in (0..bits).filter(|bit| residue >> bit & 1 == 1) {
+                    bytes[(at + bit) / 8] |= 1 << ((at + bit) % 8);
+                }
+                at += bits;
+            }
+        }
+        Ciphertext::from_bytes(&self.params, &bytes).unwrap()
     }
 
     /// The secret key's coefficients: it decrypts (0, 1) to itself.

@@ -4,12 +4,14 @@
 //! (where the workspace's manifest optimises the ring), and in the `release` profile for the server that the
 //! end-to-end tests start. For WebAssembly the core is compiled once more for its tests, the client once as shipped.
 
+use std::process::Command;
+
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
 use crate::verbs::{packaging, wasm};
 use crate::workspace::Workspace;
-use crate::{node, process, rust, server};
+use crate::{node, process, python, rust, server};
 
 /// One line of the summary.
 pub(super) struct Check {
@@ -34,6 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("docs", "the documentation builds without warnings", docs),
     check("bare-metal", "core builds without a standard library", bare_metal),
     check("rust", "unit, law, twin, vector, conformance and adversarial tests", rust_tests),
+    check("reader", "an independent reader in Python recomputes and decrypts the vectors", read_vectors),
     check("wasm", "client, npm package and page build", build_client),
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
@@ -92,6 +95,15 @@ fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
     // The bindings generator has no tests, and its dependencies are compiled by the step that needs it.
     let packages = ["--workspace", "--exclude", "wasm-bindings"];
     process::run(workspace.cargo().args(["test", "--no-fail-fast"]).args(packages))
+}
+
+fn read_vectors(workspace: &Workspace) -> Result<(), TaskError> {
+    match python::find("the vectors by an independent reader")? {
+        Some(python) => {
+            process::run(Command::new(python).arg(workspace.path("tests/vectors/reader/check.py")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn build_client(workspace: &Workspace) -> Result<(), TaskError> {

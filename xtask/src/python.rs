@@ -1,0 +1,42 @@
+//! Python: whether it is there.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::TaskError;
+use crate::process;
+use crate::progress::note;
+
+/// The oldest Python that the scripts are written for.
+const OLDEST: (u32, u32) = (3, 10);
+/// The environment variable that overrides the search.
+const VARIABLE: &str = "PYTHON";
+
+/// Finds a Python that is new enough.
+///
+/// Outside of CI a machine without one only leaves a test out, and says so.
+pub(crate) fn find(what: &str) -> Result<Option<PathBuf>, TaskError> {
+    let named = env::var_os(VARIABLE).map(PathBuf::from);
+    let candidates = named.into_iter().chain(["python3", "python"].map(PathBuf::from));
+    if let Some(python) = candidates.into_iter().find(|python| is_new_enough(python)) {
+        return Ok(Some(python));
+    }
+    let (major, minor) = OLDEST;
+    let missing = format!("Python {major}.{minor} or newer");
+    let hint = format!(
+        "Debian: `apt-get install python3 python3-venv`; elsewhere https://python.org, its path in {VARIABLE}."
+    );
+    if env::var_os("CI").is_some() {
+        return Err(TaskError::Missing { what: missing, hint });
+    }
+    note(&format!("NOT TESTED: {what}. {missing} is missing. {hint}"));
+    Ok(None)
+}
+
+fn is_new_enough(python: &Path) -> bool {
+    let program = "import sys; print(*sys.version_info[:2])";
+    let Ok(version) = process::capture(Command::new(python).args(["-c", program])) else { return false };
+    let mut parts = version.split_whitespace().filter_map(|part| part.parse::<u32>().ok());
+    parts.next().zip(parts.next()).is_some_and(|version| version >= OLDEST)
+}
