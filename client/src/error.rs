@@ -35,6 +35,20 @@ pub enum ClientError {
     },
     /// An element of the input is not a finite number, or too large for the scale.
     InputValue,
+    /// There is no sample, or more than the model takes at once.
+    BatchSize {
+        /// Largest batch.
+        max: usize,
+        /// Samples given.
+        found: usize,
+    },
+    /// The published batch does not divide the slots.
+    Batch {
+        /// Number of slots.
+        slots: usize,
+        /// What was published.
+        found: usize,
+    },
     /// Bytes from the server, or a stored secret, do not decode.
     Decode(DecodeError),
     /// The result is at another level than the model states.
@@ -60,10 +74,11 @@ impl ClientError {
         match self {
             Self::Params(_) => "UNACCEPTABLE_PARAMETERS",
             Self::ParamsId { .. } => "PARAMS_ID_MISMATCH",
-            Self::Layout(_) | Self::Model(_) => "INVALID_MODEL",
+            Self::Layout(_) | Self::Model(_) | Self::Batch { .. } => "INVALID_MODEL",
             Self::UnknownKey { .. } => "UNKNOWN_KEY_NAME",
             Self::InputDimension { .. } => "INPUT_DIMENSION",
             Self::InputValue => "INPUT_VALUE",
+            Self::BatchSize { .. } => "BATCH_SIZE",
             Self::Decode(_) => "INVALID_BYTES",
             Self::ResultLevel { .. } | Self::ResultCount { .. } => "INVALID_RESULT",
         }
@@ -86,6 +101,12 @@ impl fmt::Display for ClientError {
             }
             Self::InputValue => {
                 f.write_str("an input value is not a finite number, or too large for the model's scale")
+            }
+            Self::BatchSize { max, found } => {
+                write!(f, "the model takes 1 to {max} samples at once, found {found}")
+            }
+            Self::Batch { slots, found } => {
+                write!(f, "the model's batch of {found} is not a power of two that divides {slots} slots")
             }
             Self::Decode(error) => error.fmt(f),
             Self::ResultLevel { expected, found } => {

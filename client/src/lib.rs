@@ -19,6 +19,6 @@ pub use error::ClientError;
 pub use postprocess::Postprocessing;
 pub use session::{KeyName, Session};
 pub use spec::{
-    EvaluationKeySpec, GaloisSpec, InputSpec, LayoutAxisSpec, LayoutSpec, ModelSpec, OutputSpec,
-    ParameterSpec, RelinearizationSpec,
+    ConstraintsSpec, EvaluationKeySpec, GaloisSpec, InputSpec, LayoutAxisSpec, LayoutSpec, ModelSpec,
+    OutputSpec, ParameterSpec, RelinearizationSpec,
 };

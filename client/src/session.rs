@@ -52,6 +52,8 @@ pub struct Session {
     encoder: Encoder,
     input: SlotLayout,
     output: SlotLayout,
+    /// Slots of one sample.
+    slots: usize,
     secret: SecretKey,
     seeds: SeedSource,
 }
@@ -92,10 +94,17 @@ impl Session {
         seeds: SeedSource,
     ) -> Result<Self, ClientError> {
         let (input, output) = (model.input.layout.to_layout(), model.output.layout.to_layout());
-        let slots = |ciphertexts: usize| params.slots().saturating_mul(ciphertexts);
-        input.validate(slots(model.input.ciphertexts), model.input.dimension).map_err(ClientError::Layout)?;
+        let (slots, batch) = (params.slots(), model.constraints.max_batch_size);
+        if !batch.is_power_of_two() || batch > slots {
+            return Err(ClientError::Batch { slots, found: batch });
+        }
+        let slots = slots / batch;
+        let of_all = |ciphertexts: usize| slots.saturating_mul(ciphertexts);
+        input
+            .validate(of_all(model.input.ciphertexts), model.input.dimension)
+            .map_err(ClientError::Layout)?;
         output
-            .validate(slots(model.output.ciphertexts), model.output.dimension)
+            .validate(of_all(model.output.ciphertexts), model.output.dimension)
             .map_err(ClientError::Layout)?;
         for level in [model.input.level, model.output.level] {
             existing(&params, level)?;
@@ -105,6 +114,7 @@ impl Session {
             encoder: Encoder::new(&params),
             input,
             output,
+            slots,
             params,
             secret,
             seeds,
@@ -161,15 +171,31 @@ impl Session {
     /// # Errors
     /// [`ClientError::InputDimension`], [`ClientError::InputValue`].
     pub fn encrypt(&mut self, values: &[f64]) -> Result<Vec<Vec<u8>>, ClientError> {
+        self.encrypt_batch(&[values])
+    }
+
+    /// Encrypts several input vectors into the same ciphertexts: as many payloads as for one.
+    ///
+    /// # Errors
+    /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
+    pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<u8>>, ClientError> {
         let input = &self.model.input;
-        if values.len() != input.dimension {
-            return Err(ClientError::InputDimension { expected: input.dimension, found: values.len() });
+        let max = self.max_batch_size();
+        if !(1..=max).contains(&samples.len()) {
+            return Err(ClientError::BatchSize { max, found: samples.len() });
+        }
+        if let Some(wrong) = samples.iter().find(|values| values.len() != input.dimension) {
+            return Err(ClientError::InputDimension { expected: input.dimension, found: wrong.len() });
         }
         let level = Level(input.level);
         let scale = self.params.scale_at(level);
-        let packed = Zeroizing::new(self.input.pack(values, self.params.slots() * input.ciphertexts));
+        let mut slots = Zeroizing::new(vec![0.0; self.params.slots() * input.ciphertexts]);
+        for (b, values) in samples.iter().enumerate() {
+            let packed = Zeroizing::new(self.input.pack(values, self.slots * input.ciphertexts));
+            slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
+        }
         let mut payloads = Vec::with_capacity(input.ciphertexts);
-        for slots in packed.chunks_exact(self.params.slots()) {
+        for slots in slots.chunks_exact(self.params.slots()) {
             let plaintext = self.encoder.encode_real(slots, level, scale);
             let plaintext = Zeroizing::new(plaintext.map_err(|_| ClientError::InputValue)?);
             let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
@@ -185,7 +211,19 @@ impl Session {
     /// # Errors
     /// [`ClientError::Decode`], [`ClientError::ResultLevel`], [`ClientError::ResultCount`].
     pub fn decrypt(&self, result: &[u8]) -> Result<Vec<f64>, ClientError> {
+        Ok(self.decrypt_batch(result, 1)?.remove(0))
+    }
+
+    /// Decrypts the output vectors of the first so many samples of a batch, as [`Session::decrypt`] does.
+    ///
+    /// # Errors
+    /// [`ClientError::BatchSize`]; as [`Session::decrypt`].
+    pub fn decrypt_batch(&self, result: &[u8], samples: usize) -> Result<Vec<Vec<f64>>, ClientError> {
         let output = &self.model.output;
+        let max = self.max_batch_size();
+        if !(1..=max).contains(&samples) {
+            return Err(ClientError::BatchSize { max, found: samples });
+        }
         let result = ResultCiphertexts::from_bytes(&self.params, result)?;
         if result.level().0 != output.level {
             return Err(ClientError::ResultLevel { expected: output.level, found: result.level().0 });
@@ -198,9 +236,28 @@ impl Session {
             let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
             slots.extend(self.encoder.decode_real(&Zeroizing::new(plaintext)));
         }
-        let mut values = self.output.unpack(&slots, output.dimension);
-        values.iter_mut().for_each(|value| *value *= output.gain);
-        Ok(values)
+        let sample = |b: usize| {
+            let own: Vec<f64> = slots.iter().skip(b).step_by(max).copied().collect();
+            let own = Zeroizing::new(own);
+            let mut values = self.output.unpack(&own, output.dimension);
+            values.iter_mut().for_each(|value| *value *= output.gain);
+            values
+        };
+        Ok((0..samples).map(sample).collect())
+    }
+
+    /// How many samples one request holds.
+    #[must_use]
+    pub fn max_batch_size(&self) -> usize {
+        self.model.constraints.max_batch_size
+    }
+
+    /// Whether decrypted values are such as the model can give. Where they are not, the input was unlike those
+    /// that the model was calibrated for, and they mean nothing; the server must not learn of it.
+    #[must_use]
+    pub fn is_in_range(&self, values: &[f64]) -> bool {
+        let [low, high] = self.model.output.range.unwrap_or([f64::NEG_INFINITY, f64::INFINITY]);
+        values.iter().all(|value| (low..=high).contains(value))
     }
 
     /// Applies the model's post-processing to decrypted values.

@@ -15,6 +15,22 @@ pub struct ModelSpec {
     pub output: OutputSpec,
     /// Which evaluation keys the server needs.
     pub evaluation_keys: EvaluationKeySpec,
+    /// Limits on requests.
+    #[serde(default)]
+    pub constraints: ConstraintsSpec,
+}
+
+/// Limits on requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstraintsSpec {
+    /// Samples that share the ciphertexts of one request.
+    pub max_batch_size: usize,
+}
+
+impl Default for ConstraintsSpec {
+    fn default() -> Self {
+        Self { max_batch_size: 1 }
+    }
 }
 
 /// One parameter set of `GET /keys`.
@@ -39,9 +55,9 @@ pub struct ParameterSpec {
 pub struct InputSpec {
     /// Elements of the vector.
     pub dimension: usize,
-    /// Ciphertexts that a sample takes.
+    /// Ciphertexts that a batch takes.
     pub ciphertexts: usize,
-    /// Where each element sits among the slots, of all ciphertexts one after the other.
+    /// Where each element sits among the slots of a sample, of all ciphertexts one after the other.
     pub layout: LayoutSpec,
     /// Level to encrypt at.
     pub level: u8,
@@ -54,7 +70,7 @@ pub struct OutputSpec {
     pub dimension: usize,
     /// Ciphertexts that a result takes.
     pub ciphertexts: usize,
-    /// Where each element sits among the slots, of all ciphertexts one after the other.
+    /// Where each element sits among the slots of a sample, of all ciphertexts one after the other.
     pub layout: LayoutSpec,
     /// Level of the result.
     pub level: u8,
@@ -67,6 +83,9 @@ pub struct OutputSpec {
     /// Factor that decrypted values are multiplied by first.
     #[serde(default = "one")]
     pub gain: f64,
+    /// Smallest and largest value that the model can give, after the gain.
+    #[serde(default)]
+    pub range: Option<[f64; 2]>,
 }
 
 const fn one() -> f64 {

@@ -44,6 +44,38 @@ fn what_is_encrypted_comes_back_times_the_gain() {
 }
 
 #[test]
+fn samples_of_a_batch_share_ciphertexts_and_come_back_apart() {
+    let (mut model, parameters, params) = published();
+    model.constraints.max_batch_size = 4;
+    model.output.range = Some([-4.0, 4.0]);
+    let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
+    let samples: [&[f64]; 3] = [&[0.5, -1.25, 3.0], &[1.0, 2.5, 0.0], &[-3.0, 0.25, 0.0]];
+    let payloads = session.encrypt_batch(&samples).unwrap();
+    assert_eq!(payloads.len(), 1);
+    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payloads[0]).unwrap().expand(&params);
+    let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let values = session.decrypt_batch(&result, 4).unwrap();
+    for (found, expected) in values.iter().zip(samples.iter().chain([&&[0.0; 3][..]])) {
+        assert!(found.iter().zip(*expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-3), "{found:?}");
+    }
+    assert_eq!(session.decrypt(&result).unwrap(), values[0]);
+    assert_eq!(values.iter().map(|v| session.is_in_range(v)).collect::<Vec<_>>(), [true, false, false, true]);
+
+    let size = |found| ClientError::BatchSize { max: 4, found };
+    assert_eq!(session.encrypt_batch(&[]), Err(size(0)));
+    assert_eq!(session.encrypt_batch(&[&[0.0; 3][..]; 5]), Err(size(5)));
+    assert_eq!(session.decrypt_batch(&result, 5), Err(size(5)));
+    let wrong = session.encrypt_batch(&[&[0.0; 3][..], &[0.0; 2]]);
+    assert_eq!(wrong, Err(ClientError::InputDimension { expected: 3, found: 2 }));
+    for found in [0, 3, 4096] {
+        model.constraints.max_batch_size = found;
+        let refused = Session::new(&model, &parameters, &Seed::new([0; 32]));
+        assert_eq!(refused.map(drop), Err(ClientError::Batch { slots: 2048, found }));
+    }
+}
+
+#[test]
 fn keys_are_made_by_name_at_the_level_that_the_model_states() {
     let (mut session, params) = session();
     let names: Vec<String> = session.key_names().iter().map(KeyName::to_string).collect();

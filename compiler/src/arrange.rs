@@ -1,4 +1,5 @@
-//! Where the elements of a vector can be among the slots of a ciphertext. All extents are powers of two.
+//! Where the elements of a vector can be among the slots of one ciphertext or several, whose slots count
+//! on. Within a ciphertext all extents are powers of two.
 //!
 //! A vector is either plain, slot s holding element s, or laid out as a grid: an image [C, H, W] is
 //! cut into its H/S·W/S squares of S·S pixels. The squares' positions are the low digits of a slot
@@ -11,7 +12,10 @@
 
 use ckks_core::{LayoutAxis, SlotLayout};
 
-/// An arrangement of a vector in slots, the pattern being repeated.
+/// More ciphertexts than a vector can take.
+const MAX_CIPHERTEXTS: usize = 256;
+
+/// An arrangement of a vector in slots, the pattern being repeated within a ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrangement {
     /// As a client has to know it.
@@ -43,12 +47,25 @@ impl Arrangement {
         Self::new(layout, elements, dimension)
     }
 
-    /// The plain arrangement and all grids of a tensor that fit the slots.
+    /// The plain arrangement and all grids of a tensor that fit the slots of one ciphertext; if none does,
+    /// those over several.
     pub(crate) fn candidates(shape: &[usize], slots: usize) -> Vec<Self> {
+        let mut found = Self::within(shape, slots, slots);
+        if found.is_empty() {
+            found = Self::within(shape, slots, slots * MAX_CIPHERTEXTS);
+        }
+        found
+    }
+
+    /// The arrangements whose period is at most `most`, in ciphertexts of `slots` slots.
+    fn within(shape: &[usize], slots: usize, most: usize) -> Vec<Self> {
         let mut found = vec![];
         let dimension: usize = shape.iter().product();
         if dimension.next_power_of_two() <= slots {
             found.push(Self::plain(dimension));
+        } else if dimension.next_multiple_of(slots) <= most {
+            let axes = [(slots, 1), (dimension.div_ceil(slots), slots)];
+            found.push(Self::of_layout(layout(axes), dimension));
         }
         let shape: Vec<usize> = shape.iter().copied().filter(|&extent| extent > 1).collect();
         let &[ref channels @ .., width] = &shape[..] else { return found };
@@ -61,9 +78,10 @@ impl Arrangement {
         for spatial in grids {
             for log in 0..=width.next_power_of_two().ilog2().min(3) {
                 for channels_low in [false, true] {
-                    let digits = grid(&shape, spatial, 1 << log, channels_low);
+                    let mut digits = grid(&shape, spatial, 1 << log, channels_low);
+                    fill_ciphertexts(&mut digits, &shape, slots);
                     let period: usize = digits.iter().map(|digit| digit.extent).product();
-                    if period <= slots {
+                    if period <= most {
                         let candidate = Self::of_digits(&shape, &digits);
                         if found.iter().all(|known| known.layout != candidate.layout) {
                             found.push(candidate);
@@ -117,6 +135,11 @@ impl Arrangement {
         self.elements.len()
     }
 
+    /// How many ciphertexts of so many slots it takes.
+    pub(crate) fn ciphertexts(&self, slots: usize) -> usize {
+        self.period().div_ceil(slots)
+    }
+
     /// Number of elements.
     pub(crate) fn dimension(&self) -> usize {
         self.slots.len()
@@ -159,6 +182,18 @@ fn grid(shape: &[usize], spatial: &[usize], side: usize, channels_low: bool) -> 
     }
 }
 
+/// Where the digits go beyond one ciphertext, gives the last one no more values than it needs and than fill
+/// whole ciphertexts.
+fn fill_ciphertexts(digits: &mut [Digit], shape: &[usize], slots: usize) {
+    let total: usize = digits.iter().map(|digit| digit.extent).product();
+    let Some(last) = digits.iter_mut().rfind(|digit| digit.extent > 1).filter(|_| total > slots) else {
+        return;
+    };
+    let below = total / last.extent;
+    let needed = shape[last.axis].div_ceil(last.step).min(last.extent);
+    last.extent = needed.next_multiple_of((slots / below).max(1));
+}
+
 pub(crate) fn layout(axes: impl IntoIterator<Item = (usize, usize)>) -> SlotLayout {
     let axes = axes.into_iter().filter(|(extent, _)| *extent > 1);
     SlotLayout {
@@ -194,6 +229,28 @@ mod tests {
                     assert_eq!(candidate.layout.unpack(&spread, dimension), vector);
                 }
                 assert_eq!(candidate.filled().spread(&vector), packed);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_one_ciphertext_fills_several() {
+        for (shape, fewest) in [(vec![50], 4), (vec![3, 5, 5], 8), (vec![6, 4, 4], 6), (vec![2, 3, 8], 4)] {
+            let dimension: usize = shape.iter().product();
+            let candidates = Arrangement::candidates(&shape, 16);
+            assert_eq!(
+                candidates.iter().map(|c| c.ciphertexts(16)).min(),
+                Some(fewest.min(dimension.div_ceil(16)))
+            );
+            for candidate in candidates {
+                let period = candidate.period();
+                assert!(period > 16 && period.is_multiple_of(16), "{candidate:?}");
+                assert!((0..dimension).all(|element| candidate.slots_of(element).len() == 1));
+                candidate.layout.validate(period, dimension).expect("places every element");
+                let vector: Vec<f64> = (0..dimension).map(|i| i as f64 + 1.0).collect();
+                let packed = candidate.layout.pack(&vector, period);
+                let mut both = candidate.spread(&vector).into_iter().zip(packed);
+                assert!(both.all(|(a, b)| a == 0.0 || a == b), "the layout says the same");
             }
         }
     }

@@ -7,11 +7,12 @@ use crate::{
     approximate::Approximation,
     calibrate::Range,
     choose::{self, LOG_DEGREES},
-    compile::{Identity, Options},
+    compile::{Identity, Objective, Options},
     error::CompileError,
     fuse::fuse,
     graph::{Affine, Graph, Operation, Value},
     lower::{self, Lowered, lower},
+    pack::{Conditions, Prices},
     report::{Candidate, Precision, Report},
     sparse::SparseMatrix,
     verify::Encrypted,
@@ -79,7 +80,7 @@ impl Assembly<'_> {
                 params = deeper;
                 (graph, gain) = self.scaled(&params);
             }
-            let lowered = match lower(&graph, params.slots()) {
+            let lowered = match self.lowered(&graph, params.slots()) {
                 Ok(lowered) => lowered,
                 Err(error) => {
                     refusal = error;
@@ -87,8 +88,12 @@ impl Assembly<'_> {
                 }
             };
             let facts = lowered.program.check(&params).map_err(CompileError::program)?;
-            let candidate = Candidate::new(&params, &facts);
-            let cost = candidate.cost;
+            let candidate = Candidate::new(&params, &facts, lowered.program.batch);
+            let cost = match self.options.objective {
+                Objective::Latency => candidate.cost,
+                Objective::Keys => candidate.key_bytes as f64,
+                Objective::Throughput => candidate.cost / f64::from(candidate.batch),
+            };
             candidates.push(candidate);
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                 best = Some((cost, Choice { scale_bits, params, lowered, gain, candidates: vec![] }));
@@ -96,6 +101,25 @@ impl Assembly<'_> {
         }
         let (_, choice) = best.ok_or(refusal)?;
         Ok(Choice { candidates, ..choice })
+    }
+
+    /// Lowers for the batch asked for, and finds out how large a batch can be: where every pattern repeats
+    /// within the slots of a sample, these can be so few that it does not, at no cost.
+    fn lowered(&self, graph: &Graph, slots: usize) -> Result<Lowered, CompileError> {
+        let longest = graph.values.iter().map(|value| value.dimension().next_power_of_two()).max();
+        let batch = match self.options.objective {
+            Objective::Throughput => (slots / longest.unwrap_or(1)).max(1),
+            Objective::Latency | Objective::Keys => 1,
+        };
+        let batch = batch.max(self.options.batch.next_power_of_two());
+        if batch > slots {
+            return Err(CompileError::Batch { most: slots, found: self.options.batch });
+        }
+        let prices = Prices::of(self.options.objective);
+        let mut lowered = lower(graph, Conditions { slots: slots / batch, prices })?;
+        let used = lowered.period.min(slots / batch);
+        lowered.program.batch = (slots / used) as u32;
+        Ok(lowered)
     }
 
     /// The graph with its output divided by the gain, a power of two that keeps it within the base modulus.
@@ -178,22 +202,22 @@ impl Assembly<'_> {
             input: Input {
                 shape: first.shape.iter().map(|&extent| extent as u32).collect(),
                 dimension: first.dimension() as u32,
-                ciphertexts: 1,
+                ciphertexts: lowered.program.inputs,
                 layout: entry(&lowered.input),
                 level: lowered.program.input_level.0,
                 range: Some([self.input.low, self.input.high]),
             },
             output: Output {
                 dimension: last.dimension() as u32,
-                ciphertexts: 1,
+                ciphertexts: lowered.program.outputs.len() as u32,
                 layout: entry(&lowered.output),
                 level: facts.output_levels.first().map_or(0, |level| level.0),
                 dropped_bits,
                 gain,
+                range: Some([-self.magnitude * OUTPUT_MARGIN, self.magnitude * OUTPUT_MARGIN]),
                 labels,
                 postprocessing: self.graph.postprocessing.name().to_owned(),
             },
-            max_batch_size: 1,
         }
     }
 }

@@ -7,11 +7,11 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_compiler::{
-    Agreement, Identity, Options, Samples, compile, import, largest_difference, read_labels, read_samples,
-    verify,
+    Agreement, Identity, Objective, Options, Samples, compile, import, largest_difference, read_labels,
+    read_samples, verify,
 };
 use serde::Deserialize;
 
@@ -81,6 +81,30 @@ struct Compile {
     /// Largest degree of a polynomial in place of an activation.
     #[arg(long, value_name = "DEGREE", default_value_t = 15, value_parser = clap::value_parser!(u8).range(3..=63))]
     max_degree: u8,
+    /// What is made as small as possible: the time of a request, the bytes of the keys, or the time of a sample
+    /// where many are sent together.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Optimize::Latency)]
+    optimize: Optimize,
+    /// Samples that one request has to hold at least.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Optimize {
+    Latency,
+    Keys,
+    Throughput,
+}
+
+impl From<Optimize> for Objective {
+    fn from(optimize: Optimize) -> Self {
+        match optimize {
+            Optimize::Latency => Self::Latency,
+            Optimize::Keys => Self::Keys,
+            Optimize::Throughput => Self::Throughput,
+        }
+    }
 }
 
 /// `metadata.json` beside a model.
@@ -137,6 +161,8 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         log_degree: arguments.log_degree,
         scale_bits: arguments.scale_bits,
         max_degree: arguments.max_degree.into(),
+        objective: arguments.optimize.into(),
+        batch: arguments.batch.into(),
     };
 
     let mut compiled = compile(&model, &identity(arguments)?, &calibration.inputs, &options)?;

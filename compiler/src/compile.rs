@@ -21,6 +21,18 @@ pub struct Identity {
     pub labels: Vec<String>,
 }
 
+/// What is made as small as possible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Objective {
+    /// The time of one request.
+    #[default]
+    Latency,
+    /// The bytes of the evaluation keys.
+    Keys,
+    /// The time of one sample, many being sent together.
+    Throughput,
+}
+
 /// What the user can decide instead of the compiler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -32,11 +44,22 @@ pub struct Options {
     pub scale_bits: Option<u8>,
     /// Largest degree of a polynomial in place of a function.
     pub max_degree: usize,
+    /// What is made as small as possible.
+    pub objective: Objective,
+    /// Samples that one request has to hold at least.
+    pub batch: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: 10, log_degree: None, scale_bits: None, max_degree: 15 }
+        Self {
+            precision: 10,
+            log_degree: None,
+            scale_bits: None,
+            max_degree: 15,
+            objective: Objective::default(),
+            batch: 1,
+        }
     }
 }
 

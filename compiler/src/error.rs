@@ -43,6 +43,13 @@ pub enum CompileError {
         /// Slots of the ring.
         slots: usize,
     },
+    /// The batch asked for has more samples than a ciphertext has slots.
+    Batch {
+        /// Slots of the ring.
+        most: usize,
+        /// What was asked for.
+        found: usize,
+    },
     /// The labels given do not name the outputs.
     Labels {
         /// Outputs of the model.
@@ -86,8 +93,11 @@ impl fmt::Display for CompileError {
             ),
             Self::TooWide { node, dimension, slots } => write!(
                 f,
-                "node {node:?}: {dimension} elements and what they are multiplied with do not fit {slots} slots; use narrower layers"
+                "node {node:?}: {dimension} elements take more ciphertexts of {slots} slots than are supported; use narrower layers or a smaller --batch"
             ),
+            Self::Batch { most, found } => {
+                write!(f, "a batch of {found} samples does not fit {most} slots; use a smaller --batch")
+            }
             Self::Labels { expected, found } => {
                 write!(f, "the model has {expected} outputs, but {found} labels were given; name all or none")
             }

@@ -37,7 +37,7 @@ mod compile;
 mod report;
 mod verify;
 
-pub use compile::{Compiled, Identity, Options, compile};
+pub use compile::{Compiled, Identity, Objective, Options, compile};
 pub use error::CompileError;
 pub use function::Function;
 pub use graph::{Affine, Graph, Operation, Postprocessing, Value};

@@ -1,5 +1,5 @@
 //! From operations on vectors to instructions on slots: assigns levels, joins branches, places
-//! constants. Everything is one ciphertext per vector.
+//! constants. A vector is one ciphertext, or several where it does not fit.
 
 use ckks_core::{Instruction, Level, Program, Register, SlotLayout};
 
@@ -7,6 +7,7 @@ use crate::{
     arrange::Arrangement,
     error::CompileError,
     graph::{Affine, Graph, Operation},
+    pack::{Conditions, Packing, transform},
     place::{Placement, place},
 };
 
@@ -16,6 +17,8 @@ pub(crate) struct Lowered {
     pub(crate) program: Program,
     pub(crate) input: SlotLayout,
     pub(crate) output: SlotLayout,
+    /// The longest pattern of any vector, in slots of a sample.
+    pub(crate) period: usize,
 }
 
 /// The levels that the whole model takes.
@@ -43,21 +46,22 @@ fn above(depths: &[u32], operation: &Operation) -> u32 {
     operation.operands().into_iter().map(|x| depths[x]).max().unwrap_or(0)
 }
 
-/// Lowers a graph whose functions have been replaced.
+/// Lowers a graph whose functions have been replaced, for so many slots of a sample; `batch` is 1.
 ///
 /// # Errors
 /// [`CompileError::TooWide`] when a vector or a layer does not fit the slots.
-pub(crate) fn lower(graph: &Graph, slots: usize) -> Result<Lowered, CompileError> {
+pub(crate) fn lower(graph: &Graph, conditions: Conditions) -> Result<Lowered, CompileError> {
     let depths = depths(graph);
     let total = depths[graph.output()];
     // Limbs times digits of two, and the special ones.
     let weight = |depth: u32| (f64::from(total - depth) / 2.0 + 2.5) * (f64::from(total - depth) + 3.0);
     let weights: Vec<f64> =
         graph.values.iter().map(|value| weight(above(&depths, &value.operation))).collect();
-    let placement = place(graph, &weights, slots)?;
+    let placement = place(graph, &weights, conditions)?;
     let level = |depth: u32| Level((total - depth) as u8);
     let program = Program {
-        inputs: 1,
+        batch: 1,
+        inputs: placement.arrangements[0].ciphertexts(conditions.slots) as u32,
         input_level: level(0),
         instructions: vec![],
         transforms: vec![],
@@ -65,116 +69,140 @@ pub(crate) fn lower(graph: &Graph, slots: usize) -> Result<Lowered, CompileError
         polynomials: vec![],
         outputs: vec![],
     };
-    let mut lowering = Lowering { program, placement };
-    let mut registers: Vec<Register> = vec![];
+    let mut lowering = Lowering { program, placement, conditions };
+    let mut registers: Vec<Registers> = vec![];
     for (index, value) in graph.values.iter().enumerate() {
         let deepest = above(&depths, &value.operation);
         // Operands at the lowest of their levels.
         let at = |lowering: &mut Lowering, x: usize| {
             if depths[x] == deepest {
-                return registers[x];
+                return registers[x].clone();
             }
-            lowering.push(Instruction::DropLevel { input: registers[x], level: level(deepest) })
+            let level = level(deepest);
+            lowering.each(&registers[x], |input| Instruction::DropLevel { input, level })
         };
-        let register = match &value.operation {
-            Operation::Input => Register(0),
+        let result = match &value.operation {
+            Operation::Input => (0..lowering.program.inputs).map(Register).collect(),
             Operation::Affine(affine) => {
-                let operands: Vec<Register> =
+                let operands: Vec<Registers> =
                     affine.terms.iter().map(|(x, _)| at(&mut lowering, *x)).collect();
                 lowering.affine(index, &operands, affine)
             }
             Operation::Polynomial(x, polynomial) => {
                 lowering.program.polynomials.push(polynomial.clone());
                 let polynomial = lowering.program.polynomials.len() as u32 - 1;
-                lowering.push(Instruction::Polynomial { input: registers[*x], polynomial })
+                lowering.each(&registers[*x], |input| Instruction::Polynomial { input, polynomial })
             }
             &Operation::Product(x, y) => {
                 let left = at(&mut lowering, x);
-                let right = if x == y { left } else { at(&mut lowering, y) };
-                lowering.push(Instruction::Multiply { left, right })
+                let right = if x == y { left.clone() } else { at(&mut lowering, y) };
+                lowering.both(&left, &right, |left, right| Instruction::Multiply { left, right })
             }
             Operation::Map(_, function) => {
                 return Err(CompileError::program(format!("{} was not approximated", function.name())));
             }
         };
-        registers.push(register);
+        registers.push(result);
     }
-    let Lowering { mut program, placement } = lowering;
-    program.outputs = vec![registers[graph.output()]];
+    let Lowering { mut program, placement, .. } = lowering;
+    program.outputs.clone_from(&registers[graph.output()]);
     let [input, output] = [0, graph.output()].map(|x| placement.arrangements[x].layout.clone());
-    Ok(Lowered { program, input, output })
+    let period = placement.arrangements.iter().map(|arrangement| arrangement.period()).max().unwrap_or(1);
+    Ok(Lowered { program, input, output, period })
 }
+
+/// The ciphertexts of a vector.
+type Registers = Vec<Register>;
 
 struct Lowering {
     program: Program,
     placement: Placement,
+    conditions: Conditions,
 }
 
 impl Lowering {
+    /// Adds an instruction that defines one register.
     fn push(&mut self, instruction: Instruction) -> Register {
+        let next = Register(self.program.registers() as u32);
         self.program.instructions.push(instruction);
-        Register((self.program.registers() - 1) as u32)
+        next
     }
 
-    fn affine(&mut self, index: usize, operands: &[Register], affine: &Affine) -> Register {
-        let sum = if affine.is_free() { self.sum(operands, affine) } else { self.product(index, operands) };
-        if affine.offset.iter().all(|&offset| offset == 0.0) {
-            return sum;
-        }
+    fn each(&mut self, inputs: &[Register], instruction: impl Fn(Register) -> Instruction) -> Registers {
+        inputs.iter().map(|&input| self.push(instruction(input))).collect()
+    }
+
+    fn both(
+        &mut self,
+        left: &[Register],
+        right: &[Register],
+        instruction: impl Fn(Register, Register) -> Instruction,
+    ) -> Registers {
+        left.iter().zip(right).map(|(&left, &right)| self.push(instruction(left, right))).collect()
+    }
+
+    fn affine(&mut self, index: usize, operands: &[Registers], affine: &Affine) -> Registers {
+        let sums = if affine.is_free() { self.sum(operands, affine) } else { self.product(index, operands) };
         let arrangement: &Arrangement = &self.placement.arrangements[index];
-        self.program.constants.push(arrangement.spread(&affine.offset));
-        let constant = self.program.constants.len() as u32 - 1;
-        self.push(Instruction::AddPlain { input: sum, constant })
+        let offsets = arrangement.spread(&affine.offset);
+        let offsets = offsets.chunks(self.conditions.slots).map(<[f64]>::to_vec).collect::<Vec<_>>();
+        let added = sums.into_iter().zip(offsets).map(|(input, offsets)| {
+            if offsets.iter().all(|&offset| offset == 0.0) {
+                return input;
+            }
+            self.program.constants.push(offsets);
+            let constant = self.program.constants.len() as u32 - 1;
+            self.push(Instruction::AddPlain { input, constant })
+        });
+        added.collect()
     }
 
     /// Adds and subtracts operands, an added one first.
-    fn sum(&mut self, operands: &[Register], affine: &Affine) -> Register {
+    fn sum(&mut self, operands: &[Registers], affine: &Affine) -> Registers {
         let signed = operands.iter().zip(&affine.terms);
-        let mut signed: Vec<(Register, bool)> =
-            signed.map(|(&operand, (_, matrix))| (operand, matrix.as_scalar() == Some(1.0))).collect();
+        let mut signed: Vec<(&Registers, bool)> =
+            signed.map(|(operand, (_, matrix))| (operand, matrix.as_scalar() == Some(1.0))).collect();
         signed.sort_by_key(|(_, added)| !added);
         let (first, rest) = signed.split_first().expect("a map has a term");
-        rest.iter().fold(first.0, |left, &(right, added)| {
-            self.push(match added {
+        rest.iter().fold(first.0.clone(), |left, (right, added)| {
+            self.both(&left, right, |left, right| match added {
                 true => Instruction::Add { left, right },
                 false => Instruction::Subtract { left, right },
             })
         })
     }
 
-    /// Multiplies each operand by its matrix and adds the products; parts are added up once for all
-    /// operands that need the same rotations for it.
-    fn product(&mut self, index: usize, operands: &[Register]) -> Register {
+    /// Multiplies each operand by its matrix and adds the products: in one transform for all operands whose
+    /// parts are added up by the same rotations.
+    fn product(&mut self, index: usize, operands: &[Registers]) -> Registers {
         let packings = &self.placement.packings;
-        let packings: Vec<_> = (0..operands.len()).map(|term| packings[&(index, term)].clone()).collect();
-        let mut collected: Vec<(Vec<u32>, Register)> = vec![];
-        for (&input, packing) in operands.iter().zip(&packings) {
-            // Folds that nobody shares cost less, and add no noise, inside the transform.
-            let shared = packings.iter().filter(|other| other.folds == packing.folds).count() > 1;
-            let mut transform = packing.transform();
-            let (inside, after) =
-                if shared { (vec![], packing.folds.clone()) } else { (packing.folds.clone(), vec![]) };
-            transform.folds = inside;
-            self.program.transforms.push(transform);
-            let transform = self.program.transforms.len() as u32 - 1;
-            let right = self.push(Instruction::LinearTransform { input, transform });
-            match collected.iter().position(|(folds, _)| *folds == after) {
-                Some(at) => {
-                    let left = collected[at].1;
-                    collected[at].1 = self.push(Instruction::Add { left, right });
+        let mut groups: Vec<(Vec<&Packing>, Registers)> = vec![];
+        for (term, operand) in operands.iter().enumerate() {
+            let packing = &packings[&(index, term)];
+            match groups.iter_mut().find(|(group, _)| group[0].folds == packing.folds) {
+                Some((group, inputs)) => {
+                    group.push(packing);
+                    inputs.extend(operand);
                 }
-                None => collected.push((after, right)),
+                None => groups.push((vec![packing], operand.clone())),
             }
         }
-        let sums: Vec<Register> =
-            collected
-                .into_iter()
-                .map(|(steps, input)| {
-                    if steps.is_empty() { input } else { self.push(Instruction::RotateSum { input, steps }) }
-                })
-                .collect();
-        let (&first, rest) = sums.split_first().expect("a map has a term");
-        rest.iter().fold(first, |left, &right| self.push(Instruction::Add { left, right }))
+        let outputs = self.placement.arrangements[index].ciphertexts(self.conditions.slots) as u32;
+        let prices = self.conditions.prices;
+        let transforms = groups.into_iter().map(|(group, inputs)| (transform(&group, prices), inputs));
+        let transforms: Vec<_> = transforms.collect();
+        let mut sums: Option<Registers> = None;
+        for (entry, inputs) in transforms {
+            self.program.transforms.push(entry);
+            let transform = self.program.transforms.len() as u32 - 1;
+            let first = self.push(Instruction::LinearTransform { inputs, outputs, transform }).0;
+            let products: Registers = (first..first + outputs).map(Register).collect();
+            sums = Some(match sums {
+                Some(left) => self.both(&left, &products, |left, right| Instruction::Add { left, right }),
+                None => products,
+            });
+        }
+        sums.expect("a map has a term")
     }
 }
 
@@ -184,7 +212,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        compile::Objective,
         graph::{Postprocessing, Value},
+        pack::Prices,
         reference::evaluate,
         sparse::SparseMatrix,
     };
@@ -214,19 +244,28 @@ mod tests {
         Graph { values: values.collect(), postprocessing: Postprocessing::None }
     }
 
+    fn conditions(slots: usize) -> Conditions {
+        Conditions { slots, prices: Prices::of(Objective::Latency) }
+    }
+
+    /// In one ciphertext a vector, and in several.
     fn assert_same_values(graph: &Graph, levels: u32) {
-        let lowered = lower(graph, SLOTS).expect("lowers");
         assert_eq!(depth(graph), levels);
-        assert_eq!(u32::from(lowered.program.input_level.0), levels);
-        let x: Vec<f64> = (0..graph.values[0].dimension()).map(|i| (i as f64).cos()).collect();
-        let slots = lowered.program.evaluate_clear(SLOTS, &[lowered.input.pack(&x, SLOTS)]).expect("runs");
-        let dimension = graph.values[graph.output()].dimension();
-        let found = lowered.output.unpack(&slots[0], dimension);
-        for (a, b) in found.iter().zip(evaluate(graph, &x)) {
-            assert!((a - b).abs() < 1e-9, "{a} {b}");
+        for slots in [SLOTS, 8, 4, 2] {
+            let lowered = lower(graph, conditions(slots)).expect("lowers");
+            assert_eq!(u32::from(lowered.program.input_level.0), levels);
+            let x: Vec<f64> = (0..graph.values[0].dimension()).map(|i| (i as f64).cos()).collect();
+            let packed = lowered.input.pack(&x, slots * lowered.program.inputs as usize);
+            let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
+            let outputs = lowered.program.evaluate_clear(slots, &inputs).expect("runs").concat();
+            let dimension = graph.values[graph.output()].dimension();
+            let found = lowered.output.unpack(&outputs, dimension);
+            for (a, b) in found.iter().zip(evaluate(graph, &x)) {
+                assert!((a - b).abs() < 1e-9, "{a} {b}");
+            }
+            let spread = lowered.output.pack(&found, outputs.len());
+            assert!(outputs.iter().zip(spread).all(|(a, b)| (a - b).abs() < 1e-9), "pads stay empty");
         }
-        let spread = lowered.output.pack(&found, SLOTS);
-        assert!(slots[0].iter().zip(spread).all(|(a, b)| (a - b).abs() < 1e-9), "pads stay empty");
     }
 
     #[test]
@@ -263,8 +302,26 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_longer_than_the_slots_is_refused() {
-        let wide = graph(vec![(SLOTS + 1, Operation::Input)]);
-        assert!(matches!(lower(&wide, SLOTS), Err(CompileError::TooWide { .. })));
+    fn a_vector_of_too_many_ciphertexts_is_refused() {
+        let wide = graph(vec![(2 * 256 + 1, Operation::Input)]);
+        assert!(matches!(lower(&wide, conditions(2)), Err(CompileError::TooWide { .. })));
+    }
+
+    #[test]
+    fn branches_are_added_in_one_transform() {
+        let mut sum =
+            Affine::linear(1, SparseMatrix::from_rows(4, (0..4).map(|i| [(i, 1.0), ((i + 1) % 4, 2.0)])));
+        sum.add(2, SparseMatrix::from_rows(4, (0..4).map(|i| [(i, 0.5), ((i + 1) % 4, 3.0)])));
+        let squares = vec![
+            (4, Operation::Input),
+            (4, Operation::Product(0, 0)),
+            (4, scaled(&[(0, 0.5)], 4)),
+            (4, Operation::Affine(sum)),
+        ];
+        let graph = graph(squares);
+        assert_same_values(&graph, 2);
+        let transforms = lower(&graph, conditions(SLOTS)).expect("lowers").program.transforms;
+        assert_eq!(transforms.len(), 2);
+        assert_eq!(transforms[1].diagonals.keys().filter(|at| at.input == 1).count(), 2);
     }
 }

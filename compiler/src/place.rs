@@ -11,7 +11,7 @@ use crate::{
     arrange::{Arrangement, layout},
     error::CompileError,
     graph::{Graph, Operation, Value},
-    pack::Packing,
+    pack::{Conditions, Packing},
     sparse::SparseMatrix,
 };
 
@@ -23,21 +23,25 @@ pub(crate) struct Placement {
     /// By value.
     pub(crate) arrangements: Vec<Rc<Arrangement>>,
     /// By value and number of its term.
-    pub(crate) packings: HashMap<(usize, usize), Rc<Packing>>,
+    pub(crate) packings: HashMap<(usize, usize), Packing>,
 }
 
 /// Finds the placement of a graph.
 ///
 /// # Errors
 /// [`CompileError::TooWide`] when a value does not fit the slots.
-pub(crate) fn place(graph: &Graph, weights: &[f64], slots: usize) -> Result<Placement, CompileError> {
+pub(crate) fn place(
+    graph: &Graph,
+    weights: &[f64],
+    conditions: Conditions,
+) -> Result<Placement, CompileError> {
     let groups = groups(graph);
     let count = groups.iter().max().map_or(0, |most| most + 1);
     let mut candidates = vec![];
     for group in 0..count {
-        candidates.push(candidates_of(graph, &groups, group, slots)?);
+        candidates.push(candidates_of(graph, &groups, group, conditions.slots)?);
     }
-    let mut search = Search { graph, groups, weights, candidates, known: HashMap::new() };
+    let mut search = Search { graph, groups, weights, conditions, candidates, known: HashMap::new() };
     let mut pairs: Vec<[usize; 2]> =
         terms(graph).map(|(index, _, source, _)| [search.groups[source], search.groups[index]]).collect();
     pairs.dedup();
@@ -139,9 +143,10 @@ struct Search<'a> {
     groups: Vec<usize>,
     /// What a key switch costs at the level at which each value is read.
     weights: &'a [f64],
+    conditions: Conditions,
     candidates: Vec<Vec<Rc<Arrangement>>>,
-    /// By value, term, and the candidates at both ends.
-    known: HashMap<(usize, usize, usize, usize), Rc<Packing>>,
+    /// Costs by value, term, and the candidates at both ends.
+    known: HashMap<(usize, usize, usize, usize), f64>,
 }
 
 impl Search<'_> {
@@ -161,37 +166,54 @@ impl Search<'_> {
         (chosen[from], chosen[to]) = (best.1, best.2);
     }
 
-    /// The cost of all matrices at the borders of two groups.
+    /// The cost of all matrices at the borders of two groups, and of what is done to each of their ciphertexts.
     fn cost(&mut self, chosen: &[usize], pair: [usize; 2]) -> f64 {
         let graph = self.graph;
         let mut sum = 0.0;
         for (index, term, source, matrix) in terms(graph) {
             if pair.contains(&self.groups[index]) || pair.contains(&self.groups[source]) {
-                sum += self.weights[index] * self.packing(chosen, (index, term, source), matrix).cost;
+                sum += self.weights[index] * self.packing_cost(chosen, (index, term, source), matrix);
+            }
+        }
+        for (index, value) in graph.values.iter().enumerate() {
+            let group = self.groups[index];
+            if pair.contains(&group)
+                && matches!(value.operation, Operation::Product(..) | Operation::Polynomial(..))
+            {
+                let ciphertexts = self.candidates[group][chosen[group]].ciphertexts(self.conditions.slots);
+                sum += self.weights[index] * (ciphertexts - 1) as f64;
             }
         }
         sum
     }
 
-    fn packing(
+    fn packing_cost(
         &mut self,
         chosen: &[usize],
         (index, term, source): (usize, usize, usize),
         matrix: &SparseMatrix,
-    ) -> Rc<Packing> {
+    ) -> f64 {
         let (from, to) = (self.groups[source], self.groups[index]);
         let key = (index, term, chosen[from], chosen[to]);
-        let candidates = &self.candidates;
-        let made = self.known.entry(key).or_insert_with(|| {
-            Rc::new(Packing::new(matrix, &candidates[from][chosen[from]], &candidates[to][chosen[to]]))
-        });
-        Rc::clone(made)
+        if let Some(&known) = self.known.get(&key) {
+            return known;
+        }
+        let cost = self.packing(chosen, (source, index), matrix).cost;
+        self.known.insert(key, cost);
+        cost
     }
 
-    fn placement(mut self, chosen: &[usize]) -> Placement {
-        let graph = self.graph;
-        let packings = terms(graph).map(|(index, term, source, matrix)| {
-            ((index, term), self.packing(chosen, (index, term, source), matrix))
+    fn packing(&self, chosen: &[usize], (source, index): (usize, usize), matrix: &SparseMatrix) -> Packing {
+        let [from, to] = [source, index].map(|value| {
+            let group = self.groups[value];
+            &self.candidates[group][chosen[group]]
+        });
+        Packing::new(matrix, from, to, self.conditions)
+    }
+
+    fn placement(self, chosen: &[usize]) -> Placement {
+        let packings = terms(self.graph).map(|(index, term, source, matrix)| {
+            ((index, term), self.packing(chosen, (source, index), matrix))
         });
         let packings = packings.collect();
         let arrangements = self.groups.iter().map(|&group| Rc::clone(&self.candidates[group][chosen[group]]));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ckks_core::{Params, ProgramFacts};
+use ckks_core::{CompressedGaloisKey, CompressedRelinearizationKey, Params, ProgramFacts};
 use model_package::{Package, Summary};
 use serde::Serialize;
 
@@ -11,6 +11,9 @@ use crate::assemble::Assembly;
 /// Time of one butterfly of the number-theoretic transform, in nanoseconds, with what belongs to it in a
 /// evaluation: the shipped models take 0.5 and 0.6 of them, with AVX2 at 2^12 and 2^13.
 const BUTTERFLY_NS: f64 = 0.6;
+
+/// What the product of two residues costs, in butterflies: most of it is reading one of them from memory.
+const PRODUCT: f64 = 0.6;
 
 /// Everything about a compilation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,8 +87,12 @@ pub struct Candidate {
     pub log_degree: u8,
     /// Key switches.
     pub key_switches: usize,
-    /// Butterflies of all transforms, in millions: the measure that is minimised.
+    /// Butterflies of all transforms, and what products cost beside them, in millions.
     pub cost: f64,
+    /// Bytes of all evaluation keys.
+    pub key_bytes: usize,
+    /// Samples that a request can hold.
+    pub batch: u32,
 }
 
 /// Counts and bytes of one prediction.
@@ -153,11 +160,22 @@ pub struct Flip {
 }
 
 impl Candidate {
-    pub(crate) fn new(params: &Params, facts: &ProgramFacts) -> Self {
+    pub(crate) fn new(params: &Params, facts: &ProgramFacts, batch: u32) -> Self {
         let log_degree = params.spec().log_degree;
         let butterflies = f64::from(log_degree) * f64::from(log_degree - 1).exp2();
-        let cost = facts.limb_transforms as f64 * butterflies / 1e6;
-        Self { log_degree, key_switches: facts.key_switches, cost }
+        let products = PRODUCT * f64::from(log_degree).exp2();
+        let cost = facts.limb_transforms as f64 * butterflies + facts.limb_products as f64 * products;
+        let relinearization = facts.keys.relinearization.iter();
+        let relinearization =
+            relinearization.map(|&level| CompressedRelinearizationKey::encoded_len(params, level));
+        let galois = facts.keys.galois.values().map(|&level| CompressedGaloisKey::encoded_len(params, level));
+        Self {
+            log_degree,
+            key_switches: facts.key_switches,
+            cost: cost / 1e6,
+            key_bytes: relinearization.chain(galois).sum(),
+            batch,
+        }
     }
 }
 
@@ -222,11 +240,11 @@ impl fmt::Display for Report {
         }
         for candidate in &self.candidates {
             let chosen = if candidate.log_degree == self.parameters.log_degree { ", chosen" } else { "" };
-            let Candidate { log_degree, key_switches, cost } = candidate;
+            let Candidate { log_degree, key_switches, cost, key_bytes, batch } = candidate;
             let milliseconds = cost * BUTTERFLY_NS;
             writeln!(
                 f,
-                "{:<18}2^{log_degree}: {key_switches} key switches, {cost:.0} million butterflies, about {milliseconds:.0} ms{chosen}",
+                "{:<18}2^{log_degree}: {key_switches} key switches, about {milliseconds:.0} ms, {key_bytes} bytes of keys, batch {batch}{chosen}",
                 "candidate"
             )?;
         }

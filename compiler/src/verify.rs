@@ -69,11 +69,12 @@ impl Encrypted {
 
     /// The same program on plain numbers, with the same layouts.
     pub(crate) fn predict_clear(&self, input: &[f64]) -> Result<Vec<f64>, CompileError> {
-        let (manifest, slots) = (&self.package.manifest, self.package.params.slots());
-        let packed = manifest.input.layout.to_layout().pack(input, slots);
-        let outputs = self.package.program.evaluate_clear(slots, &[packed]).map_err(CompileError::program)?;
-        let values =
-            manifest.output.layout.to_layout().unpack(&outputs[0], manifest.output.dimension as usize);
+        let (manifest, program) = (&self.package.manifest, &self.package.program);
+        let slots = self.package.params.slots() / program.batch as usize;
+        let packed = manifest.input.layout.to_layout().pack(input, slots * program.inputs as usize);
+        let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
+        let outputs = program.evaluate_clear(slots, &inputs).map_err(CompileError::program)?.concat();
+        let values = manifest.output.layout.to_layout().unpack(&outputs, manifest.output.dimension as usize);
         Ok(values.into_iter().map(|value| value * manifest.output.gain).collect())
     }
 }

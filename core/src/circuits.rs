@@ -37,4 +37,4 @@ pub use layout::{LayoutAxis, LayoutError, SlotLayout};
 pub use polynomial::{Polynomial, PolynomialBasis, PolynomialError};
 pub use prepared::PreparedProgram;
 pub use program::{Instruction, Program, Register};
-pub use transform::{LinearTransform, TransformError};
+pub use transform::{Diagonal, LinearTransform, TransformError};

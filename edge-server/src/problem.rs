@@ -88,7 +88,7 @@ codes! {
     EvaluationKeysIncomplete = "EVALUATION_KEYS_INCOMPLETE", CONFLICT, false, "Evaluation keys incomplete";
     /// The batch has more samples than the model takes at once.
     BatchTooLarge = "BATCH_TOO_LARGE", BAD_REQUEST, false, "Batch too large";
-    /// The number of inputs is not the batch size times the ciphertexts of one sample.
+    /// The number of inputs is not that of the ciphertexts that a batch takes.
     InputCountMismatch = "INPUT_COUNT_MISMATCH", BAD_REQUEST, false, "Input count mismatch";
     /// Too many jobs are waiting; `Retry-After` says when to try again.
     QueueFull = "QUEUE_FULL", SERVICE_UNAVAILABLE, true, "Queue full";

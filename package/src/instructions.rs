@@ -7,8 +7,9 @@ use crate::manifest::{InstructionEntry, PolynomialEntry};
 impl InstructionEntry {
     pub(crate) fn to_instruction(&self) -> Instruction {
         match *self {
-            Self::LinearTransform { input, transform } => {
-                Instruction::LinearTransform { input: Register(input), transform }
+            Self::LinearTransform { ref inputs, outputs, transform } => {
+                let inputs = inputs.iter().map(|&input| Register(input)).collect();
+                Instruction::LinearTransform { inputs, outputs, transform }
             }
             Self::RotateSum { input, ref steps } => {
                 Instruction::RotateSum { input: Register(input), steps: steps.clone() }
@@ -36,8 +37,9 @@ impl InstructionEntry {
 
     pub(crate) fn from_instruction(instruction: &Instruction) -> Self {
         match *instruction {
-            Instruction::LinearTransform { input, transform } => {
-                Self::LinearTransform { input: input.0, transform }
+            Instruction::LinearTransform { ref inputs, outputs, transform } => {
+                let inputs = inputs.iter().map(|input| input.0).collect();
+                Self::LinearTransform { inputs, outputs, transform }
             }
             Instruction::RotateSum { input, ref steps } => {
                 Self::RotateSum { input: input.0, steps: steps.clone() }

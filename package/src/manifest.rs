@@ -68,9 +68,9 @@ pub struct Input {
     pub shape: Vec<u32>,
     /// Elements of the input vector.
     pub dimension: u32,
-    /// Ciphertexts that a sample takes.
+    /// Ciphertexts that a batch takes.
     pub ciphertexts: u32,
-    /// Where each element sits among the slots.
+    /// Where each element sits among the slots of a sample.
     pub layout: Layout,
     /// Level to encrypt at.
     pub level: u8,
@@ -87,7 +87,7 @@ pub struct Output {
     pub dimension: u32,
     /// Ciphertexts that a result takes.
     pub ciphertexts: u32,
-    /// Where each element sits among the slots.
+    /// Where each element sits among the slots of a sample.
     pub layout: Layout,
     /// Level of the result.
     pub level: u8,
@@ -96,6 +96,10 @@ pub struct Output {
     /// Factor that decrypted values are multiplied by.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub gain: f64,
+    /// Smallest and largest value that the model can give, after the gain: what is decrypted beyond them came
+    /// of an input unlike those that the model was calibrated for, and means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
     /// Names of the elements, or none.
     #[serde(default)]
     pub labels: Vec<String>,
@@ -109,6 +113,11 @@ const fn one() -> f64 {
 
 fn is_one(gain: &f64) -> bool {
     *gain == 1.0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+fn is_first(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A layout of [`ckks_core::SlotLayout`].
@@ -161,7 +170,7 @@ pub struct GaloisRequirement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchConstraints {
-    /// Samples in one request.
+    /// Samples in one request: they share its ciphertexts, slot `s·max_batch_size + b` being slot s of sample b.
     pub max_batch_size: u32,
 }
 
@@ -171,7 +180,7 @@ pub struct BatchConstraints {
 #[allow(missing_docs)] // The fields are those of `ckks_core::Instruction`, documented there.
 pub enum InstructionEntry {
     /// Applies a linear transform.
-    LinearTransform { input: u32, transform: u32 },
+    LinearTransform { inputs: Vec<u32>, outputs: u32, transform: u32 },
     /// Adds rotations of itself, one after the other.
     RotateSum { input: u32, steps: Vec<u32> },
     /// Adds a constant.
@@ -209,6 +218,12 @@ pub struct TransformEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DiagonalEntry {
+    /// Number of the output it adds to.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub output: u32,
+    /// Number of the input it takes.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub input: u32,
     /// Rotation to the left.
     pub rotation: u32,
     /// First element in the weights, counted in 32-bit floats.

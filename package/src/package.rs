@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ckks_core::{
-    KeyRequirements, LayoutAxis, Level, LinearTransform, Params, ParamsSpec, Program, ProgramFacts, Register,
-    ResultCiphertexts, SlotLayout,
+    Diagonal, KeyRequirements, LayoutAxis, Level, LinearTransform, Params, ParamsSpec, Program, ProgramError,
+    ProgramFacts, Register, ResultCiphertexts, SlotLayout,
 };
 
 use crate::{
@@ -47,8 +47,12 @@ impl Package {
         let params = manifest.parameters.check()?;
         let weights = Weights::check(&manifest.weights, weights)?;
         let program = program(&manifest, &weights)?;
-        let facts =
-            program.check(&params).map_err(|error| PackageError::new("/program", "must run").found(error))?;
+        let facts = program.check(&params).map_err(|error| match error {
+            ProgramError::Batch { .. } => {
+                PackageError::new("/constraints/max_batch_size", "must divide the slots").found(error)
+            }
+            _ => PackageError::new("/program", "must run").found(error),
+        })?;
         check_shapes(&manifest, &params, &facts)?;
         check_keys(&manifest, &facts)?;
         Ok(Self { manifest, params, program, facts })
@@ -119,7 +123,8 @@ fn program(manifest: &Manifest, weights: &Weights<'_>) -> Result<Program, Packag
         for (j, diagonal) in entry.diagonals.iter().enumerate() {
             let field = format!("/transforms/{i}/diagonals/{j}");
             let factors = weights.slice(&field, diagonal.offset, diagonal.length)?;
-            if diagonals.insert(diagonal.rotation, factors).is_some() {
+            let at = Diagonal { output: diagonal.output, input: diagonal.input, rotation: diagonal.rotation };
+            if diagonals.insert(at, factors).is_some() {
                 let error = PackageError::new(field + "/rotation", "must not stand twice");
                 return Err(error.found(diagonal.rotation));
             }
@@ -135,6 +140,7 @@ fn program(manifest: &Manifest, weights: &Weights<'_>) -> Result<Program, Packag
         .map(|(i, entry)| weights.slice(&format!("/constants/{i}"), entry.offset, entry.length))
         .collect::<Result<_, _>>()?;
     Ok(Program {
+        batch: manifest.constraints.max_batch_size,
         inputs: manifest.input.ciphertexts,
         input_level: Level(manifest.input.level),
         instructions: manifest.program.iter().map(|entry| entry.to_instruction()).collect(),
@@ -152,8 +158,10 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         let error = PackageError::new("/input/dimension", "must be the number of elements of the shape");
         return Err(error.expected(format!("the product of {:?}", input.shape)).found(input.dimension));
     }
-    check_layout("/input/layout", &input.layout, params, input.ciphertexts, input.dimension)?;
-    check_layout("/output/layout", &output.layout, params, output.ciphertexts, output.dimension)?;
+    // The program was checked: the batch divides the slots.
+    let slots = params.slots() / manifest.constraints.max_batch_size as usize;
+    check_layout("/input/layout", &input.layout, slots, input.ciphertexts, input.dimension)?;
+    check_layout("/output/layout", &output.layout, slots, output.ciphertexts, output.dimension)?;
     if output.ciphertexts as usize != manifest.outputs.len() {
         let error = PackageError::new("/output/ciphertexts", "must be the number of output registers");
         return Err(error.expected(manifest.outputs.len()).found(output.ciphertexts));
@@ -182,20 +190,17 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         let error = PackageError::new("/output/postprocessing", "must be known to clients");
         return Err(error.expected(POSTPROCESSING.join(", ")).found(&output.postprocessing));
     }
-    if manifest.constraints.max_batch_size == 0 {
-        return Err(PackageError::new("/constraints/max_batch_size", "must be at least 1").found(0));
-    }
     Ok(())
 }
 
 fn check_layout(
     field: &str,
     layout: &Layout,
-    params: &Params,
+    slots: usize,
     ciphertexts: u32,
     dimension: u32,
 ) -> Result<(), PackageError> {
-    let slots = params.slots().saturating_mul(ciphertexts as usize);
+    let slots = slots.saturating_mul(ciphertexts as usize);
     let fits = layout.to_layout().validate(slots, dimension as usize);
     fits.map_err(|error| PackageError::new(field, "must place every element").found(error))
 }

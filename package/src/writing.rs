@@ -25,8 +25,6 @@ pub struct Description {
     pub input: Input,
     /// How results are read.
     pub output: Output,
-    /// Samples in one request.
-    pub max_batch_size: u32,
 }
 
 /// Writes a package: the bytes of `manifest.json` and of `weights.bin`. Numbers are rounded to
@@ -42,9 +40,9 @@ pub fn write(
     let facts = program.check(params)?;
     let mut pool = Pool::default();
     let transforms = program.transforms.iter().map(|transform| {
-        let diagonals = transform.diagonals.iter().map(|(&rotation, factors)| {
+        let diagonals = transform.diagonals.iter().map(|(at, factors)| {
             let ConstantEntry { offset, length } = pool.place(factors);
-            DiagonalEntry { rotation, offset, length }
+            DiagonalEntry { output: at.output, input: at.input, rotation: at.rotation, offset, length }
         });
         TransformEntry {
             diagonals: diagonals.collect(),
@@ -64,7 +62,7 @@ pub fn write(
         input: description.input,
         output: description.output,
         evaluation_keys: EvaluationKeyRequirements::of(&facts.keys),
-        constraints: BatchConstraints { max_batch_size: description.max_batch_size },
+        constraints: BatchConstraints { max_batch_size: program.batch },
         program: program.instructions.iter().map(InstructionEntry::from_instruction).collect(),
         outputs: program.outputs.iter().map(|register| register.0).collect(),
         transforms,

@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 fn program() -> Program {
     let weights = vec![0.5, -0.25, 0.75, 1.0];
     Program {
+        batch: 1,
         inputs: 1,
         input_level: Level(3),
         instructions: vec![
-            Instruction::LinearTransform { input: Register(0), transform: 0 },
+            Instruction::transform(Register(0), 0),
             Instruction::AddPlain { input: Register(1), constant: 0 },
             Instruction::Rotate { input: Register(2), steps: 1 },
             Instruction::Add { left: Register(2), right: Register(3) },
@@ -26,7 +27,7 @@ fn program() -> Program {
             Instruction::Multiply { left: Register(8), right: Register(8) },
         ],
         transforms: vec![LinearTransform {
-            diagonals: [(0, weights.clone()), (1, weights.clone())].into(),
+            diagonals: [(0.into(), weights.clone()), (1.into(), weights.clone())].into(),
             baby_steps: 2,
             folds: vec![],
         }],
@@ -62,10 +63,10 @@ fn description(input_level: u8) -> Description {
             level: 0,
             dropped_bits: 3,
             gain: 1.0,
+            range: None,
             labels: Vec::new(),
             postprocessing: "softmax".to_owned(),
         },
-        max_batch_size: 1,
     }
 }
 

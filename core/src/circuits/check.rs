@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::{
     error::{InstructionError, ProgramError},
@@ -15,6 +15,8 @@ use crate::scheme::{GaloisElement, KeyRequirements, Level, Params};
 
 /// More inputs than any model has; keeps a hostile number from allocating memory.
 const MAX_INPUTS: u32 = 1 << 12;
+/// More registers than any model has, for the same reason.
+const MAX_REGISTERS: usize = 1 << 16;
 
 /// What a program takes, by [`Program::check`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub struct ProgramFacts {
     /// Transforms of one limb, the measure of the time it takes: for ℓ limbs, k special primes
     /// and d digits, d(ℓ + k) a decomposition, 2(ℓ + k) the rest of a key switch, 2ℓ a rescaling.
     pub limb_transforms: usize,
+    /// Products of one limb with another one, summed without reduction: 2d(ℓ + k) a key switch, 2(ℓ + k) a
+    /// diagonal. Next to transforms they matter where there are many diagonals.
+    pub limb_products: usize,
 }
 
 impl Program {
@@ -46,7 +51,7 @@ impl Program {
     /// # Errors
     /// The first [`ProgramError`] that applies: tables, indices of instructions, outputs, levels.
     pub fn check(&self, params: &Params) -> Result<ProgramFacts, ProgramError> {
-        self.check_structure(params.slots())?;
+        self.check_structure(self.slots(params)?)?;
         if self.input_level > params.max_level() {
             return Err(ProgramError::InputLevel { max: params.max_level(), found: self.input_level });
         }
@@ -55,11 +60,24 @@ impl Program {
             Check { params, program: self, facts: ProgramFacts { levels, ..ProgramFacts::default() } };
         for (at, instruction) in self.instructions.iter().enumerate() {
             let level = check.level_after(instruction).map_err(refusal(at))?;
-            check.facts.levels.push(level);
+            let results = core::iter::repeat_n(level, instruction.results() as usize);
+            check.facts.levels.extend(results);
         }
         let mut facts = check.facts;
         facts.output_levels = self.outputs.iter().map(|output| facts.levels[output.index()]).collect();
         Ok(facts)
+    }
+
+    /// The slots of one sample.
+    ///
+    /// # Errors
+    /// [`ProgramError::Batch`].
+    pub(crate) fn slots(&self, params: &Params) -> Result<usize, ProgramError> {
+        let (slots, batch) = (params.slots(), self.batch as usize);
+        if !batch.is_power_of_two() || batch > slots {
+            return Err(ProgramError::Batch { slots, found: self.batch });
+        }
+        Ok(slots / batch)
     }
 
     /// Checks everything that does not depend on levels and scales.
@@ -81,10 +99,14 @@ impl Program {
         for (polynomial, entry) in self.polynomials.iter().enumerate() {
             entry.validate().map_err(|reason| ProgramError::Polynomial { polynomial, reason })?;
         }
+        let mut registers = self.inputs as usize;
         for (at, instruction) in self.instructions.iter().enumerate() {
-            self.check_indices(slots, at, instruction).map_err(refusal(at))?;
+            self.check_indices(slots, registers, instruction).map_err(refusal(at))?;
+            registers += instruction.results() as usize;
+            if registers > MAX_REGISTERS {
+                return Err(ProgramError::Registers { max: MAX_REGISTERS, found: registers });
+            }
         }
-        let registers = self.registers();
         if let Some((output, &found)) = self.outputs.iter().enumerate().find(|(_, r)| r.index() >= registers)
         {
             return Err(ProgramError::Output { output, registers, found });
@@ -95,11 +117,10 @@ impl Program {
     fn check_indices(
         &self,
         slots: usize,
-        at: usize,
+        defined: usize,
         instruction: &Instruction,
     ) -> Result<(), InstructionError> {
-        let defined = self.inputs as usize + at;
-        if let Some(found) = instruction.operands().into_iter().find(|operand| operand.index() >= defined) {
+        if let Some(found) = instruction.operands().find(|operand| operand.index() >= defined) {
             return Err(InstructionError::UnknownRegister { defined, found });
         }
         let entry = |count: usize, found: u32| {
@@ -111,7 +132,12 @@ impl Program {
             None => Ok(()),
         };
         match instruction {
-            Instruction::LinearTransform { transform, .. } => entry(self.transforms.len(), *transform),
+            Instruction::LinearTransform { inputs, outputs, transform } => {
+                entry(self.transforms.len(), *transform)?;
+                let inputs = inputs.len().min(u32::MAX as usize) as u32;
+                let fits = self.transforms[*transform as usize].validate_shape(inputs, *outputs);
+                fits.map_err(|reason| InstructionError::Shape { reason })
+            }
             Instruction::AddPlain { constant, .. } | Instruction::MultiplyPlain { constant, .. } => {
                 entry(self.constants.len(), *constant)
             }
@@ -140,7 +166,9 @@ impl Check<'_> {
     /// Notes what an instruction takes and returns the level of its result.
     fn level_after(&mut self, instruction: &Instruction) -> Result<Level, InstructionError> {
         match instruction {
-            Instruction::LinearTransform { input, transform } => self.linear_transform(*input, *transform),
+            Instruction::LinearTransform { inputs, outputs, transform } => {
+                self.linear_transform(inputs, *outputs, *transform)
+            }
             Instruction::RotateSum { input, steps } => {
                 let level = self.level(*input);
                 steps.iter().for_each(|&steps| self.rotation(steps, level));
@@ -186,29 +214,41 @@ impl Check<'_> {
         }
     }
 
-    fn linear_transform(&mut self, input: Register, transform: u32) -> Result<Level, InstructionError> {
-        let level = self.level(input);
+    fn linear_transform(
+        &mut self,
+        inputs: &[Register],
+        outputs: u32,
+        transform: u32,
+    ) -> Result<Level, InstructionError> {
+        // A transform has a diagonal, and that an input.
+        let level = self.level(inputs[0]);
+        inputs.iter().try_for_each(|&input| self.common_level(inputs[0], input).map(drop))?;
         let transform = &self.program.transforms[transform as usize];
         self.fits(transform.magnitude(), level)?;
         let babies = transform.baby_rotations();
-        let mut outer = transform.giant_rotations();
-        outer.extend(transform.folds.iter().filter(|&&steps| steps != 0));
-        let is_extended = transform.diagonals.keys().any(|&k| k != 0) || !transform.folds.is_empty();
-        let extended = self.params.limbs_at(level) + self.params.special_limbs();
-        // Baby steps share one decomposition, a giant step or a fold divides one half only, and the division
-        // of the result is part of the rescaling.
-        let count = babies.len() + outer.len();
-        let decompositions = usize::from(!babies.is_empty()) + outer.len();
-        self.facts.limb_transforms += decompositions * self.decomposition(level) + outer.len() * extended;
-        if is_extended {
-            self.facts.limb_transforms += 2 * self.params.special_limbs();
-        }
-        self.facts.key_switches += count;
-        self.facts.hoisted += babies.len().saturating_sub(1);
-        for &steps in babies.iter().chain(&outer) {
+        let mut outer: Vec<u32> = transform.giant_rotations().into_values().flatten().collect();
+        let folds = transform.folds.iter().filter(|&&steps| steps != 0);
+        outer.extend(core::iter::repeat_n(folds, outputs as usize).flatten());
+        let (limbs, special) = (self.params.limbs_at(level), self.params.special_limbs());
+        // Baby steps of an input share one decomposition, a giant step or a fold divides one half only, and the
+        // division of a result is part of the rescaling.
+        let count: usize = babies.values().map(BTreeSet::len).sum();
+        let decompositions = babies.len() + outer.len();
+        let extended = if transform.is_rotation_free() { limbs } else { limbs + special };
+        self.facts.limb_transforms +=
+            decompositions * self.decomposition(level) + outer.len() * (limbs + special);
+        self.facts.limb_transforms += 2 * (extended - limbs) * outputs as usize;
+        self.facts.limb_products += 2 * extended * transform.diagonals.len();
+        self.facts.limb_products += (count + outer.len()) * self.inner_product(level);
+        self.facts.key_switches += count + outer.len();
+        self.facts.hoisted += count - babies.len();
+        for &steps in babies.values().flatten().chain(&outer) {
             self.require_rotation(steps, level);
         }
         self.facts.plain_multiplications += transform.diagonals.len();
+        for _ in 1..outputs {
+            self.rescaling(level);
+        }
         self.rescaled(level)
     }
 
@@ -252,7 +292,7 @@ impl Check<'_> {
     }
 
     fn require_rotation(&mut self, steps: u32, level: Level) {
-        let element = GaloisElement::rotation(self.params, steps as i32);
+        let element = GaloisElement::rotation(self.params, (steps * self.program.batch) as i32);
         self.facts.keys.require_galois(element, level);
     }
 
@@ -265,6 +305,12 @@ impl Check<'_> {
         let extended = self.params.limbs_at(level) + self.params.special_limbs();
         self.facts.key_switches += 1;
         self.facts.limb_transforms += self.decomposition(level) + 2 * extended;
+        self.facts.limb_products += self.inner_product(level);
+    }
+
+    /// The products of a decomposition with a key.
+    fn inner_product(&self, level: Level) -> usize {
+        2 * self.decomposition(level)
     }
 
     fn decomposition(&self, level: Level) -> usize {

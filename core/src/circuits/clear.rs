@@ -13,7 +13,7 @@ use crate::scheme::Level;
 struct ClearMachine<'a>(&'a Program);
 
 impl Program {
-    /// Runs the program on plain numbers, one vector of slots per input.
+    /// Runs the program on plain numbers, one vector of slots per input: those of one sample.
     ///
     /// Levels play no part, so the program may be one that no parameters have enough levels for.
     ///
@@ -53,8 +53,14 @@ impl Machine for ClearMachine<'_> {
     type Value = Slots;
     type Error = Infallible;
 
-    fn linear_transform(&self, input: &Slots, transform: u32) -> Result<Slots, Infallible> {
-        Ok(self.0.transforms[transform as usize].apply(input))
+    fn linear_transform(
+        &self,
+        inputs: &[&Slots],
+        outputs: u32,
+        transform: u32,
+    ) -> Result<Vec<Slots>, Infallible> {
+        let inputs: Vec<&[f64]> = inputs.iter().map(|input| input.as_slice()).collect();
+        Ok(self.0.transforms[transform as usize].apply(&inputs, outputs as usize))
     }
 
     fn rotate_sum(&self, input: &Slots, steps: &[u32]) -> Result<Slots, Infallible> {

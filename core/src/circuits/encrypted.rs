@@ -5,7 +5,7 @@ mod polynomial;
 #[cfg(test)]
 mod tests;
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     interpreter::{self, Machine},
@@ -43,6 +43,7 @@ impl<'a> EncryptedMachine<'a> {
     }
 
     fn galois_key(&self, steps: u32) -> Result<&GaloisKey, Error> {
+        let steps = steps * self.program.code.batch;
         self.keys.galois(GaloisElement::rotation(self.evaluator.params(), steps as i32))
     }
 
@@ -51,39 +52,69 @@ impl<'a> EncryptedMachine<'a> {
         &self.program.constants[&(constant, level)]
     }
 
-    /// `Σ_giant rotate(Σ_baby factor · rotate(input, baby), giant)`, by Horner's rule, and the folds.
+    /// `Σ_giant rotate(Σ factor · rotate(input, baby), giant)`, by Horner's rule, and the folds, for each output.
     fn rotations(
         &self,
-        input: &Ciphertext,
-        babies: &[u32],
-        giants: &[Giant],
+        inputs: &[&Ciphertext],
+        rotated: &[(usize, u32)],
+        giants: &[Vec<Giant>],
         folds: &[u32],
-    ) -> Result<Ciphertext, Error> {
-        let mut rotated = vec![self.evaluator.extend(input)];
-        if !babies.is_empty() {
-            let digits = self.evaluator.hoist(input)?;
-            for &steps in babies {
-                let key = self.galois_key(steps)?;
-                rotated.push(self.evaluator.rotate_hoisted_extended(input, &digits, key)?);
+    ) -> Result<Vec<Ciphertext>, Error> {
+        let rotated = self.baby_steps(inputs, rotated)?;
+        let sums = giants.iter().flatten().map(|giant| giant.terms.iter().map(|(k, factor)| (*k, factor)));
+        let sums: Vec<Vec<_>> = sums.map(Iterator::collect).collect();
+        let mut inner = self.evaluator.multiply_plain_sums_extended(&rotated, &sums).into_iter();
+        drop(rotated);
+        let mut outputs = Vec::with_capacity(giants.len());
+        for giants in giants {
+            let sum =
+                self.giant_steps(giants.iter().map(|giant| giant.rotation).zip(inner.by_ref()), folds)?;
+            outputs.push(self.at_its_scale(self.evaluator.rescale_extended(sum)?));
+        }
+        Ok(outputs)
+    }
+
+    /// Rotates inputs; those of one input, which stand together, share its decomposition.
+    fn baby_steps(
+        &self,
+        inputs: &[&Ciphertext],
+        rotated: &[(usize, u32)],
+    ) -> Result<Vec<ExtendedCiphertext>, Error> {
+        let mut made = Vec::with_capacity(rotated.len());
+        for group in rotated.chunk_by(|a, b| a.0 == b.0) {
+            let input = inputs[group[0].0];
+            let needed = group.iter().any(|&(_, steps)| steps != 0);
+            let digits = if needed { Some(self.evaluator.hoist(input)?) } else { None };
+            for &(_, steps) in group {
+                made.push(match (&digits, steps) {
+                    (None, _) | (_, 0) => self.evaluator.extend(input),
+                    (Some(digits), _) => {
+                        let key = self.galois_key(steps)?;
+                        self.evaluator.rotate_hoisted_extended(input, digits, key)?
+                    }
+                });
             }
         }
-        // Number 0 is the input itself.
-        let number = |steps: &u32| babies.binary_search(steps).map_or(0, |at| at + 1);
-        let sums = giants.iter().map(|giant| giant.terms.iter().map(|(baby, factor)| (number(baby), factor)));
-        let sums: Vec<Vec<_>> = sums.map(Iterator::collect).collect();
-        let inner = self.evaluator.multiply_plain_sums_extended(&rotated, &sums);
-        drop(rotated);
+        Ok(made)
+    }
+
+    /// The outer sum, from the largest giant step down, and the folds.
+    fn giant_steps(
+        &self,
+        inner: impl Iterator<Item = (u32, ExtendedCiphertext)>,
+        folds: &[u32],
+    ) -> Result<ExtendedCiphertext, Error> {
         let mut sum: Option<ExtendedCiphertext> = None;
-        for (giant, mut inner) in giants.iter().zip(inner) {
+        for (rotation, mut inner) in inner {
             if let Some(outer) = &sum {
                 self.evaluator.add_assign_extended(&mut inner, outer);
             }
-            sum = Some(match giant.rotation {
+            sum = Some(match rotation {
                 0 => inner,
                 steps => self.evaluator.rotate_extended(&inner, self.galois_key(steps)?)?,
             });
         }
-        let mut sum = sum.expect("a transform has a diagonal");
+        let mut sum = sum.expect("an output has a diagonal");
         for &steps in folds {
             let rotated = match steps {
                 0 => sum.clone(),
@@ -91,7 +122,7 @@ impl<'a> EncryptedMachine<'a> {
             };
             self.evaluator.add_assign_extended(&mut sum, &rotated);
         }
-        Ok(self.at_its_scale(self.evaluator.rescale_extended(sum)?))
+        Ok(sum)
     }
 
     /// Divides by the level's primes, which by choice of the factors lands on the level's scale.
@@ -113,14 +144,24 @@ impl Machine for EncryptedMachine<'_> {
     type Value = Ciphertext;
     type Error = Error;
 
-    /// Decomposes the input once for all baby steps; each giant step costs a key switch.
-    fn linear_transform(&self, input: &Ciphertext, transform: u32) -> Result<Ciphertext, Error> {
-        match &self.program.transforms[&(transform, input.level())] {
-            PreparedTransform::Diagonal(factor) => {
-                self.rescale(self.evaluator.multiply_plain(input, factor)?)
+    /// Decomposes each input once for all baby steps; each giant step of an output costs a key switch.
+    fn linear_transform(
+        &self,
+        inputs: &[&Ciphertext],
+        _: u32,
+        transform: u32,
+    ) -> Result<Vec<Ciphertext>, Error> {
+        match &self.program.transforms[&(transform, inputs[0].level())] {
+            PreparedTransform::Slotwise(outputs) => {
+                let output = |terms: &Vec<(usize, PreparedPlaintext)>| {
+                    let terms: Vec<_> =
+                        terms.iter().map(|(input, factor)| (inputs[*input], factor)).collect();
+                    self.rescale(self.evaluator.multiply_plain_sum(&terms)?)
+                };
+                outputs.iter().map(output).collect()
             }
-            PreparedTransform::Rotations { babies, giants, folds } => {
-                self.rotations(input, babies, giants, folds)
+            PreparedTransform::Rotations { rotated, giants, folds } => {
+                self.rotations(inputs, rotated, giants, folds)
             }
         }
     }

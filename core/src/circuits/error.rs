@@ -18,6 +18,20 @@ pub enum ProgramError {
     },
     /// There is no output.
     NoOutput,
+    /// The batch is not a power of two that divides the number of slots.
+    Batch {
+        /// Number of slots.
+        slots: usize,
+        /// What was given.
+        found: u32,
+    },
+    /// There are more registers than any model needs.
+    Registers {
+        /// Largest accepted number.
+        max: usize,
+        /// What was found.
+        found: usize,
+    },
     /// The inputs are at a level that the parameters do not have.
     InputLevel {
         /// Highest level of the parameters.
@@ -107,6 +121,11 @@ pub enum InstructionError {
         /// The index asked for.
         found: u32,
     },
+    /// The transform it names has not its number of inputs and outputs.
+    Shape {
+        /// Why.
+        reason: TransformError,
+    },
     /// A rotation is not below the number of slots.
     Rotation {
         /// Number of slots.
@@ -152,6 +171,12 @@ impl fmt::Display for ProgramError {
         match self {
             Self::InputCount { max, found } => write!(f, "a program takes 1 to {max} inputs, found {found}"),
             Self::NoOutput => f.write_str("the program has no output"),
+            Self::Batch { slots, found } => {
+                write!(f, "a batch is a power of two that divides {slots} slots, found {found}")
+            }
+            Self::Registers { max, found } => {
+                write!(f, "a program has at most {max} registers, found {found}")
+            }
             Self::InputLevel { max, found } => {
                 write!(f, "the inputs are at level {found}, but the highest level of the parameters is {max}")
             }
@@ -184,6 +209,7 @@ impl fmt::Display for InstructionError {
                 write!(f, "it reads register {found}, but only {defined} are defined before it")
             }
             Self::UnknownEntry { count, found } => write!(f, "it names entry {found} of a table of {count}"),
+            Self::Shape { reason } => write!(f, "the transform does not fit it: {reason}"),
             Self::Rotation { slots, found } => {
                 write!(f, "rotation {found} is not below {slots}, the number of slots")
             }
@@ -222,4 +248,11 @@ impl core::error::Error for ProgramError {
     }
 }
 
-impl core::error::Error for InstructionError {}
+impl core::error::Error for InstructionError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Shape { reason } => Some(reason),
+            _ => None,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The loop that runs a program, once for every machine. Owns the registers and frees each after
 //! its last use; knows nothing of what a value is.
 
-use alloc::{borrow::Cow, vec::Vec};
+use alloc::{borrow::Cow, vec, vec::Vec};
 
 use super::program::{Instruction, Program};
 use crate::scheme::Level;
@@ -15,7 +15,12 @@ pub(crate) trait Machine {
     /// What can go wrong.
     type Error;
 
-    fn linear_transform(&self, input: &Self::Value, transform: u32) -> Result<Self::Value, Self::Error>;
+    fn linear_transform(
+        &self,
+        inputs: &[&Self::Value],
+        outputs: u32,
+        transform: u32,
+    ) -> Result<Vec<Self::Value>, Self::Error>;
     fn rotate_sum(&self, input: &Self::Value, steps: &[u32]) -> Result<Self::Value, Self::Error>;
     fn add_plain(&self, input: &Self::Value, constant: u32) -> Result<Self::Value, Self::Error>;
     fn multiply_plain(&self, input: &Self::Value, constant: u32) -> Result<Self::Value, Self::Error>;
@@ -37,14 +42,16 @@ pub(crate) fn run<M: Machine>(
     let mut registers: Vec<Option<Cow<'_, M::Value>>> =
         inputs.iter().map(|input| Some(Cow::Borrowed(input))).collect();
     for (at, instruction) in program.instructions.iter().enumerate() {
-        let result = execute(machine, instruction, &registers)?;
+        let results = execute(machine, instruction, &registers)?;
         for operand in instruction.operands() {
             if last_uses[operand.index()] == Some(at) {
                 registers[operand.index()] = None;
             }
         }
-        let used = last_uses[registers.len()].is_some();
-        registers.push(used.then_some(Cow::Owned(result)));
+        for result in results {
+            let used = last_uses[registers.len()].is_some();
+            registers.push(used.then_some(Cow::Owned(result)));
+        }
     }
     let outputs = program.outputs.iter();
     Ok(outputs.filter_map(|output| registers[output.index()].as_deref().cloned()).collect())
@@ -54,13 +61,14 @@ fn execute<M: Machine>(
     machine: &M,
     instruction: &Instruction,
     registers: &[Option<Cow<'_, M::Value>>],
-) -> Result<M::Value, M::Error> {
+) -> Result<Vec<M::Value>, M::Error> {
     let value = |register: super::program::Register| {
         registers[register.index()].as_deref().expect("a register lives until its last use")
     };
-    match instruction {
-        Instruction::LinearTransform { input, transform } => {
-            machine.linear_transform(value(*input), *transform)
+    let result = match instruction {
+        Instruction::LinearTransform { inputs, outputs, transform } => {
+            let inputs: Vec<_> = inputs.iter().map(|&input| value(input)).collect();
+            return machine.linear_transform(&inputs, *outputs, *transform);
         }
         Instruction::RotateSum { input, steps } => machine.rotate_sum(value(*input), steps),
         Instruction::AddPlain { input, constant } => machine.add_plain(value(*input), *constant),
@@ -71,5 +79,6 @@ fn execute<M: Machine>(
         Instruction::Polynomial { input, polynomial } => machine.polynomial(value(*input), *polynomial),
         Instruction::DropLevel { input, level } => machine.drop_level(value(*input), *level),
         Instruction::Rotate { input, steps } => machine.rotate(value(*input), *steps),
-    }
+    };
+    Ok(vec![result?])
 }

@@ -1,7 +1,11 @@
 //! A program with everything that does not depend on the input done once: all factors encoded,
 //! all schedules made. Owns encoding; what the instructions do is in `encrypted`.
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec,
+    vec::Vec,
+};
 
 use super::{
     check::ProgramFacts,
@@ -24,6 +28,7 @@ use crate::scheme::{
 /// let params = Params::new(&spec)?;
 /// let input = Register(0);
 /// let program = Program {
+///     batch: 1,
 ///     inputs: 1,
 ///     input_level: Level(1),
 ///     instructions: vec![
@@ -71,33 +76,36 @@ pub struct PreparedProgram {
 /// The diagonals of a linear transform, encoded.
 #[derive(Clone, Debug)]
 pub(crate) enum PreparedTransform {
-    /// The main diagonal alone: no rotation.
-    Diagonal(PreparedPlaintext),
+    /// No rotation: for each output, inputs and their factors.
+    Slotwise(Vec<Vec<(usize, PreparedPlaintext)>>),
     /// Grouped by giant step.
     Rotations {
-        /// Ascending, the trivial one left out.
-        babies: Vec<u32>,
-        /// From the largest giant step down.
-        giants: Vec<Giant>,
+        /// Input and baby step of what is multiplied, in this order.
+        rotated: Vec<(usize, u32)>,
+        /// For each output, from the largest giant step down.
+        giants: Vec<Vec<Giant>>,
         /// Rotations by which the sum is added to itself, the trivial ones too.
         folds: Vec<u32>,
     },
 }
 
-/// `rotate(sum so far + Σ_baby factor · rotate(input, baby), rotation)`.
+/// `rotate(sum so far + Σ factor · rotated[number], rotation)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Giant {
     /// Down to the next giant step.
     pub(crate) rotation: u32,
-    /// By baby rotation, over the special primes too; each factor is rotated back by the giant step.
-    pub(crate) terms: BTreeMap<u32, PreparedPlaintext>,
+    /// By number among the rotated inputs, over the special primes too; each factor is rotated back by the
+    /// giant step.
+    pub(crate) terms: Vec<(usize, PreparedPlaintext)>,
 }
 
 impl PreparedTransform {
     fn factors(&self) -> Vec<&PreparedPlaintext> {
         match self {
-            Self::Diagonal(factor) => vec![factor],
-            Self::Rotations { giants, .. } => giants.iter().flat_map(|giant| giant.terms.values()).collect(),
+            Self::Slotwise(outputs) => outputs.iter().flatten().map(|(_, factor)| factor).collect(),
+            Self::Rotations { giants, .. } => {
+                giants.iter().flatten().flat_map(|giant| &giant.terms).map(|(_, factor)| factor).collect()
+            }
         }
     }
 }
@@ -111,11 +119,13 @@ impl PreparedProgram {
     /// As [`Program::check`].
     pub fn new(params: &Params, program: &Program) -> Result<Self, ProgramError> {
         let facts = program.check(params)?;
-        let preparation = Preparation { params, encoder: Encoder::new(params) };
+        let preparation =
+            Preparation { params, encoder: Encoder::new(params), batch: program.batch as usize };
         let (mut transforms, mut constants, mut schedules) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for (at, instruction) in program.instructions.iter().enumerate() {
-            let level = facts.levels[instruction.operands()[0].index()];
+            let Some(operand) = instruction.operands().next() else { continue };
+            let level = facts.levels[operand.index()];
             let refusal = |reason| ProgramError::Instruction { instruction: at, reason };
             match *instruction {
                 Instruction::LinearTransform { transform, .. }
@@ -143,6 +153,7 @@ impl PreparedProgram {
             }
         }
         let code = Program {
+            batch: program.batch,
             inputs: program.inputs,
             input_level: program.input_level,
             instructions: program.instructions.clone(),
@@ -216,6 +227,7 @@ impl PreparedProgram {
 struct Preparation<'a> {
     params: &'a Params,
     encoder: Encoder,
+    batch: usize,
 }
 
 impl Preparation<'_> {
@@ -224,32 +236,42 @@ impl Preparation<'_> {
         transform: &LinearTransform,
         level: Level,
     ) -> Result<PreparedTransform, InstructionError> {
-        let all: Vec<_> = transform.diagonals.iter().collect();
-        if let ([(0, diagonal)], []) = (&all[..], &transform.folds[..]) {
-            return self.factors(diagonal, 0, level).map(PreparedTransform::Diagonal);
+        let outputs = transform.diagonals.keys().map(|at| at.output as usize + 1).max().unwrap_or(0);
+        if transform.is_rotation_free() {
+            let mut sums = vec![vec![]; outputs];
+            for (at, diagonal) in &transform.diagonals {
+                let factors = self.factors(diagonal, 0, level)?;
+                sums[at.output as usize].push((at.input as usize, factors));
+            }
+            return Ok(PreparedTransform::Slotwise(sums));
         }
-        let mut grouped: BTreeMap<u32, BTreeMap<u32, PreparedPlaintext>> = BTreeMap::new();
-        for (&rotation, diagonal) in &transform.diagonals {
-            let (giant, baby) = transform.split(rotation);
+        let rotated =
+            transform.diagonals.keys().map(|at| (at.input as usize, transform.split(at.rotation).1));
+        let rotated: BTreeSet<(usize, u32)> = rotated.collect();
+        let rotated: Vec<(usize, u32)> = rotated.into_iter().collect();
+        let mut grouped: Vec<BTreeMap<u32, Vec<(usize, PreparedPlaintext)>>> = vec![BTreeMap::new(); outputs];
+        for (at, diagonal) in &transform.diagonals {
+            let (giant, baby) = transform.split(at.rotation);
             let spread = self.spread(diagonal, giant);
             let factors = self.encoder.encode_extended(&spread, level, self.params.scale_at(level));
-            grouped.entry(giant).or_default().insert(baby, factors.map_err(out_of_range)?);
+            let number = rotated.binary_search(&(at.input as usize, baby)).unwrap_or_default();
+            let terms = grouped[at.output as usize].entry(giant).or_default();
+            terms.push((number, factors.map_err(out_of_range)?));
         }
-        let below = core::iter::once(0).chain(grouped.keys().copied()).collect::<Vec<_>>();
-        let giants = grouped.into_iter().zip(below);
-        let giants = giants.map(|((giant, terms), below)| Giant { rotation: giant - below, terms }).rev();
-        Ok(PreparedTransform::Rotations {
-            babies: transform.baby_rotations().into_iter().collect(),
-            giants: giants.collect(),
-            folds: transform.folds.clone(),
-        })
+        let giants = grouped.into_iter().map(|grouped| {
+            let below = core::iter::once(0).chain(grouped.keys().copied()).collect::<Vec<_>>();
+            let giants = grouped.into_iter().zip(below);
+            giants.map(|((giant, terms), below)| Giant { rotation: giant - below, terms }).rev().collect()
+        });
+        Ok(PreparedTransform::Rotations { giants: giants.collect(), rotated, folds: transform.folds.clone() })
     }
 
-    /// Periodic values in all slots, rotated to the right.
+    /// Periodic values in all slots, the same for all samples, rotated to the right.
     fn spread(&self, values: &[f64], right: u32) -> Vec<f64> {
-        let slots = self.params.slots();
+        let slots = self.params.slots() / self.batch;
         let start = slots - right as usize;
-        (start..start + slots).map(|slot| values[slot % values.len()]).collect()
+        let one = (start..start + slots).map(|slot| values[slot % values.len()]);
+        one.flat_map(|value| core::iter::repeat_n(value, self.batch)).collect()
     }
 
     /// Encodes periodic values, rotated to the right, at the scale of the level.

@@ -1,7 +1,7 @@
 //! The instruction set. Owns the shape of a program; what is wrong with one is in `check`, what
 //! it computes in `interpreter`.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use super::{polynomial::Polynomial, transform::LinearTransform};
 use crate::scheme::Level;
@@ -24,16 +24,19 @@ impl core::fmt::Display for Register {
     }
 }
 
-/// One step of a [`Program`]: reads registers, defines the next one.
+/// One step of a [`Program`]: reads registers, defines the next ones.
 ///
 /// `l` is the level of the operand, `rotate` moves slots to the left. Indices point into the
 /// tables of the program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Instruction {
-    /// `out = transforms[transform](input)`, level l − 1.
+    /// `outs = transforms[transform](inputs)`, all inputs at level l, all outputs at l − 1. Defines as many
+    /// registers as there are outputs.
     LinearTransform {
-        /// Operand.
-        input: Register,
+        /// Operands.
+        inputs: Vec<Register>,
+        /// Number of outputs.
+        outputs: u32,
         /// Index of the transform.
         transform: u32,
     },
@@ -103,27 +106,47 @@ pub enum Instruction {
 }
 
 impl Instruction {
-    /// The registers that the instruction reads; the same one twice when there is only one.
+    /// The linear transform of one register to one.
     #[must_use]
-    pub const fn operands(&self) -> [Register; 2] {
-        match *self {
-            Self::LinearTransform { input, .. }
-            | Self::RotateSum { input, .. }
+    pub fn transform(input: Register, transform: u32) -> Self {
+        Self::LinearTransform { inputs: vec![input], outputs: 1, transform }
+    }
+
+    /// The registers that the instruction reads, in order; one may come twice.
+    pub fn operands(&self) -> impl Iterator<Item = Register> + '_ {
+        let (several, left, right): (&[Register], _, _) = match self {
+            Self::LinearTransform { inputs, .. } => (inputs, None, None),
+            Self::RotateSum { input, .. }
             | Self::AddPlain { input, .. }
             | Self::MultiplyPlain { input, .. }
             | Self::Polynomial { input, .. }
             | Self::DropLevel { input, .. }
-            | Self::Rotate { input, .. } => [input, input],
+            | Self::Rotate { input, .. } => (&[], Some(*input), None),
             Self::Add { left, right } | Self::Subtract { left, right } | Self::Multiply { left, right } => {
-                [left, right]
+                (&[], Some(*left), Some(*right))
             }
+        };
+        several.iter().copied().chain(left).chain(right)
+    }
+
+    /// How many registers the instruction defines.
+    #[must_use]
+    pub const fn results(&self) -> u32 {
+        match self {
+            Self::LinearTransform { outputs, .. } => *outputs,
+            _ => 1,
         }
     }
 }
 
 /// A compiled model: straight-line code over vectors of slots.
+///
+/// With a batch, the slots of a ciphertext are those of so many samples, interleaved: slot `s·batch + b` is
+/// slot s of sample b. The program is written for one of them: its slots are `N/2/batch`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
+    /// Samples of a ciphertext, a power of two.
+    pub batch: u32,
     /// How many registers are inputs.
     pub inputs: u32,
     /// Level of every input, hence scale [`Params::scale_at`](crate::Params::scale_at) of it.
@@ -144,12 +167,13 @@ impl Program {
     /// The number of registers.
     #[must_use]
     pub fn registers(&self) -> usize {
-        self.inputs as usize + self.instructions.len()
+        let results = self.instructions.iter().map(|instruction| instruction.results() as usize);
+        results.fold(self.inputs as usize, usize::saturating_add)
     }
 
     /// For each register, the instruction that reads it last; outputs are never read last.
     pub(crate) fn last_uses(&self) -> Vec<Option<usize>> {
-        let mut last = alloc::vec![None; self.registers()];
+        let mut last = vec![None; self.registers()];
         for (at, instruction) in self.instructions.iter().enumerate() {
             for operand in instruction.operands() {
                 last[operand.index()] = Some(at);

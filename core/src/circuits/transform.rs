@@ -8,23 +8,42 @@ use alloc::{
 };
 use core::fmt;
 
-/// A linear map of the slots, given by its non-zero diagonals:
-/// `out[s] = Σ_k diagonals[k][s] · in[s + k]`, slot numbers modulo the number of slots.
+/// Which diagonal of a [`LinearTransform`]: of the block from one input to one output, by its rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Diagonal {
+    /// Number of the output.
+    pub output: u32,
+    /// Number of the input.
+    pub input: u32,
+    /// Rotation to the left.
+    pub rotation: u32,
+}
+
+impl From<u32> for Diagonal {
+    /// The diagonal of a rotation, where there is one input and one output.
+    fn from(rotation: u32) -> Self {
+        Self { output: 0, input: 0, rotation }
+    }
+}
+
+/// A linear map from one or several vectors of slots to one or several, given by its non-zero diagonals:
+/// `out_o[s] = Σ_{i,k} diagonals[o, i, k][s] · in_i[s + k]`, slot numbers modulo the number of slots.
 ///
 /// A rotation splits as `k = giant + baby` with `baby = k mod baby_steps`, so that
-/// `out = Σ_giant rotate(Σ_baby rotate(diagonal, −giant) · rotate(in, baby), giant)`:
-/// the inner rotations share one decomposition. The outer sum is evaluated by Horner's rule from the
+/// `out_o = Σ_giant rotate(Σ_{i,baby} rotate(diagonal, −giant) · rotate(in_i, baby), giant)`:
+/// the inner rotations of an input share one decomposition and serve all outputs, and all inputs share
+/// the outer ones. The outer sum is evaluated by Horner's rule from the
 /// largest giant step down, so that evenly spaced ones all rotate by the same distance and share a key.
 ///
 /// Source: Halevi, Shoup, "Algorithms in HElib" (eprint 2014/106), section 4; baby steps and Horner's
 /// rule in "Faster Homomorphic Linear Transformations in HElib" (eprint 2018/244), sections 3 and 4.
 ///
-/// Afterwards, for each f of `folds` in order, `out += rotate(out, f)`: so parts of a row that are
+/// Afterwards, for each f of `folds` in order, `out_o += rotate(out_o, f)`: so parts of a row that are
 /// collected in several slots are added up, before the one rescaling.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearTransform {
-    /// By rotation to the left: the factor of every slot, repeated periodically.
-    pub diagonals: BTreeMap<u32, Vec<f64>>,
+    /// The factor of every slot, repeated periodically.
+    pub diagonals: BTreeMap<Diagonal, Vec<f64>>,
     /// How many rotations, from 0 on, are inner ones.
     pub baby_steps: u32,
     /// Rotations to the left by which sums are added to themselves.
@@ -35,8 +54,18 @@ pub struct LinearTransform {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransformError {
-    /// It has no diagonal.
-    Empty,
+    /// An output has no diagonal.
+    Empty {
+        /// Which output.
+        output: u32,
+    },
+    /// A diagonal belongs to an input or output that the instruction does not have.
+    Shape {
+        /// Inputs and outputs of the instruction.
+        shape: [u32; 2],
+        /// Input and output of the diagonal.
+        found: [u32; 2],
+    },
     /// `baby_steps` is 0 or above the number of slots.
     BabySteps {
         /// Number of slots.
@@ -72,7 +101,11 @@ pub enum TransformError {
 impl fmt::Display for TransformError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("there is no diagonal"),
+            Self::Empty { output } => write!(f, "output {output} has no diagonal"),
+            Self::Shape { shape: [inputs, outputs], found: [input, output] } => write!(
+                f,
+                "a diagonal from input {input} to output {output}, of {inputs} inputs and {outputs} outputs"
+            ),
             Self::BabySteps { slots, found } => {
                 write!(f, "the number of baby steps must be 1 to {slots}, the number of slots; found {found}")
             }
@@ -98,15 +131,16 @@ impl LinearTransform {
     /// The first [`TransformError`] that applies.
     pub fn validate(&self, slots: usize) -> Result<(), TransformError> {
         if self.diagonals.is_empty() {
-            return Err(TransformError::Empty);
+            return Err(TransformError::Empty { output: 0 });
         }
         if self.baby_steps == 0 || self.baby_steps as usize > slots {
             return Err(TransformError::BabySteps { slots, found: self.baby_steps });
         }
-        if let Some(&found) = self.diagonals.keys().chain(&self.folds).find(|&&k| k as usize >= slots) {
+        let rotations = self.diagonals.keys().map(|diagonal| diagonal.rotation);
+        if let Some(found) = rotations.chain(self.folds.iter().copied()).find(|&k| k as usize >= slots) {
             return Err(TransformError::Rotation { slots, found });
         }
-        for (&rotation, diagonal) in &self.diagonals {
+        for (&Diagonal { rotation, .. }, diagonal) in &self.diagonals {
             if diagonal.is_empty() || !slots.is_multiple_of(diagonal.len()) {
                 return Err(TransformError::Period { rotation, slots, found: diagonal.len() });
             }
@@ -117,28 +151,66 @@ impl LinearTransform {
         Ok(())
     }
 
-    /// The inner rotations of the input, without the trivial one; each needs a Galois key.
-    #[must_use]
-    pub fn baby_rotations(&self) -> BTreeSet<u32> {
-        self.diagonals.keys().map(|&rotation| self.split(rotation).1).filter(|&baby| baby != 0).collect()
+    /// Checks that its diagonals are those of so many inputs and outputs, and that none of these is left out.
+    ///
+    /// # Errors
+    /// [`TransformError::Shape`], [`TransformError::Empty`].
+    pub fn validate_shape(&self, inputs: u32, outputs: u32) -> Result<(), TransformError> {
+        let foreign = self.diagonals.keys().find(|at| at.input >= inputs || at.output >= outputs);
+        if let Some(at) = foreign {
+            return Err(TransformError::Shape { shape: [inputs, outputs], found: [at.input, at.output] });
+        }
+        // Ordered by output, and none is beyond the last: the first gap is where numbers jump.
+        let mut expected = 0;
+        for at in self.diagonals.keys() {
+            if at.output > expected {
+                break;
+            }
+            expected = at.output + 1;
+        }
+        if expected < outputs { Err(TransformError::Empty { output: expected }) } else { Ok(()) }
     }
 
-    /// The outer rotations in the order in which they are done, from each giant step down to the next
-    /// one and from the last to 0; each costs a key switch, each distinct one needs a Galois key.
+    /// The inner rotations by input, without the trivial one; each distinct one needs a Galois key.
     #[must_use]
-    pub fn giant_rotations(&self) -> Vec<u32> {
-        let giants: BTreeSet<u32> = self.diagonals.keys().map(|&rotation| self.split(rotation).0).collect();
-        let below = core::iter::once(0).chain(giants.iter().copied());
-        let mut steps: Vec<u32> = giants.iter().zip(below).map(|(giant, below)| giant - below).collect();
-        steps.retain(|&step| step != 0);
-        steps.reverse();
-        steps
+    pub fn baby_rotations(&self) -> BTreeMap<u32, BTreeSet<u32>> {
+        let mut rotations: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for at in self.diagonals.keys() {
+            let (_, baby) = self.split(at.rotation);
+            if baby != 0 {
+                rotations.entry(at.input).or_default().insert(baby);
+            }
+        }
+        rotations
+    }
+
+    /// The outer rotations by output, in the order in which they are done, from each giant step down to the
+    /// next one and from the last to 0; each costs a key switch, each distinct one needs a Galois key.
+    #[must_use]
+    pub fn giant_rotations(&self) -> BTreeMap<u32, Vec<u32>> {
+        let mut giants: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        for at in self.diagonals.keys() {
+            giants.entry(at.output).or_default().insert(self.split(at.rotation).0);
+        }
+        let distances = |giants: BTreeSet<u32>| {
+            let below = core::iter::once(0).chain(giants.iter().copied());
+            let mut steps: Vec<u32> = giants.iter().zip(below).map(|(giant, below)| giant - below).collect();
+            steps.retain(|&step| step != 0);
+            steps.reverse();
+            steps
+        };
+        giants.into_iter().map(|(output, giants)| (output, distances(giants))).collect()
     }
 
     /// Splits a rotation into `(giant, baby)`.
     pub(crate) fn split(&self, rotation: u32) -> (u32, u32) {
         let baby = rotation % self.baby_steps.max(1);
         (rotation - baby, baby)
+    }
+
+    /// Whether it only multiplies and adds, slot by slot.
+    pub(crate) fn is_rotation_free(&self) -> bool {
+        self.folds.is_empty() && self.diagonals.keys().all(|at| at.rotation == 0)
     }
 
     /// The largest absolute factor.
@@ -148,21 +220,27 @@ impl LinearTransform {
 
     /// Applies the map by its definition, one diagonal after the other.
     ///
+    /// Outputs without a diagonal, of the `outputs` asked for, are zero.
+    ///
     /// # Panics
-    /// When a diagonal is empty.
+    /// When a diagonal is empty, or belongs to an input or output that there is not.
     #[must_use]
-    pub fn apply(&self, slots: &[f64]) -> Vec<f64> {
-        let mut out = vec![0.0; slots.len()];
-        for (&rotation, diagonal) in &self.diagonals {
-            let rotated = slots.iter().cycle().skip(rotation as usize);
-            for ((sum, factor), value) in out.iter_mut().zip(diagonal.iter().cycle()).zip(rotated) {
+    pub fn apply(&self, inputs: &[&[f64]], outputs: usize) -> Vec<Vec<f64>> {
+        let slots = inputs.first().map_or(0, |input| input.len());
+        let mut out = vec![vec![0.0; slots]; outputs];
+        for (at, diagonal) in &self.diagonals {
+            let rotated = inputs[at.input as usize].iter().cycle().skip(at.rotation as usize);
+            let sums = out[at.output as usize].iter_mut();
+            for ((sum, factor), value) in sums.zip(diagonal.iter().cycle()).zip(rotated) {
                 *sum += factor * value;
             }
         }
-        for &steps in &self.folds {
-            let rotated: Vec<f64> =
-                out.iter().cycle().skip(steps as usize).take(out.len()).copied().collect();
-            out.iter_mut().zip(rotated).for_each(|(sum, value)| *sum += value);
+        for sum in &mut out {
+            for &steps in &self.folds {
+                let rotated: Vec<f64> =
+                    sum.iter().cycle().skip(steps as usize).take(slots).copied().collect();
+                sum.iter_mut().zip(rotated).for_each(|(sum, value)| *sum += value);
+            }
         }
         out
     }
@@ -173,26 +251,51 @@ mod tests {
     use super::*;
 
     fn transform(diagonals: &[(u32, &[f64])], baby_steps: u32) -> LinearTransform {
-        let diagonals = diagonals.iter().map(|&(k, d)| (k, d.to_vec())).collect();
+        let diagonals = diagonals.iter().map(|&(k, d)| (k.into(), d.to_vec())).collect();
         LinearTransform { diagonals, baby_steps, folds: vec![] }
+    }
+
+    fn apply(transform: &LinearTransform, slots: &[f64]) -> Vec<f64> {
+        transform.apply(&[slots], 1).remove(0)
     }
 
     #[test]
     fn a_single_diagonal_of_ones_rotates_left() {
-        assert_eq!(transform(&[(1, &[1.0])], 1).apply(&[1.0, 2.0, 3.0, 4.0]), [2.0, 3.0, 4.0, 1.0]);
+        assert_eq!(apply(&transform(&[(1, &[1.0])], 1), &[1.0, 2.0, 3.0, 4.0]), [2.0, 3.0, 4.0, 1.0]);
     }
 
     #[test]
     fn diagonals_are_a_matrix() {
         // Rows (1 2), (3 4): the main diagonal is 1 4, the next one 2 3.
         let matrix = transform(&[(0, &[1.0, 4.0]), (1, &[2.0, 3.0])], 2);
-        assert_eq!(matrix.apply(&[10.0, 100.0]), [210.0, 430.0]);
+        assert_eq!(apply(&matrix, &[10.0, 100.0]), [210.0, 430.0]);
+    }
+
+    #[test]
+    fn blocks_of_diagonals_are_a_matrix_of_blocks() {
+        let at = |output, input, rotation| Diagonal { output, input, rotation };
+        let blocks = [(at(0, 0, 0), 1.0), (at(0, 1, 1), 10.0), (at(2, 1, 0), 3.0)];
+        let diagonals = blocks.iter().map(|&(at, factor)| (at, vec![factor])).collect();
+        let transform = LinearTransform { diagonals, baby_steps: 2, folds: vec![] };
+        let outputs = transform.apply(&[&[1.0, 2.0], &[3.0, 4.0]], 3);
+        assert_eq!(outputs, [vec![41.0, 32.0], vec![0.0; 2], vec![9.0, 12.0]]);
+        assert_eq!(transform.validate_shape(2, 3), Err(TransformError::Empty { output: 1 }));
+        let shape = |inputs, outputs| TransformError::Shape { shape: [inputs, outputs], found: [1, 2] };
+        assert_eq!(transform.validate_shape(2, 2), Err(shape(2, 2)));
+        let shape = TransformError::Shape { shape: [1, 3], found: [1, 0] };
+        assert_eq!(transform.validate_shape(1, 3), Err(shape));
+        let mut whole = transform;
+        whole.diagonals.insert(at(1, 0, 1), vec![1.0]);
+        assert_eq!(whole.validate_shape(2, 3), Ok(()));
+        assert_eq!(whole.validate_shape(2, 4), Err(TransformError::Empty { output: 3 }));
+        assert_eq!(whole.giant_rotations().len(), 3);
+        assert_eq!(whole.baby_rotations().len(), 2);
     }
 
     #[test]
     fn folds_add_up_parts() {
         let parts = LinearTransform { folds: vec![2, 1], ..transform(&[(0, &[1.0])], 1) };
-        assert_eq!(parts.apply(&[1.0, 2.0, 3.0, 4.0]), [10.0; 4]);
+        assert_eq!(apply(&parts, &[1.0, 2.0, 3.0, 4.0]), [10.0; 4]);
         let far = LinearTransform { folds: vec![0, 8], ..parts };
         assert_eq!(far.validate(8), Err(TransformError::Rotation { slots: 8, found: 8 }));
     }
@@ -201,16 +304,17 @@ mod tests {
     fn rotations_split_into_giant_and_baby_steps() {
         let one: &[f64] = &[1.0];
         let split = transform(&[(0, one), (2, one), (5, one), (9, one)], 4);
-        assert_eq!(split.baby_rotations().into_iter().collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(split.giant_rotations(), [4, 4]);
-        assert_eq!(transform(&[(3, one), (9, one)], 2).giant_rotations(), [6, 2]);
-        assert_eq!(transform(&[(1, one)], 2).giant_rotations(), []);
+        assert_eq!(split.baby_rotations(), BTreeMap::from([(0, BTreeSet::from([1, 2]))]));
+        let giants = |transform: LinearTransform| transform.giant_rotations()[&0].clone();
+        assert_eq!(giants(split), [4, 4]);
+        assert_eq!(giants(transform(&[(3, one), (9, one)], 2)), [6, 2]);
+        assert_eq!(giants(transform(&[(1, one)], 2)), []);
     }
 
     #[test]
     fn refuses_what_cannot_be_applied() {
         let refusal = |diagonals: &[(u32, &[f64])], baby| transform(diagonals, baby).validate(8);
-        assert_eq!(refusal(&[], 1), Err(TransformError::Empty));
+        assert_eq!(refusal(&[], 1), Err(TransformError::Empty { output: 0 }));
         assert_eq!(refusal(&[(0, &[1.0])], 0), Err(TransformError::BabySteps { slots: 8, found: 0 }));
         assert_eq!(refusal(&[(0, &[1.0])], 9), Err(TransformError::BabySteps { slots: 8, found: 9 }));
         assert_eq!(

@@ -96,7 +96,7 @@ impl Model {
         Level(self.manifest.input.level)
     }
 
-    /// Ciphertexts of one sample.
+    /// Ciphertexts of one request, which all samples of its batch share.
     #[must_use]
     pub fn input_ciphertexts(&self) -> u32 {
         self.manifest.input.ciphertexts
@@ -108,7 +108,7 @@ impl Model {
         self.manifest.constraints.max_batch_size
     }
 
-    /// Bytes of the encrypted inputs of one sample, as clients make them.
+    /// Bytes of the encrypted inputs of one request, as clients make them.
     #[must_use]
     pub fn request_bytes(&self) -> usize {
         self.summary.request_bytes
@@ -120,11 +120,10 @@ impl Model {
         self.summary.result_bytes
     }
 
-    /// Most bytes that the inputs of one request can have: whole ciphertexts, a full batch.
+    /// Most bytes that the inputs of one request can have: whole ciphertexts.
     #[must_use]
     pub fn max_input_bytes(&self) -> usize {
-        let ciphertexts = self.input_ciphertexts() as usize * self.max_batch_size() as usize;
-        ciphertexts * Ciphertext::encoded_len(&self.params, self.input_level())
+        self.input_ciphertexts() as usize * Ciphertext::encoded_len(&self.params, self.input_level())
     }
 
     /// The model as `GET /models` shows it.
@@ -133,7 +132,7 @@ impl Model {
         ModelView::new(self, limits)
     }
 
-    /// Evaluates the model on encoded inputs, sample after sample, and encodes the result.
+    /// Evaluates the model on encoded inputs, and encodes the result.
     ///
     /// # Errors
     /// `EVALUATION_FAILED`, and what the inputs would have been refused for.
@@ -141,13 +140,9 @@ impl Model {
         let failed = |error: ckks_core::Error| {
             Problem::new(Code::EvaluationFailed, format!("The evaluation failed: {error}."))
         };
-        let mut outputs = Vec::new();
-        for sample in inputs.chunks(self.input_ciphertexts() as usize) {
-            let ciphertexts =
-                sample.iter().map(|bytes| decode::input(&self.params, self.input_level(), bytes));
-            let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
-            outputs.extend(self.program.evaluate(&ciphertexts, keys).map_err(failed)?);
-        }
+        let ciphertexts = inputs.iter().map(|bytes| decode::input(&self.params, self.input_level(), bytes));
+        let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
+        let outputs = self.program.evaluate(&ciphertexts, keys).map_err(failed)?;
         let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits)
             .map_err(failed)?;
         Ok(result.to_bytes(&self.params).into())

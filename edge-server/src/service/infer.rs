@@ -170,11 +170,11 @@ fn check_constraints(model: &Model, batch_size: u32, inputs: usize) -> Result<()
         .found(batch_size)
         .at("/batch_size"));
     }
-    let expected = batch_size as usize * model.input_ciphertexts() as usize;
+    let expected = model.input_ciphertexts() as usize;
     if inputs != expected {
         return Err(Problem::new(
             Code::InputCountMismatch,
-            "The number of inputs does not fit the batch size.",
+            "The number of inputs is not that of the ciphertexts that a batch takes.",
         )
         .expected(expected)
         .found(inputs)

@@ -1,7 +1,5 @@
 //! The smallest model that uses everything: rotations, a product of ciphertexts, two levels.
 
-use std::collections::BTreeMap;
-
 use ckks_core::{Instruction, Level, LinearTransform, Params, ParamsSpec, Program, Register};
 use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, write};
 
@@ -43,22 +41,24 @@ pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFil
             level: 0,
             dropped_bits: 4,
             gain: 1.0,
+            range: None,
             labels: Vec::new(),
             postprocessing: "none".to_owned(),
         },
-        max_batch_size: 1,
     };
     let (manifest, weights) = write(description, &params, &program()).expect("the program runs");
     PackageFiles { origin: model_id.to_owned(), manifest, weights }
 }
 
 fn program() -> Program {
-    let diagonals = BTreeMap::from([(0, vec![0.5, -0.25, 0.75, 1.0]), (1, vec![0.25, 0.5, -0.5, 0.125])]);
+    let diagonals = [(0, vec![0.5, -0.25, 0.75, 1.0]), (1, vec![0.25, 0.5, -0.5, 0.125])];
+    let diagonals = diagonals.into_iter().map(|(rotation, factors)| (rotation.into(), factors)).collect();
     Program {
+        batch: 1,
         inputs: 1,
         input_level: Level(2),
         instructions: vec![
-            Instruction::LinearTransform { input: Register(0), transform: 0 },
+            Instruction::transform(Register(0), 0),
             Instruction::Multiply { left: Register(1), right: Register(1) },
         ],
         transforms: vec![LinearTransform { diagonals, baby_steps: 2, folds: vec![] }],

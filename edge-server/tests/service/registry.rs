@@ -57,7 +57,7 @@ fn refuses_what_breaks_a_rule_of_meaning() {
         (("/parameters/params_id", json!("00".repeat(32))), "/parameters/params_id"),
         (("/output/level", json!(1)), "/output/level"),
         (("/evaluation_keys/galois", json!([])), "/evaluation_keys"),
-        (("/program/0/input", json!(7)), "/program"),
+        (("/program/0/inputs/0", json!(7)), "/program"),
     ] {
         let (pointer, value) = change;
         let error = refused(changed(|manifest| *manifest.pointer_mut(pointer).unwrap() = value));

@@ -5,8 +5,9 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 use proptest::prelude::*;
 
 use crate::{
-    GaloisElement, Instruction, InstructionError, Level, LinearTransform, Params, ParamsSpec, Polynomial,
-    PolynomialBasis, PolynomialError, PreparedProgram, Program, ProgramError, Register, TransformError,
+    Diagonal, GaloisElement, Instruction, InstructionError, Level, LinearTransform, Params, ParamsSpec,
+    Polynomial, PolynomialBasis, PolynomialError, PreparedProgram, Program, ProgramError, Register,
+    TransformError,
 };
 
 /// 32 slots, levels 0 to 4.
@@ -20,8 +21,10 @@ const INPUT: Register = Register(0);
 
 /// One input at level 3; one valid entry in each table.
 fn program(instructions: Vec<Instruction>) -> Program {
-    let diagonals = BTreeMap::from([(0, vec![1.0]), (1, vec![0.5; 32]), (4, vec![2.0; 4]), (6, vec![1.0])]);
+    let diagonals = [(0, vec![1.0]), (1, vec![0.5; 32]), (4, vec![2.0; 4]), (6, vec![1.0])];
+    let diagonals = diagonals.into_iter().map(|(rotation, factors)| (rotation.into(), factors)).collect();
     Program {
+        batch: 1,
         inputs: 1,
         input_level: Level(3),
         outputs: vec![Register(instructions.len() as u32)],
@@ -59,7 +62,7 @@ fn states_levels_keys_and_costs() {
     let params = params();
     let (a, b) = (Register(1), Register(2));
     let facts = program(vec![
-        Instruction::LinearTransform { input: INPUT, transform: 0 },
+        Instruction::transform(INPUT, 0),
         Instruction::RotateSum { input: a, steps: vec![8, 0, 16] },
         Instruction::Multiply { left: b, right: b },
         Instruction::DropLevel { input: Register(3), level: Level(0) },
@@ -93,10 +96,10 @@ fn counts_limb_transforms() {
     assert_eq!(transforms(3, Instruction::Multiply { left: INPUT, right: INPUT }), switch(4) + 8);
     // Two baby steps share a decomposition of 12, one giant step has its own and divides one half; the
     // rescaling divides by the two special primes as well.
-    let transform = Instruction::LinearTransform { input: INPUT, transform: 0 };
+    let transform = Instruction::transform(INPUT, 0);
     assert_eq!(transforms(3, transform), 12 + (12 + 6) + 8 + 2 * 2);
     // So does a fold.
-    let mut folded = program(vec![Instruction::LinearTransform { input: INPUT, transform: 0 }]);
+    let mut folded = program(vec![Instruction::transform(INPUT, 0)]);
     folded.transforms[0].folds = vec![8, 0];
     let facts = folded.check(&params).expect("valid");
     assert_eq!((facts.limb_transforms, facts.key_switches), (12 + 2 * (12 + 6) + 8 + 2 * 2, 4));
@@ -127,7 +130,7 @@ fn refuses_what_is_wrong_with_the_whole() {
     let transforms = vec![LinearTransform { diagonals: BTreeMap::new(), baby_steps: 1, folds: vec![] }];
     assert_eq!(
         refusal(&Program { transforms, ..good.clone() }),
-        ProgramError::Transform { transform: 0, reason: TransformError::Empty }
+        ProgramError::Transform { transform: 0, reason: TransformError::Empty { output: 0 } }
     );
     assert_eq!(
         refusal(&Program { constants: vec![vec![1.0], vec![]], ..good.clone() }),
@@ -151,7 +154,7 @@ fn refuses_what_is_wrong_with_an_instruction() {
         InstructionError::UnknownRegister { defined: 2, found: far }
     );
     for instruction in [
-        Instruction::LinearTransform { input: INPUT, transform: 1 },
+        Instruction::transform(INPUT, 1),
         Instruction::AddPlain { input: INPUT, constant: 1 },
         Instruction::MultiplyPlain { input: INPUT, constant: 1 },
         Instruction::Polynomial { input: INPUT, polynomial: 1 },
@@ -194,8 +197,8 @@ fn refuses_values_that_do_not_fit_their_encoding() {
         other => panic!("{other:?}"),
     };
     assert!((out_of_range(refusal(&program)) - 68.0).abs() < 0.1);
-    program.instructions = vec![Instruction::LinearTransform { input: INPUT, transform: 0 }];
-    program.transforms[0].diagonals.insert(3, vec![huge]);
+    program.instructions = vec![Instruction::transform(INPUT, 0)];
+    program.transforms[0].diagonals.insert(3.into(), vec![huge]);
     assert!((out_of_range(refusal(&program)) - 68.0).abs() < 0.1);
     program.instructions = vec![Instruction::Polynomial { input: INPUT, polynomial: 0 }];
     program.polynomials[0].coefficients[7] = f64::MAX;
@@ -235,11 +238,12 @@ fn small() -> impl Strategy<Value = u32> {
 }
 
 fn instruction() -> impl Strategy<Value = Instruction> {
-    let parts = (0..10, small(), small(), prop::collection::vec(small(), 0..4), 0u8..6);
-    parts.prop_map(|(kind, a, b, steps, level)| {
+    let outputs = prop_oneof![8 => Just(1), 2 => small()];
+    let parts = (0..11, small(), small(), prop::collection::vec(small(), 0..4), 0u8..6, outputs);
+    parts.prop_map(|(kind, a, b, steps, level, outputs)| {
         let (input, right) = (Register(a), Register(b));
         match kind {
-            0 => Instruction::LinearTransform { input, transform: b },
+            0 => Instruction::LinearTransform { inputs: vec![input], outputs, transform: b },
             1 => Instruction::RotateSum { input, steps },
             2 => Instruction::AddPlain { input, constant: b },
             3 => Instruction::MultiplyPlain { input, constant: b },
@@ -248,13 +252,21 @@ fn instruction() -> impl Strategy<Value = Instruction> {
             6 => Instruction::Multiply { left: input, right },
             7 => Instruction::Polynomial { input, polynomial: b },
             8 => Instruction::DropLevel { input, level: Level(level) },
+            9 => Instruction::LinearTransform {
+                inputs: steps.into_iter().map(Register).collect(),
+                outputs,
+                transform: b,
+            },
             _ => Instruction::Rotate { input, steps: b },
         }
     })
 }
 
 fn any_transform() -> impl Strategy<Value = LinearTransform> {
-    let diagonals = prop::collection::btree_map(small(), numbers(20), 1..4);
+    let block = || prop_oneof![8 => Just(0), 2 => small()];
+    let at = (block(), block(), small());
+    let at = at.prop_map(|(output, input, rotation)| Diagonal { output, input, rotation });
+    let diagonals = prop::collection::btree_map(at, numbers(20), 1..4);
     (diagonals, prop_oneof![5 => 1u32..9, 1 => small()], prop::collection::vec(small(), 0..2))
         .prop_map(|(diagonals, baby_steps, folds)| LinearTransform { diagonals, baby_steps, folds })
 }
@@ -276,10 +288,14 @@ fn any_program() -> impl Strategy<Value = Program> {
         prop::collection::vec(numbers(20), 1..3),
         prop::collection::vec(any_polynomial(), 1..3),
     );
-    let code =
-        (prop::collection::vec(instruction(), 0..8), prop::collection::vec(small().prop_map(Register), 1..3));
+    let code = (
+        prop_oneof![8 => Just(1), 2 => Just(2), 1 => small()],
+        prop::collection::vec(instruction(), 0..8),
+        prop::collection::vec(small().prop_map(Register), 1..3),
+    );
     (prop_oneof![5 => 1u32..3, 1 => small()], 2u8..6, code, tables).prop_map(
-        |(inputs, level, (instructions, outputs), (transforms, constants, polynomials))| Program {
+        |(inputs, level, (batch, instructions, outputs), (transforms, constants, polynomials))| Program {
+            batch,
             inputs,
             input_level: Level(level),
             instructions,
@@ -300,7 +316,9 @@ proptest! {
         let accepted = program.check(&params).is_ok();
         prop_assert_eq!(PreparedProgram::new(&params, &program).is_ok(), accepted);
         let inputs = vec![vec![0.5; 32]; program.inputs.min(64) as usize];
-        let ran = program.evaluate_clear(32, &inputs).is_ok();
+        let slots = program.slots(&params).unwrap_or(32);
+        let inputs: Vec<_> = inputs.iter().map(|input| input[..slots].to_vec()).collect();
+        let ran = program.evaluate_clear(slots, &inputs).is_ok();
         prop_assert!(ran || !accepted);
     }
 }

@@ -4,10 +4,10 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use super::EncryptedMachine;
 use crate::{
-    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Error, EvaluationKeys,
-    GaloisElement, Instruction, KeyRequirements, Level, LinearTransform, Params, ParamsSpec, Polynomial,
-    PolynomialBasis, PreparedProgram, Program, Register, SecretKey, Seed, SeedSource, circuits::interpreter,
-    decrypt, encrypt_symmetric,
+    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Diagonal, Encoder, Error,
+    EvaluationKeys, GaloisElement, Instruction, KeyRequirements, Level, LinearTransform, Params, ParamsSpec,
+    Polynomial, PolynomialBasis, PreparedProgram, Program, ProgramError, Register, SecretKey, Seed,
+    SeedSource, circuits::interpreter, decrypt, encrypt_symmetric,
 };
 
 /// A client and a server in one place, with only the keys that a program says it needs.
@@ -64,6 +64,21 @@ impl Bench {
         fresh.expand(&self.params)
     }
 
+    /// Runs a program on plain numbers, one sample of the batch after the other.
+    fn evaluate_clear(&self, program: &Program, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let (slots, batch) = (self.params.slots(), program.batch as usize);
+        let mut interleaved = vec![vec![0.0; slots]; program.outputs.len()];
+        for b in 0..batch {
+            let sample = |all: &Vec<f64>| all.iter().skip(b).step_by(batch).copied().collect();
+            let sample: Vec<Vec<f64>> = inputs.iter().map(sample).collect();
+            let outputs = program.evaluate_clear(slots / batch, &sample).expect("a valid program");
+            for (all, output) in interleaved.iter_mut().zip(&outputs) {
+                all.iter_mut().skip(b).step_by(batch).zip(output).for_each(|(slot, value)| *slot = *value);
+            }
+        }
+        interleaved
+    }
+
     /// Runs a program both ways and returns the bits of the worst slot of all outputs.
     fn precision(&mut self, program: &Program, inputs: &[Vec<f64>]) -> f64 {
         let prepared = PreparedProgram::new(&self.params, program).expect("a valid program");
@@ -71,7 +86,7 @@ impl Bench {
         let encrypted: Vec<_> =
             inputs.iter().map(|values| self.encrypt(values, program.input_level)).collect();
         let outputs = prepared.evaluate(&encrypted, &keys).expect("levels and keys suffice");
-        let expected = program.evaluate_clear(self.params.slots(), inputs).expect("a valid program");
+        let expected = self.evaluate_clear(program, inputs);
         assert_eq!(outputs.len(), expected.len());
         let mut worst = 0.0f64;
         for ((output, expected), &level) in outputs.iter().zip(&expected).zip(&prepared.facts().output_levels)
@@ -121,6 +136,7 @@ fn program(input_level: u8, instructions: Vec<Instruction>) -> Program {
     let outputs = vec![Register(instructions.len() as u32)];
     let (transforms, constants, polynomials) = (vec![], vec![], vec![]);
     Program {
+        batch: 1,
         inputs: 1,
         input_level: Level(input_level),
         instructions,
@@ -132,12 +148,12 @@ fn program(input_level: u8, instructions: Vec<Instruction>) -> Program {
 }
 
 fn transform(rotations: &[u32], baby_steps: u32, period: usize, numbers: &mut Numbers) -> LinearTransform {
-    let diagonals: BTreeMap<_, _> = rotations.iter().map(|&k| (k, numbers.vector(period))).collect();
+    let diagonals: BTreeMap<_, _> = rotations.iter().map(|&k| (k.into(), numbers.vector(period))).collect();
     LinearTransform { diagonals, baby_steps, folds: vec![] }
 }
 
 fn with_transform(level: u8, transform: LinearTransform) -> Program {
-    let instructions = vec![Instruction::LinearTransform { input: INPUT, transform: 0 }];
+    let instructions = vec![Instruction::transform(INPUT, 0)];
     Program { transforms: vec![transform], ..program(level, instructions) }
 }
 
@@ -168,6 +184,86 @@ fn linear_transforms_agree_for_every_split() {
         assert_precision!(bench, with_transform(2, folded), &input, 11);
         assert_precision!(bench, sparse, &input, 18);
     }
+}
+
+/// A program of one transform from several inputs to several outputs.
+fn of_blocks(level: u8, [inputs, outputs]: [u32; 2], transform: LinearTransform) -> Program {
+    let inputs = (0..inputs).map(Register).collect::<Vec<_>>();
+    let first = inputs.len() as u32;
+    let instruction = Instruction::LinearTransform { inputs, outputs, transform: 0 };
+    let outputs = (first..first + outputs).map(Register).collect();
+    Program { inputs: first, outputs, ..with_transform(level, transform) }.with(instruction)
+}
+
+impl Program {
+    fn with(self, instruction: Instruction) -> Self {
+        Self { instructions: vec![instruction], ..self }
+    }
+}
+
+#[test]
+fn transforms_take_several_vectors_to_several() {
+    let (mut bench, mut numbers) = (Bench::single(7, 2), Numbers(8));
+    let inputs: Vec<_> = (0..3).map(|_| numbers.vector(64)).collect();
+    let blocks = |rotations: &[u32], numbers: &mut Numbers| {
+        let mut diagonals = BTreeMap::new();
+        for at in 0..6 {
+            for &rotation in rotations {
+                let at = Diagonal { output: at / 3, input: at % 3, rotation: (rotation + 5 * at) % 64 };
+                diagonals.insert(at, numbers.vector(32));
+            }
+        }
+        LinearTransform { diagonals, baby_steps: 8, folds: vec![] }
+    };
+    let transform = blocks(&[0, 1, 9, 40], &mut numbers);
+    assert_precision!(bench, of_blocks(2, [3, 2], transform.clone()), &inputs, 17);
+    let folded = LinearTransform { folds: vec![32], ..transform };
+    assert_precision!(bench, of_blocks(2, [3, 2], folded), &inputs, 16);
+    let mut slotwise = blocks(&[0], &mut numbers);
+    let unrotated = |(at, factors)| (Diagonal { rotation: 0, ..at }, factors);
+    slotwise.diagonals = slotwise.diagonals.into_iter().map(unrotated).collect();
+    assert_precision!(bench, of_blocks(1, [3, 2], slotwise.clone()), &inputs, 19);
+    // An input that plays no part, and two outputs of which one needs no rotation.
+    slotwise.diagonals.retain(|at, _| at.input != 1);
+    slotwise.diagonals.insert(Diagonal { output: 1, input: 2, rotation: 3 }, vec![0.5]);
+    assert_precision!(bench, of_blocks(1, [3, 2], slotwise), &inputs, 19);
+}
+
+#[test]
+fn inputs_share_giant_steps_and_outputs_share_baby_steps() {
+    let bench = Bench::single(7, 1);
+    let blocks = |inputs, outputs| {
+        let all = (0..inputs * outputs * 16).map(|k| Diagonal {
+            output: k / 16 / inputs,
+            input: k / 16 % inputs,
+            rotation: k % 16,
+        });
+        let diagonals = all.map(|at| (at, vec![0.5])).collect();
+        let transform = LinearTransform { diagonals, baby_steps: 4, folds: vec![] };
+        let facts = of_blocks(1, [inputs, outputs], transform).check(&bench.params).expect("valid");
+        (facts.key_switches, facts.hoisted, facts.plain_multiplications)
+    };
+    assert_eq!(blocks(1, 1), (3 + 3, 2, 16));
+    assert_eq!(blocks(1, 5), (3 + 5 * 3, 2, 80));
+    assert_eq!(blocks(5, 1), (5 * 3 + 3, 10, 80));
+}
+
+#[test]
+fn samples_of_a_batch_do_not_meet() {
+    let mut numbers = Numbers(9);
+    let batched = |batch: u32, numbers: &mut Numbers| {
+        let mut random = random_program(numbers, 64 / batch as usize, 4);
+        random.batch = batch;
+        random
+    };
+    for batch in [1, 2, 4] {
+        let mut bench = Bench::double(7, 4);
+        let inputs = [numbers.vector(64), numbers.vector(64)];
+        assert_precision!(bench, batched(batch, &mut numbers), &inputs, 30);
+    }
+    let whole = Program { batch: 128, ..batched(1, &mut numbers) };
+    let found = whole.check(&Bench::double(7, 4).params);
+    assert_eq!(found, Err(ProgramError::Batch { slots: 64, found: 128 }));
 }
 
 #[test]
@@ -278,7 +374,7 @@ fn random_program(numbers: &mut Numbers, slots: usize, level: u8) -> Program {
         let same: Vec<usize> = (0..levels.len()).filter(|&i| levels[i] == at).collect();
         let right = Register(same[numbers.below(same.len() as u64) as usize] as u32);
         let (instruction, level) = match numbers.below(9) {
-            0 if at > 0 => (Instruction::LinearTransform { input, transform: entry }, at - 1),
+            0 if at > 0 => (Instruction::transform(input, entry), at - 1),
             1 => (Instruction::Rotate { input, steps: numbers.below(slots as u64) }, at),
             2 => (Instruction::AddPlain { input, constant: entry }, at),
             3 if at > 0 => (Instruction::MultiplyPlain { input, constant: entry }, at - 1),
