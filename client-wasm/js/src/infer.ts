@@ -7,7 +7,7 @@ const WAIT = 20;
 
 interface Job {
   job_id: string;
-  result?: { payload: unknown };
+  result?: { model_id?: unknown; version?: unknown; payload: unknown };
   error?: Problem;
 }
 
@@ -37,12 +37,14 @@ export async function infer(
   };
   const headers = { ...prefer, "idempotency-key": request };
   let answer: Answer<Job> = await send(transport, { method: "POST", path: "/infer", body, headers, signal });
+  checkJob(answer.body, answer.body?.job_id);
   const bytes = { request: answer.sent, response: answer.received };
   let { retries } = answer;
   const jobId = answer.body.job_id;
   try {
     while (!answer.body.result && !answer.body.error) {
       answer = await send(transport, { method: "GET", path: `/jobs/${jobId}`, headers: prefer, signal });
+      checkJob(answer.body, jobId);
       bytes.response += answer.received;
       retries += answer.retries;
     }
@@ -55,7 +57,21 @@ export async function infer(
   if (!(result?.payload instanceof Uint8Array)) {
     throw new EncryptedInferenceError("UNEXPECTED_ANSWER", "The job has no result of bytes");
   }
+  // Absent is what a server that leaves them out says; another one is a result of something else.
+  if ((result.model_id ?? model_id) !== model_id || (result.version ?? version) !== version) {
+    const message = `The result is of ${String(result.model_id)} ${String(result.version)}, ${model_id} ${version} was asked`;
+    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", message);
+  }
   return { jobId, payload: result.payload, bytes, retries };
+}
+
+/** Checks that an answer is a job, and the one that was asked for. */
+function checkJob(body: unknown, wanted: unknown): asserts body is Job {
+  const job = body as Partial<Job> | null | undefined;
+  if (typeof job?.job_id !== "string" || job.job_id !== wanted) {
+    const found = typeof job?.job_id === "string" ? `the job ${job.job_id}` : "an answer without a job_id";
+    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `Expected the job ${String(wanted)}, found ${found}`);
+  }
 }
 
 /** Tells the server that nobody waits for a job any more. One that does not know how goes on in vain. */

@@ -109,12 +109,14 @@ export class KeySetUpload {
   }
 
   async #look(keyId: string, signal: AbortSignal | undefined): Promise<KeySet> {
-    return (await send<KeySet>(this.#transport, { method: "GET", path: `/keys/${keyId}`, signal })).body;
+    const { body } = await send<unknown>(this.#transport, { method: "GET", path: `/keys/${keyId}`, signal });
+    return checkKeySet(body, keyId);
   }
 
   async #open(signal: AbortSignal | undefined): Promise<KeySet> {
     const headers = { "idempotency-key": this.#opening };
-    return (await send<KeySet>(this.#transport, { method: "POST", path: "/keys", body: this.#model, headers, signal })).body;
+    const call = { method: "POST", path: "/keys", body: this.#model, headers, signal } as const;
+    return checkKeySet((await send<unknown>(this.#transport, call)).body);
   }
 
   async #put(keyId: string, name: string, key: Uint8Array<ArrayBuffer>, signal: AbortSignal | undefined): Promise<void> {
@@ -133,6 +135,16 @@ export class KeySetUpload {
     this.#tried.clear();
     this.#opening = crypto.randomUUID();
   }
+}
+
+/** Checks that an answer is a key set, and the one that was asked for. */
+function checkKeySet(body: unknown, wanted?: string): KeySet {
+  const set = body as Partial<KeySet> | null | undefined;
+  const isSet = typeof set?.key_id === "string" && Array.isArray(set.keys) && Array.isArray(set.missing);
+  if (!isSet || (wanted ?? set.key_id) !== set.key_id) {
+    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `Expected the key set ${wanted ?? "that was opened"}, found another answer`);
+  }
+  return set as KeySet;
 }
 
 const isGone = (error: unknown): boolean => error instanceof EncryptedInferenceError && error.code === "UNKNOWN_KEY";
