@@ -1,31 +1,30 @@
 // End to end from a real Chromium: the page, the npm package in its worker, the real server.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
-import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
-
+import { DARK, DESKTOP, PHONE, openPage, screenshot, secretKeys, startChromium } from "./chromium.mjs";
+import { serveFiles } from "./files.mjs";
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
 import { record } from "./recorder.mjs";
-import { published, startServer } from "./server.mjs";
+import { ROOT, published, startServer } from "./server.mjs";
 import { traces } from "./traces.mjs";
 
 /** The largest difference of a probability. That of a logit is below 0.03 in both models, six standard deviations. */
 const TOLERANCE = 2 ** -7;
-const SCREENSHOTS = fileURLToPath(new URL("results/", import.meta.url));
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, colorScheme: "dark" };
+/** What may be loaded before the first question, keys and ciphertexts not counted. */
+const MOST_BYTES = 500_000;
+/** A frame at 60 a second, in milliseconds. */
+const FRAME = 16;
 
 let server;
 let browser;
 let door;
 before(async () => {
-  const executablePath = process.env.CHROMIUM;
-  assert.ok(executablePath, "CHROMIUM must be the path of a Chromium; `cargo xtask test browser` sets it");
-  await mkdir(SCREENSHOTS, { recursive: true });
-  [server, browser] = await Promise.all([startServer(), chromium.launch({ executablePath, args: FLAGS })]);
+  [server, browser] = await Promise.all([startServer(), startChromium()]);
 });
 after(async () => {
   await browser?.close();
@@ -36,25 +35,11 @@ beforeEach(async () => {
 });
 afterEach(() => door.close());
 
-/** Opens the page; whatever goes wrong in it unexpectedly ends up in `complaints`. */
-async function open(options = { viewport: { width: 1200, height: 1000 } }) {
-  const context = await browser.newContext(options);
-  const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  const complaints = [];
-  const elsewhere = [];
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("request", (request) => request.url().startsWith(door.url) || elsewhere.push(request.url()));
-  await page.goto(door.url);
-  return { page, complaints, elsewhere, close: () => context.close() };
-}
+const open = (options) => openPage(browser, door.url, { options, home: door.url });
 
 const keysAreReady = (page) => page.locator('[data-testid="keys"][data-state="ready"]').waitFor();
 
 const settled = (page) => page.locator('[data-testid="answer"][data-state="answered"]').waitFor();
-
-const screenshot = (page, name) => page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
 
 /** The bars as numbers. */
 const bars = (page) =>
@@ -87,27 +72,6 @@ const seen = (page) =>
     return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
   });
 
-/** The secret keys of the page, asked of its workers in the package's own words. */
-const secretKeys = (page) =>
-  Promise.all(
-    page.workers().map(async (worker) => {
-      const bytes = await worker.evaluate(
-        () =>
-          new Promise((resolve) => {
-            const post = globalThis.postMessage;
-            globalThis.postMessage = (reply) => {
-              globalThis.postMessage = post;
-              resolve([...reply.value]);
-            };
-            const call = { method: "secret", parameters: [] };
-            const data = { mark: "encrypted-inference", id: -1, engine: 1, call };
-            dispatchEvent(new MessageEvent("message", { data }));
-          }),
-      );
-      return Uint8Array.from(bytes);
-    }),
-  );
-
 test("a digit drawn with the mouse is recognised, and nothing that leaves tells what it is", async () => {
   const plain = await plainModel("mnist_mlp", [1, 28, 28]);
   const { page, complaints, elsewhere, close } = await open();
@@ -134,7 +98,6 @@ test("a digit drawn with the mouse is recognised, and nothing that leaves tells 
   const numbers = grey.map((value) => value / 255);
   assert.deepEqual(traces(sent, { numbers, grey, secret: secrets[0] }), []);
   assert.deepEqual(elsewhere, [], "requests to other origins");
-  await screenshot(page, "digit");
   assert.deepEqual(complaints, []);
   await close();
 });
@@ -142,7 +105,7 @@ test("a digit drawn with the mouse is recognised, and nothing that leaves tells 
 test("every digit of the test set on the page gets the plaintext model's answer", async () => {
   const { page, complaints, close } = await open(PHONE);
   const buttons = page.getByTestId("digit-examples").locator("button");
-  await buttons.last().waitFor();
+  await settled(page);
   for (let label = 0; label < 10; label += 1) {
     await buttons.nth(label).tap();
     await settled(page);
@@ -151,7 +114,7 @@ test("every digit of the test set on the page gets the plaintext model's answer"
     assert.ok(distance(values, digit.probabilities) < TOLERANCE, `${label}: ${values}`);
     assert.deepEqual(await seen(page), digit.pixels);
   }
-  await screenshot(page, "digit-phone");
+  await screenshot(page, "phone");
   assert.deepEqual(complaints, []);
   await close();
 });
@@ -159,13 +122,14 @@ test("every digit of the test set on the page gets the plaintext model's answer"
 test("a patient is classified, edited, classified again", async () => {
   const plain = await plainModel("breast_cancer_logistic", [30]);
   const { page, complaints, close } = await open();
-  await page.getByRole("tab", { name: "Patient" }).click();
+  await keysAreReady(page);
+  await page.getByRole("tab", { name: "Cell measurements" }).click();
   await page.getByTestId("patient-examples").getByRole("button", { name: "Patient 5", exact: true }).click();
   await settled(page);
   const [benign] = await bars(page);
   assert.ok(Math.abs(benign.value - patients[4].probability) < TOLERANCE);
   assert.equal(await page.getByTestId("verdict").textContent(), "The model says benign.");
-  await screenshot(page, "patient");
+  await screenshot(page, "measurements");
 
   const radius = page.getByRole("spinbutton", { name: "worst radius" });
   await radius.fill("24.5");
@@ -187,15 +151,24 @@ test("a patient is classified, edited, classified again", async () => {
 
 test("the page says what left it", async () => {
   const { page, close } = await open();
+  await keysAreReady(page);
   await page.getByTestId("digit-examples").getByRole("button", { name: "A 7 of the test set" }).click();
   await settled(page);
   const { evaluation_keys: keys, encryption_parameters: parameters, sizes } = await published(server.url, "mnist_mlp");
   const ledger = await page.getByTestId("ledger").textContent();
-  assert.ok(ledger.includes(`${(keys.bytes / 1e6).toFixed(2)} MB`), ledger);
+  assert.ok(ledger.includes(`${(keys.bytes / 1e6).toFixed(2)}\u00a0MB`), ledger);
   // The body holds the ciphertext and less than 300 bytes around it.
-  const request = Number(/input(\d+\.\d) KB/.exec(ledger)?.[1]) * 1000;
+  const request = Number(/input sent(\d+\.\d)\u00a0KB/.exec(ledger)?.[1]) * 1000;
   assert.ok(request > sizes.request_bytes && request < sizes.request_bytes + 300, ledger);
-  assert.match(await page.getByTestId("hex").textContent(), /^0000 {2}43 4b 4b 53 01 06/);
+  const steps = page.getByTestId("steps");
+  assert.deepEqual(await steps.locator("details").evaluateAll((all) => all.map(({ dataset }) => dataset.step)), ["discover", "secret", "keys", "encrypt", "infer", "decrypt"]);
+  await steps.locator("summary", { hasText: "The input is encrypted" }).click();
+  assert.match(await steps.locator('[data-step="encrypt"] pre').textContent(), /^0000 {2}43 4b 4b 53 01/);
+  const cells = await steps.locator('[data-step="keys"] i').count();
+  assert.equal(cells, keys.galois.length + (keys.relinearization ? 1 : 0));
+  const log = await page.getByTestId("traffic").textContent();
+  assert.equal(log.match(/PUT/g).length, cells);
+  assert.match(log, /POST \/infer 200/);
   const logDegree = Math.log2(parameters.poly_modulus_degree);
   const security = await page.getByTestId("security").textContent();
   const told = /128 bits.*2\^(\d+), log2\(QP\) = (\d+) where (\d+)/.exec(security)?.slice(1).map(Number);
@@ -203,7 +176,6 @@ test("the page says what left it", async () => {
   const bits = parameters.coeff_modulus_bits.reduce((sum, each) => sum + each, 0);
   assert.deepEqual([told[0], told[2]], [logDegree, 214], security);
   assert.ok(told[1] <= bits && told[1] >= bits - parameters.coeff_modulus_bits.length, security);
-  assert.equal(await page.getByTestId("timeline").locator("[data-step]").count(), 3);
   const noise = await page.getByTestId("noise").evaluate((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     const counts = new Array(256).fill(0);
@@ -220,7 +192,7 @@ test("the page says what left it", async () => {
 test("a server that goes away is told, and trying again goes on", async () => {
   const { page, close } = await open();
   await keysAreReady(page);
-  await page.getByTestId("digit-examples").locator("button").first().waitFor();
+  await settled(page);
   door.shut();
   await page.getByTestId("digit-examples").getByRole("button", { name: "A 2 of the test set" }).click();
   const notice = page.getByTestId("notice");
@@ -237,12 +209,118 @@ test("a server that goes away is told, and trying again goes on", async () => {
 
 test("the page works with the keyboard alone", async () => {
   const { page, close } = await open();
-  await page.getByRole("tab", { name: "Digit" }).focus();
+  await keysAreReady(page);
+  await page.getByRole("tab", { name: "A digit" }).focus();
   await page.keyboard.press("ArrowRight");
   assert.equal(await page.evaluate(() => document.activeElement.id), "tab-patients");
   await page.getByTestId("patient-examples").getByRole("button").first().focus();
   await page.keyboard.press("Enter");
   await settled(page);
   assert.ok(await page.getByTestId("bars").locator("li").first().isVisible());
+  await close();
+});
+
+test("the page asks by itself, and the other model of digits answers the same question", async () => {
+  const { page, complaints, close } = await open();
+  await settled(page);
+  assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
+  const plain = await plainModel("mnist_cnn", [1, 28, 28]);
+  await page.getByTestId("model").selectOption("mnist_cnn");
+  await page.locator('[data-testid="answer"][data-state="busy"]').waitFor();
+  await settled(page);
+  const expected = await plain(digits.find(({ label }) => label === 7).pixels.map((grey) => grey / 255));
+  const values = (await bars(page)).map(({ value }) => value);
+  assert.ok(distance(values, expected) < TOLERANCE, `${values} against ${expected}`);
+  assert.match(await page.getByTestId("code").textContent(), /api\.model\("mnist_cnn"/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the comparison on plain numbers is right, local and by choice", async () => {
+  const { page, complaints, close } = await open();
+  await settled(page);
+  assert.equal(await page.getByTestId("compared").textContent(), "");
+  const before = door.sent().length;
+  await page.getByTestId("compare").click();
+  await page.locator('[data-testid="compared"][data-difference]').waitFor();
+  const difference = Number(await page.getByTestId("compared").getAttribute("data-difference"));
+  const values = (await bars(page)).map(({ value }) => value);
+  const expected = digits.find(({ label }) => label === 7).probabilities;
+  assert.ok(Math.abs(difference - distance(values, expected)) < 1e-5, `${difference} against ${distance(values, expected)}`);
+  const sent = door.sent().subarray(before).toString("latin1");
+  assert.match(sent, /^GET \/data\/mnist_mlp\.onnx/);
+  assert.doesNotMatch(sent, /POST|PUT/);
+  await screenshot(page, "light");
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the page works below a path of another origin, against a server that it is told", async () => {
+  const files = await serveFiles(join(ROOT, "dist/www"), "/some/path/");
+  const { page, complaints, elsewhere, close } = await openPage(browser, `${files.url}?api=${encodeURIComponent(door.url)}`, { home: files.url });
+  await settled(page);
+  assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
+  assert.deepEqual(elsewhere.filter((url) => !url.startsWith(door.url)), [], "nothing but page and server");
+  assert.deepEqual(complaints, []);
+  await close();
+
+  // Without being told, it says that there is no server, and offers to choose one.
+  const alone = await openPage(browser, files.url);
+  await alone.page.getByTestId("notice").waitFor();
+  await alone.page.getByRole("button", { name: "Server" }).click();
+  await alone.page.getByTestId("server-url").fill(door.url);
+  await alone.page.getByRole("button", { name: "Connect" }).click();
+  await settled(alone.page);
+  await alone.close();
+  files.close();
+});
+
+test("an accessibility checker finds nothing", async () => {
+  const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+  for (const options of [DESKTOP, DARK, PHONE]) {
+    const { page, close } = await open(options);
+    await settled(page);
+    for (const summary of await page.getByTestId("steps").locator("summary").all()) await summary.click();
+    await page.getByTestId("compare").click();
+    await page.locator('[data-testid="compared"][data-difference]').waitFor();
+    if (options === DARK) await screenshot(page, "dark");
+    const check = async () => {
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => globalThis.axe.run());
+      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join("; ")}`), []);
+    };
+    await check();
+    await page.getByRole("tab", { name: "Cell measurements" }).click();
+    await settled(page);
+    await check();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, "nothing is wider than the screen");
+    await close();
+  }
+});
+
+test("the page is small, and never holds a frame up", async () => {
+  const loaded = [];
+  const { page, close } = await openPage(browser, door.url, {
+    prepare: async (page) => {
+      // Chromium says of each piece of work of the main thread how much of the processor's time it took.
+      await browser.startTracing(page, { categories: ["toplevel", "devtools.timeline", "blink.user_timing"] });
+      page.on("response", (response) => response.request().method() === "GET" && loaded.push(response.body()));
+    },
+  });
+  await settled(page);
+  const before = (await Promise.all(loaded)).reduce((sum, { length }) => sum + length, 0);
+  for (const label of [1, 2, 3]) {
+    await page.getByTestId("digit-examples").locator("button").nth(label).click();
+    await settled(page);
+  }
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  assert.ok(before > 200_000 && before < MOST_BYTES, `${before} bytes before the first answer`);
+
+  // The page's main thread is the one that set its mark.
+  const mark = traceEvents.find(({ name }) => name === "started");
+  const tasks = traceEvents.filter(({ name, pid, tid, ts, tdur }) => name === "ThreadControllerImpl::RunTask" && pid === mark.pid && tid === mark.tid && ts > mark.ts && tdur !== undefined);
+  assert.ok(tasks.length > 100, `${tasks.length} pieces of work were seen`);
+  const longest = Math.max(...tasks.map(({ tdur }) => tdur / 1000));
+  assert.ok(longest <= FRAME, `${longest} ms in one piece`);
   await close();
 });

@@ -2,10 +2,7 @@
 // Each page runs in Chromium and in Firefox.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { build as esbuild } from "esbuild";
@@ -14,11 +11,11 @@ import puppeteer from "puppeteer-core";
 import * as vite from "vite";
 import webpack from "webpack";
 
+import { serveFiles } from "../e2e/files.mjs";
 import { startServer } from "../e2e/server.mjs";
 import { PATIENT, TOLERANCE, pack, program, project, temporary, write } from "./project.mjs";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 /** Page and scripts come from the same place, as at most sites; evaluation of text is not allowed, WebAssembly is. */
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src *";
 
@@ -69,29 +66,6 @@ async function openFirefox() {
   return { close: () => browser.close(), page: () => browser.newPage() };
 }
 
-/** Serves a folder below a path, as static hosting does; `missing` has what was asked in vain. */
-async function serve(root, below = "/") {
-  const asked = [];
-  const missing = [];
-  const http = createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
-    const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
-    asked.push(path);
-    try {
-      if (!path.startsWith(below)) throw new Error("elsewhere");
-      const body = await readFile(join(root, normalize(path.slice(below.length))));
-      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream", "content-security-policy": POLICY });
-      response.end(body);
-    } catch {
-      if (!path.endsWith("favicon.ico")) missing.push(path);
-      response.writeHead(404).end();
-    }
-  });
-  http.listen(0, "127.0.0.1");
-  await once(http, "listening");
-  return { url: `http://localhost:${http.address().port}${below}`, asked, missing, close: () => http.close() };
-}
-
 /** Opens a page, waits for its prediction, compares it. */
 async function predicts(browser, url) {
   const page = await browser.page();
@@ -116,7 +90,7 @@ async function ended(page) {
 async function inBoth(context, root, { below, page = "", isWhole }) {
   for (const [name, browser] of Object.entries(browsers)) {
     await context.test(name, async () => {
-      const files = await serve(root, below);
+      const files = await serveFiles(root, below, { "content-security-policy": POLICY });
       try {
         await predicts(browser, files.url + page);
         const inlined = files.asked.some((path) => path.includes("inline-files"));

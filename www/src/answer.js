@@ -1,4 +1,4 @@
-// The card with the decrypted answer.
+// The lane with the decrypted answer.
 
 import { byId, element } from "./dom.js";
 import { milliseconds, percent } from "./format.js";
@@ -13,8 +13,7 @@ export function showEmpty() {
   byId("answer").dataset.state = "empty";
   byId("verdict").textContent = "Nothing asked yet.";
   byId("bars").replaceChildren();
-  byId("expected").textContent = "";
-  byId("answer-time").textContent = "";
+  for (const id of ["expected", "warnings", "answer-time", "compared"]) byId(id).textContent = "";
 }
 
 /** Shows that a question was not answered. */
@@ -23,30 +22,61 @@ export function showUnanswered() {
 }
 
 /** Shows an answer as bars; `newer` tells that another question is under way already. */
-export function showAnswer(question, { values, labels, timings }, newer) {
+export function showAnswer(question, { values, labels, timings, warnings }, newer) {
   const outcomes = question.outcomes(values, labels);
   const best = outcomes.reduce((a, b) => (b.value > a.value ? b : a));
   byId("answer").dataset.state = newer ? "busy" : "answered";
   byId("verdict").textContent = question.verdict(best);
   byId("expected").textContent = question.expected ?? "";
-  byId("answer-time").textContent = `${milliseconds(timings.total)} in all`;
+  byId("warnings").textContent = warnings.map(({ message }) => `${message}: the answer may be worth little.`).join(" ");
+  byId("answer-time").textContent = `${milliseconds(timings.total)} from your input to this answer`;
   const list = byId("bars");
+  const names = outcomes.map(({ label }) => label).join("\n");
   // The same bars move when the labels are the same.
-  if (list.dataset.labels !== String(outcomes.map(({ label }) => label)) || !list.children.length) {
-    list.dataset.labels = String(outcomes.map(({ label }) => label));
+  if (list.dataset.labels !== names || !list.children.length) {
+    list.dataset.labels = names;
     list.replaceChildren(...outcomes.map(({ label }) => bar(label)));
   }
-  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best));
+  const isShare = outcomes.every(({ value }) => value >= 0 && value <= 1);
+  const most = Math.max(...outcomes.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
+  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, isShare ? 1 : most, isShare));
+}
+
+/** Shows the answer on plain numbers beside the encrypted one. */
+export function showComparison(question, { values, labels }, plain) {
+  const outcomes = question.outcomes(plain, labels);
+  const items = [...byId("bars").children];
+  outcomes.forEach(({ value }, i) => {
+    const mark = items[i]?.querySelector(".plain");
+    if (!mark) return;
+    mark.hidden = false;
+    mark.style.left = `${Math.min(Math.max(value, 0), 1) * 100}%`;
+  });
+  const difference = Math.max(...values.map((value, i) => Math.abs(value - plain[i])));
+  const top = (list) => list.indexOf(Math.max(...list));
+  const same = values.length === 1 ? values[0] > 0.5 === plain[0] > 0.5 : top(values) === top(plain);
+  byId("compared").dataset.difference = String(difference);
+  byId("compared").textContent =
+    `${same ? "The same answer" : "A different answer"} without encryption (the marks); ` +
+    `the largest difference is ${difference.toExponential(1)}. It was computed in this page.`;
+}
+
+/** Takes the comparison away. */
+export function hideComparison() {
+  byId("compared").textContent = "";
+  delete byId("compared").dataset.difference;
+  for (const mark of byId("bars").querySelectorAll(".plain")) mark.hidden = true;
 }
 
 function bar(label) {
-  const track = element("span", { className: "track", ariaHidden: "true" }, element("div", { className: "fill" }));
+  const mark = element("div", { className: "plain", hidden: true });
+  const track = element("span", { className: "track", ariaHidden: "true" }, element("div", { className: "fill" }), mark);
   return element("li", { dataset: { label } }, element("span", {}, label), track, element("span", { className: "percent" }));
 }
 
-function fill(item, { value }, isBest) {
+function fill(item, { value }, isBest, most, isShare) {
   item.classList.toggle("first", isBest);
   item.dataset.value = String(value);
-  item.querySelector(".fill").style.transform = `scaleX(${Math.min(Math.max(value, 0), 1)})`;
-  item.querySelector(".percent").textContent = percent(value);
+  item.querySelector(".fill").style.transform = `scaleX(${Math.min(Math.abs(value) / most, 1)})`;
+  item.querySelector(".percent").textContent = isShare ? percent(value) : value.toPrecision(4);
 }

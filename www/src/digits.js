@@ -1,14 +1,18 @@
-// The tab with the digit.
+// The panel with the digit.
 
 import { EDGE, centred } from "./centre.js";
 import { byId, element, paintGrey } from "./dom.js";
-import { percent } from "./format.js";
 import { Pad } from "./pad.js";
 
 /** Shortest time between two questions while the pen is down, in milliseconds. */
 const PACE = 120;
+/** The digit that the page asks about by itself, so that there is something to see. */
+const FIRST = 7;
 
-/** Sets the tab up; `ask` takes its questions, `cleared` is called when there is nothing to ask. */
+/** Models that take pictures of digits. */
+export const takesDigits = ({ input, output }) => input.dimension === EDGE * EDGE && output.dimension === 10;
+
+/** Sets the panel up; `ask` takes its questions, `cleared` is called when there is nothing to ask. */
 export async function setUpDigits({ ask, cleared }) {
   let asked = 0;
   const question = () => {
@@ -19,6 +23,7 @@ export async function setUpDigits({ ask, cleared }) {
   };
   const pad = new Pad(byId("pad"), {
     drawn() {
+      byId("hint").hidden = true;
       choose(undefined);
       if (performance.now() - asked > PACE) question();
     },
@@ -26,19 +31,22 @@ export async function setUpDigits({ ask, cleared }) {
   });
   byId("clear").addEventListener("click", () => {
     pad.clear();
+    byId("hint").hidden = false;
     choose(undefined);
     cleared();
   });
 
-  const { digits } = await (await fetch("data/digits.json")).json();
-  const buttons = digits.filter(isFirstOfItsLabel).map((digit) => {
+  const digits = await (await fetch("data/digits.json")).json();
+  const buttons = digits.map(({ label, pixels: packed }) => {
+    const pixels = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
     const image = element("canvas", { width: EDGE, height: EDGE });
-    paintGrey(image, digit.pixels);
-    const button = element("button", { type: "button", ariaLabel: `A ${digit.label} of the test set`, ariaPressed: "false" }, image);
+    paintGrey(image, pixels);
+    const button = element("button", { type: "button", ariaLabel: `A ${label} of the test set`, ariaPressed: "false" }, image);
     button.addEventListener("click", () => {
-      pad.show(digit.pixels);
+      pad.show(pixels);
+      byId("hint").hidden = true;
       choose(button);
-      ask({ ...aboutDigit(digit.pixels), expected: describe(digit) });
+      ask({ ...aboutDigit(pixels), expected: `The test set calls it a ${label}.` });
     });
     return button;
   });
@@ -46,21 +54,16 @@ export async function setUpDigits({ ask, cleared }) {
     for (const button of buttons) button.ariaPressed = String(button === chosen);
   };
   byId("digit-examples").append(...buttons);
+  return () => buttons[FIRST].click();
 }
-
-const isFirstOfItsLabel = (digit, at, all) => all.findIndex(({ label }) => label === digit.label) === at;
 
 /** The question which digit 28 by 28 grey values show. */
 function aboutDigit(grey) {
+  paintGrey(byId("seen"), grey);
   return {
     input: Float64Array.from(grey, (value) => value / 255),
     grey,
-    outcomes: (values, labels) => values.map((value, i) => ({ label: labels[i], value })),
+    outcomes: (values, labels) => values.map((value, i) => ({ label: labels[i] ?? String(i), value })),
     verdict: ({ label }) => `This is a ${label}.`,
   };
-}
-
-function describe({ label, probabilities }) {
-  const best = probabilities.indexOf(Math.max(...probabilities));
-  return `The test set calls it a ${label}. The same model on plain numbers: ${best}, ${percent(probabilities[best])}.`;
 }

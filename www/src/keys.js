@@ -11,16 +11,16 @@ const show = (state, text, share) => {
 
 export const showConnecting = () => show("waiting", "Connecting …", 0);
 
-export const showKeysFailed = () => show("failed", "The keys of this page are not on the server yet.", 0);
+export const showKeysFailed = () => show("failed", "This page's keys are not on the server yet.", 0);
 
 /** Shows how many keys the server has. */
 export function showKeyProgress({ done, total, bytes: sent, totalBytes }) {
-  const text = `Making keys in this browser and uploading those that are public: ${done} of ${total}, ${bytes(sent)} of ${bytes(totalBytes)}`;
-  show("making", text, sent / totalBytes);
+  const text = `Evaluation keys, made here, to compute with and not to read: ${done} of ${total}, ${bytes(sent)} of ${bytes(totalBytes)}.`;
+  show("making", text, totalBytes ? sent / totalBytes : 1);
 }
 
 /** Shows that everything is there. */
 export function showKeysReady({ bytes: sent, timings }) {
-  const text = `Keys are ready. Made and uploaded in ${milliseconds(timings.total)}, ${bytes(sent)}, once; the secret key stays in this page.`;
+  const text = `Evaluation keys: ${bytes(sent)}, once, in ${milliseconds(timings.total)}. The secret key stays here.`;
   show("ready", text, 1);
 }

@@ -1,84 +1,205 @@
-// Connects the parts of the page: two tabs, each with a session; one answer, one receipt.
+// Connects the parts of the page: panels that put questions, sessions that answer them, views that show both.
 
-import { showAnswer, showBusy, showEmpty, showUnanswered } from "./answer.js";
-import { setUpDigits } from "./digits.js";
-import { byId } from "./dom.js";
+import { hideComparison, showAnswer, showBusy, showComparison, showEmpty, showUnanswered } from "./answer.js";
+import { showFacts, showHistory, showStart } from "./charts.js";
+import { setUpDigits, takesDigits } from "./digits.js";
+import { byId, element } from "./dom.js";
+import { security } from "./format.js";
 import { showConnecting, showKeyProgress, showKeysFailed, showKeysReady } from "./keys.js";
-import { setUpPatients } from "./patients.js";
-import { Totals, showReceipt } from "./receipt.js";
+import { setUpNumbers } from "./numbers.js";
+import { setUpPatients, takesPatients } from "./patients.js";
+import { hasPlain, plainly } from "./plain/plain.js";
+import { Totals, showReceipt, showRequest } from "./receipt.js";
+import { server, setUpServerDialog } from "./server.js";
 import { Session } from "./session.js";
+import { setUpCopy, showSnippet } from "./snippet.js";
+import { showSteps } from "./steps.js";
 import { setUpTabs } from "./tabs.js";
+import { Traffic } from "./traffic.js";
 
-const MODELS = { digits: "mnist_mlp", patients: "breast_cancer_logistic" };
-let current = "digits";
+performance.mark("started");
+const traffic = new Traffic(showRequest);
+/** What the time to the first answer went into. */
+const start = [{ title: "this page and its scripts", begun: 0, ended: performance.now() }];
+const figures = fetch("data/figures.json").then((answer) => answer.json());
 
-/** A tab's session, and what to show of it when the tab is chosen again. */
-function openTab(id) {
+/** The panels, in order: which models they take, and how they are set up. */
+const PANELS = {
+  digits: { takes: takesDigits, setUp: setUpDigits },
+  patients: { takes: takesPatients, setUp: setUpPatients },
+  numbers: { takes: (info) => !takesDigits(info) && !takesPatients(info), setUp: setUpNumbers },
+};
+
+/** What is on the page. */
+const state = { panel: "digits", models: {}, chosen: {}, first: {}, last: {}, sessions: new Map(), compares: false };
+
+const current = () => state.sessions.get(state.chosen[state.panel]?.model_id);
+
+/** A model with its session, and what to show of it when it is chosen again. */
+function openSession(info) {
   const totals = new Totals();
-  const tab = { showKeys: showConnecting, showLast: showEmpty, hasKeys: false, error: undefined };
+  const history = [];
+  const entry = { info, showKeys: showConnecting, showLast: showEmpty, hasKeys: false, error: undefined };
   const show = (what, action) => {
-    tab[what] = action;
-    if (id === current) action();
+    entry[what] = action;
+    if (entry === current()) action();
   };
-  tab.session = new Session(MODELS[id], {
-    keys: (progress) => show("showKeys", () => showKeyProgress(progress)),
-    ready(report) {
-      totals.keys += report.bytes;
-      tab.hasKeys = true;
-      show("showKeys", () => showKeysReady({ ...report, bytes: totals.keys }));
-      showError(tab, undefined);
+  const measured = [];
+  entry.session = new Session(info.model_id, traffic, {
+    opened(model, took) {
+      Object.assign(entry, { model, took });
+      measured.push({ title: "secret key, WebAssembly, worker", ...took });
+      show("showSecurity", () => (byId("security").textContent = security(model.parameters)));
     },
-    asked: () => id === current && showBusy(),
-    answered(question, prediction, model, newer) {
+    keys: (progress) => show("showKeys", () => showKeyProgress(progress)),
+    ready(report, took) {
+      totals.keys += report.bytes;
+      entry.hasKeys = true;
+      measured.push({ title: "evaluation keys, made and uploaded", ...took });
+      show("showKeys", () => showKeysReady({ ...report, bytes: totals.keys }));
+      showError(entry, undefined);
+    },
+    asked: () => entry === current() && showBusy(),
+    answered(question, prediction, newer) {
       totals.add(prediction.bytes);
-      showError(tab, undefined);
+      history.push(prediction.timings);
+      if (!start.isOver) finishStart(measured, prediction);
+      showError(entry, undefined);
+      entry.answered = { question, prediction };
       show("showLast", () => {
         showAnswer(question, prediction, newer);
-        showReceipt(question, prediction, model, totals);
+        showReceipt(prediction, totals);
+        showSteps(question, prediction, entry.model, traffic.requests, entry.took);
+        showHistory(history);
+        compare();
       });
     },
     failed(error) {
-      if (!tab.hasKeys) show("showKeys", showKeysFailed);
-      showError(tab, error);
+      if (!entry.hasKeys) show("showKeys", showKeysFailed);
+      showError(entry, error);
     },
   });
-  return tab;
+  return entry;
 }
 
-const tabs = { digits: openTab("digits"), patients: openTab("patients") };
+/** Shows how the time to the first answer was spent. */
+function finishStart(measured, { begun, timings: { encrypt, roundTrip, decrypt } }) {
+  start.isOver = true;
+  const steps = [["encrypt", encrypt], ["server and network", roundTrip], ["decrypt", decrypt]];
+  start.push(...measured);
+  for (const [title, took] of steps) {
+    start.push({ title, begun, ended: begun + took });
+    begun += took;
+  }
+  showStart(start);
+}
 
-function showError(tab, error) {
-  tab.error = error;
-  if (tab !== tabs[current]) return;
+function showError(entry, error) {
+  entry.error = error;
+  if (entry !== current()) return;
   byId("notice").hidden = !error;
   if (!error) return;
   showUnanswered();
   byId("notice-text").textContent = `${error.message} (${error.code ?? error.name})`;
 }
 
-function choose(id) {
-  current = id;
-  const tab = tabs[id];
-  byId("receipt").hidden = true;
-  tab.showKeys();
-  tab.showLast();
-  showError(tab, tab.error);
-  tab.session.start();
+/** Compares the newest answer with that on plain numbers, if the visitor wants it. */
+async function compare() {
+  const { info, answered } = current() ?? {};
+  byId("compare").parentElement.hidden = !info || !hasPlain(info.model_id);
+  byId("compare").ariaPressed = String(state.compares);
+  hideComparison();
+  if (!state.compares || !answered || !hasPlain(info.model_id)) return;
+  const { question, prediction } = answered;
+  try {
+    const plain = await plainly(info, question.input);
+    // Another answer may have come meanwhile.
+    if (current()?.answered === answered && state.compares) showComparison(question, prediction, plain);
+  } catch (error) {
+    byId("compared").textContent = `The model on plain numbers cannot be had: ${error.message}`;
+  }
 }
 
-/** Sets a tab's content up, and says so when its data cannot be had. */
-function setUp(id, start) {
-  const { session } = tabs[id];
-  const cleared = () => {
-    tabs[id].showLast = showEmpty;
-    showEmpty();
-    byId("receipt").hidden = true;
-  };
-  start({ ask: (question) => session.ask(question), cleared }).catch((error) => showError(tabs[id], error));
+/** Shows a panel's model: its keys, its last answer, its figures. */
+async function chooseModel(name) {
+  const info = state.models[state.panel].find(({ model_id: id }) => id === name);
+  state.chosen[state.panel] = info;
+  if (!state.sessions.has(name)) state.sessions.set(name, openSession(info));
+  const entry = current();
+  hideComparison();
+  entry.showKeys();
+  entry.showLast();
+  entry.showSecurity?.();
+  showError(entry, entry.error);
+  showSnippet(info);
+  entry.session.start();
+  // What was asked of one model of the panel is asked of the other too.
+  const last = state.last[state.panel];
+  if (last && entry.answered?.question !== last && last.input.length === info.input.dimension) entry.session.ask(last);
+  showFacts(info, await figures);
 }
 
-byId("notice-retry").addEventListener("click", () => tabs[current].session.retry());
-setUpTabs(document.querySelector("[role=tablist]"), choose);
-setUp("digits", setUpDigits);
-setUp("patients", setUpPatients);
-choose(current);
+function choosePanel(panel) {
+  state.panel = panel;
+  const models = state.models[panel];
+  const chosen = state.chosen[panel] ?? models[0];
+  byId("model").replaceChildren(...models.map(({ model_id: id }) => element("option", { value: id, selected: id === chosen.model_id }, id)));
+  chooseModel(chosen.model_id);
+  if (!state.last[panel]) state.first[panel]?.();
+}
+
+function ask(panel, question) {
+  state.last[panel] = question;
+  state.sessions.get(state.chosen[panel].model_id).session.ask(question);
+}
+
+/** Asks the server what it offers, and shows the panels that it has models for. */
+async function discover() {
+  const begun = performance.now();
+  const api = await server(traffic.fetch);
+  start.push({ title: "what the server offers", begun, ended: performance.now() });
+  const panels = Object.entries(PANELS).map(([panel, { takes }]) => {
+    // The newest version of each model; the package chooses the same.
+    const newest = [...new Map(api.models.filter(takes).map((info) => [info.model_id, info])).values()];
+    // The first one is chosen at first: that which is ready soonest.
+    state.models[panel] = newest.sort((a, b) => a.evaluation_keys.bytes - b.evaluation_keys.bytes);
+    byId(`tab-${panel}`).hidden = state.models[panel].length === 0;
+    return panel;
+  });
+  const served = panels.filter((panel) => state.models[panel].length > 0);
+  if (served.length === 0) throw new Error("This server offers no models.");
+  for (const panel of served) {
+    const cleared = () => {
+      state.last[panel] = undefined;
+      current().showLast = showEmpty;
+      current().answered = undefined;
+      showEmpty();
+    };
+    const model = () => state.chosen[panel];
+    PANELS[panel].setUp({ ask: (question) => ask(panel, question), cleared, model }).then(
+      (first) => {
+        state.first[panel] = first;
+        if (panel === state.panel && !state.last[panel]) first();
+      },
+      (error) => fail(error),
+    );
+  }
+  byId(`tab-${served[0]}`).click();
+}
+
+function fail(error) {
+  showKeysFailed();
+  byId("notice").hidden = false;
+  byId("notice-text").textContent = `${error.message} (${error.code ?? error.name})`;
+}
+
+byId("notice-retry").addEventListener("click", () => (current() ? current().session.retry() : discover().catch(fail)));
+byId("model").addEventListener("change", ({ target }) => chooseModel(target.value));
+byId("compare").addEventListener("click", () => {
+  state.compares = !state.compares;
+  compare();
+});
+setUpTabs(byId("tabs"), choosePanel);
+setUpServerDialog();
+setUpCopy();
+discover().catch(fail);

@@ -1,12 +1,14 @@
-// The tab with the measurements of a patient.
+// The panel with the measurements of a patient.
 
 import { byId, element } from "./dom.js";
-import { percent } from "./format.js";
+
+/** Models that take these measurements. */
+export const takesPatients = ({ model_id: name }) => name === "breast_cancer_logistic";
 
 /** Largest value a field takes: the wire carries numbers of this size well, no cell has them. */
 const LARGEST = 100_000;
 
-/** Sets the tab up; `ask` takes its questions. */
+/** Sets the panel up; `ask` takes its questions. */
 export async function setUpPatients({ ask }) {
   const { feature_names: names, patients } = await (await fetch("data/patients.json")).json();
   const fields = names.map(field);
@@ -49,6 +51,7 @@ export async function setUpPatients({ ask }) {
     submit();
   });
   byId("patient-form").addEventListener("input", () => choose(undefined));
+  return () => buttons[0].click();
 }
 
 function field(name) {
@@ -76,5 +79,5 @@ const QUESTION = {
 
 function describe(patient) {
   if (!patient) return "";
-  return `The data set calls it ${patient.label}. The same model on plain numbers: benign ${percent(patient.probability)}.`;
+  return `The data set calls it ${patient.label}.`;
 }

@@ -1,17 +1,6 @@
 // One model: its keys, and the newest question put to it.
 
-import { connect } from "encrypted-inference";
-
-let connection;
-
-/** Connects to the server that serves this page, once; again after a failure. */
-function server() {
-  connection ??= connect(location.origin).catch((error) => {
-    connection = undefined;
-    throw error;
-  });
-  return connection;
-}
+import { server } from "./server.js";
 
 /**
  * A model and its questions. Only the newest question counts: one that comes while another is being answered
@@ -19,15 +8,17 @@ function server() {
  */
 export class Session {
   #name;
+  #traffic;
   #on;
   #model;
   #ready;
   #waiting;
   #running = false;
 
-  /** `on` has `keys(progress)`, `ready(report, model)`, `asked(question)`, `answered(question, prediction, model)`, `failed(error)`. */
-  constructor(name, on) {
+  /** `on` has `opened(model, took)`, `keys(progress)`, `ready(report)`, `asked(question)`, `answered(question, prediction, newer)`, `failed(error)`. */
+  constructor(name, traffic, on) {
     this.#name = name;
+    this.#traffic = traffic;
     this.#on = on;
   }
 
@@ -46,9 +37,15 @@ export class Session {
   }
 
   async #prepare() {
-    this.#model ??= await (await server()).model(this.#name);
+    if (!this.#model) {
+      const api = await server(this.#traffic.fetch);
+      const begun = performance.now();
+      this.#model = await api.model(this.#name);
+      this.#on.opened(this.#model, { begun, ended: performance.now() });
+    }
+    const begun = performance.now();
     const report = await this.#model.prepareKeys({ onProgress: (progress) => this.#on.keys(progress) });
-    this.#on.ready(report, this.#model);
+    this.#on.ready(report, { begun, ended: performance.now() });
     return this.#model;
   }
 
@@ -71,11 +68,12 @@ export class Session {
       const model = await this.#open();
       while (this.#waiting) {
         const question = this.#waiting;
+        const begun = performance.now();
         const prediction = await model.predict(question.input);
         // Kept until it is answered, for `retry`.
         const newer = this.#waiting !== question;
         if (!newer) this.#waiting = undefined;
-        this.#on.answered(question, prediction, model, newer);
+        this.#on.answered(question, { ...prediction, begun }, newer);
       }
     } catch (error) {
       this.#on.failed(error);

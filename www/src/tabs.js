@@ -2,9 +2,9 @@
 
 /** Sets a tab list up; `chosen` gets the id of the panel shown. */
 export function setUpTabs(list, chosen) {
-  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const every = [...list.querySelectorAll("[role=tab]")];
   const choose = (tab) => {
-    for (const each of tabs) {
+    for (const each of every) {
       const isChosen = each === tab;
       each.ariaSelected = String(isChosen);
       each.tabIndex = isChosen ? 0 : -1;
@@ -12,10 +12,11 @@ export function setUpTabs(list, chosen) {
     }
     chosen(tab.getAttribute("aria-controls"));
   };
-  for (const tab of tabs) tab.addEventListener("click", () => choose(tab));
+  for (const tab of every) tab.addEventListener("click", () => choose(tab));
   list.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
+    const tabs = every.filter(({ hidden }) => !hidden);
     const tab = tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length];
     tab.focus();
     choose(tab);
