@@ -1,74 +1,84 @@
-//! Replaces functions by polynomials: exactly where they are polynomials, else by Chebyshev
-//! interpolation on the calibrated range.
-//!
-//! Source: Trefethen, "Approximation Theory and Approximation Practice" (2013), chapters 3 and 4:
-//! interpolation in Chebyshev points is within a factor of about `2 + (2/π)·log(degree + 1)` of the best polynomial.
-
-use std::f64::consts::PI;
+//! Replaces functions by polynomials: exactly where they are polynomials, else by a fit on the range
+//! that the calibration samples show, with a margin.
 
 use ckks_core::{Polynomial, PolynomialBasis};
 
 use crate::{
-    calibrate::Range,
+    calibrate::{Histogram, Range},
+    error::CompileError,
+    fit::{Fit, UNIT},
     function::Function,
     graph::{Affine, Graph, Operation, Value},
     sparse::SparseMatrix,
 };
 
 /// By how much a calibrated range is widened at either end, as a part of its width.
-const MARGIN: f64 = 0.1;
-/// Degrees worth trying: the largest of each depth.
-const DEGREES: [usize; 5] = [3, 7, 15, 31, 63];
-/// Where the error is measured.
-const PROBES: u32 = 2000;
+pub(crate) const MARGIN: f64 = 0.1;
+/// A parabola whose middle is further from the range than this, in half widths, is no shifted square: it
+/// would be the small difference of large numbers.
+const FARTHEST: f64 = 8.0;
 
 /// A function that was replaced, for the report.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Approximation {
     pub(crate) node: String,
     pub(crate) function: Function,
-    pub(crate) range: Range,
-    pub(crate) degree: usize,
-    /// Largest error on the range.
-    pub(crate) error: f64,
+    pub(crate) seen: Histogram,
+    pub(crate) fit: Fit,
 }
 
 /// Replaces every function by a polynomial of at most `max_degree` whose error is at most
 /// `tolerance` times the largest value of the function on its range, if there is one.
+///
+/// # Errors
+/// [`CompileError::Unsupported`] for a function that is not finite on its range.
 pub(crate) fn approximate(
     graph: Graph,
-    ranges: &[Range],
+    seen: &[Option<Histogram>],
     tolerance: f64,
     max_degree: usize,
-) -> (Graph, Vec<Approximation>) {
+) -> Result<(Graph, Vec<Approximation>), CompileError> {
     let mut values: Vec<Value> = Vec::with_capacity(graph.values.len());
     let mut renumbered = Vec::with_capacity(graph.values.len());
     let mut made = Vec::new();
     for value in graph.values {
-        let Operation::Map(source, function) = value.operation else {
+        let Operation::Map(source, function) = &value.operation else {
             let operation = value.operation.renumbered(&renumbered);
             renumbered.push(values.len());
             values.push(Value { operation, ..value });
             continue;
         };
-        let x = renumbered[source];
+        let x = renumbered[*source];
         let replaced = match function {
             Function::Power(2) => Operation::Product(x, x),
-            Function::Power(n) => Operation::Polynomial(x, power(n)),
-            _ => {
-                let range = ranges[source].widened(MARGIN);
-                let (coefficients, error) = fit(function, range, tolerance, max_degree);
-                let degree = coefficients.len() - 1;
-                made.push(Approximation { node: value.name.clone(), function, range, degree, error });
-                values.push(Value { operation: onto_unit(x, range, value.dimension()), ..value.clone() });
-                let basis = PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 };
-                Operation::Polynomial(values.len() - 1, Polynomial { basis, coefficients })
+            Function::Power(n) => Operation::Polynomial(x, power(*n)),
+            function => {
+                let seen = seen[*source].clone().ok_or_else(|| {
+                    CompileError::program(format!("{} was not calibrated", function.name()))
+                })?;
+                let fit = Fit::new(function, &seen, tolerance, max_degree)
+                    .ok_or_else(|| not_finite(&value, function, seen.range))?;
+                let range = seen.range;
+                let coefficients = fit.coefficients.clone();
+                made.push(Approximation { node: value.name.clone(), function: function.clone(), seen, fit });
+                put_in_place(&mut values, &value, (x, range), coefficients)
             }
         };
         renumbered.push(values.len());
         values.push(Value { operation: replaced, ..value });
     }
-    (Graph { values, ..graph }, made)
+    Ok((Graph { values, ..graph }, made))
+}
+
+fn not_finite(value: &Value, function: &Function, Range { low, high }: Range) -> CompileError {
+    CompileError::Unsupported {
+        node: value.name.clone(),
+        operator: function.name(),
+        reason: format!(
+            "it is not finite on [{low:.3}, {high:.3}], the range of the calibration samples with a margin"
+        ),
+        advice: "scale what it reads, or use a bounded function".into(),
+    }
 }
 
 fn power(n: u32) -> Polynomial {
@@ -77,94 +87,137 @@ fn power(n: u32) -> Polynomial {
     Polynomial { basis: PolynomialBasis::Power, coefficients }
 }
 
-/// The affine map of a range onto `[−1, 1]`, which fuses with the layer before and so costs no level.
-fn onto_unit(x: usize, range: Range, dimension: usize) -> Operation {
+/// The operations that give a value of `range` the polynomial of its place in the range; the last one is returned.
+fn put_in_place(
+    values: &mut Vec<Value>,
+    like: &Value,
+    (x, range): (usize, Range),
+    coefficients: Vec<f64>,
+) -> Operation {
+    let dimension = like.dimension();
+    let mut push = |operation| {
+        values.push(Value { operation, ..like.clone() });
+        values.len() - 1
+    };
     let (width, sum) = (range.high - range.low, range.high + range.low);
-    let mut affine = Affine::linear(x, SparseMatrix::scalar(dimension, 2.0 / width));
-    affine.offset.fill(-sum / width);
+    // Fuses with the layer before, and so costs no level.
+    let onto_unit =
+        |factor: f64, shift: f64| scaled(x, dimension, factor * 2.0 / width, shift - factor * sum / width);
+    if let Some(Square { factor, shift, sign, offset }) = Square::of(&coefficients) {
+        let root = push(onto_unit(factor, shift));
+        let square = push(Operation::Product(root, root));
+        return scaled(square, dimension, sign, offset);
+    }
+    let t = push(onto_unit(1.0, 0.0));
+    Operation::Polynomial(t, Polynomial { basis: UNIT, coefficients })
+}
+
+fn scaled(x: usize, dimension: usize, factor: f64, offset: f64) -> Operation {
+    let mut affine = Affine::linear(x, SparseMatrix::scalar(dimension, factor));
+    affine.offset.fill(offset);
     Operation::Affine(affine)
 }
 
-/// Chebyshev coefficients of least degree that are good enough, or of the largest degree allowed; and the error.
-fn fit(function: Function, range: Range, tolerance: f64, max_degree: usize) -> (Vec<f64>, f64) {
-    let at = |t: f64| function.at(f64::midpoint(range.high, range.low) + t * (range.high - range.low) / 2.0);
-    let probes = || (0..=PROBES).map(|i| f64::from(i) / f64::from(PROBES) * 2.0 - 1.0);
-    let largest = probes().map(|t| at(t).abs()).fold(f64::MIN_POSITIVE, f64::max);
-    let allowed = DEGREES.iter().copied().filter(|&degree| degree < max_degree).chain([max_degree]);
-    let mut best = (vec![], f64::INFINITY);
-    for degree in allowed {
-        let coefficients = interpolate(&at, degree);
-        let basis = PolynomialBasis::Chebyshev { low: -1.0, high: 1.0 };
-        let polynomial = Polynomial { basis, coefficients };
-        let error = probes().map(|t| (polynomial.evaluate(t) - at(t)).abs()).fold(0.0, f64::max);
-        if error < best.1 {
-            best = (polynomial.coefficients, error);
-        }
-        if best.1 <= tolerance * largest {
-            break;
-        }
-    }
-    best
+/// A parabola as `sign·(factor·t + shift)² + offset`, which takes one level: what is around the square fuses
+/// with the layers before and after.
+struct Square {
+    factor: f64,
+    shift: f64,
+    sign: f64,
+    offset: f64,
 }
 
-/// The polynomial through the values in the `degree + 1` Chebyshev points of the first kind.
-fn interpolate(at: &impl Fn(f64) -> f64, degree: usize) -> Vec<f64> {
-    let points = degree + 1;
-    let angle = |j: usize| PI * (j as f64 + 0.5) / points as f64;
-    let values: Vec<f64> = (0..points).map(|j| at(angle(j).cos())).collect();
-    let coefficient = |k: usize| {
-        let sum: f64 = values.iter().enumerate().map(|(j, v)| v * (k as f64 * angle(j)).cos()).sum();
-        sum * if k == 0 { 1.0 } else { 2.0 } / points as f64
-    };
-    (0..points).map(coefficient).collect()
+impl Square {
+    /// The parabola with these Chebyshev coefficients: `c₀ − c₂ + c₁·t + 2·c₂·t²`.
+    fn of(coefficients: &[f64]) -> Option<Self> {
+        let &[c0, c1, c2] = coefficients else { return None };
+        let (leading, middle) = (2.0 * c2, c1 / (4.0 * c2));
+        if !(leading.abs() > 0.0 && middle.abs() < FARTHEST) {
+            return None;
+        }
+        let factor = leading.abs().sqrt();
+        Some(Self {
+            factor,
+            shift: factor * middle,
+            sign: leading.signum(),
+            offset: c0 - c2 - leading * middle * middle,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{graph::Postprocessing, reference::evaluate};
+    use crate::{
+        calibrate::{calibrate, histograms},
+        graph::Postprocessing,
+        reference::evaluate,
+    };
 
-    const RANGE: Range = Range { low: -4.0, high: 4.0 };
-
-    #[test]
-    fn smooth_functions_reach_the_tolerance_at_the_least_degree() {
-        for (function, degree) in [(Function::Sigmoid, 7), (Function::Tanh, 15)] {
-            let (coefficients, error) = fit(function, RANGE, 0.01, 63);
-            assert_eq!(coefficients.len() - 1, degree, "{function:?}");
-            assert!(error < 0.01, "{function:?}: {error}");
-            let (_, coarse) = fit(function, RANGE, 0.01, degree / 2);
-            assert!(coarse > 0.01, "{function:?}: {coarse} at half the degree");
-        }
+    fn graph(operations: Vec<Operation>) -> Graph {
+        let value = |operation| Value { name: "node".into(), shape: vec![3], operation };
+        Graph { values: operations.into_iter().map(value).collect(), postprocessing: Postprocessing::None }
     }
 
-    #[test]
-    fn a_corner_takes_the_largest_degree_allowed_and_says_its_error() {
-        let (coefficients, error) = fit(Function::Relu, RANGE, 1e-9, 15);
-        assert_eq!(coefficients.len(), 16);
-        assert!((0.01..0.2).contains(&error), "{error}");
+    fn approximated(
+        graph: &Graph,
+        samples: &[Vec<f64>],
+        max_degree: usize,
+    ) -> Result<(Graph, Vec<Approximation>), CompileError> {
+        let seen = histograms(graph, samples, &calibrate(graph, samples), MARGIN);
+        approximate(graph.clone(), &seen, 1e-6, max_degree)
     }
 
     #[test]
     fn the_graph_keeps_its_values() {
-        let value = |operation| Value { name: String::new(), shape: vec![3], operation };
-        let map = |x, function| value(Operation::Map(x, function));
-        let graph = Graph {
-            values: vec![
-                value(Operation::Input),
-                map(0, Function::Tanh),
-                map(1, Function::Power(2)),
-                map(2, Function::Power(5)),
-                value(Operation::Product(3, 1)),
-            ],
-            postprocessing: Postprocessing::None,
-        };
-        let ranges = [RANGE; 5];
-        let (approximated, made) = approximate(graph.clone(), &ranges, 1e-6, 63);
+        let graph = graph(vec![
+            Operation::Input,
+            Operation::Map(0, Function::Tanh),
+            Operation::Map(1, Function::Power(2)),
+            Operation::Map(2, Function::Power(5)),
+            Operation::Product(3, 1),
+        ]);
+        let x = vec![0.4, -1.9, 3.0];
+        let (approximated, made) = approximated(&graph, std::slice::from_ref(&x), 63).expect("fits");
         assert_eq!(made.len(), 1);
-        let x = [0.4, -1.9, 3.0];
         for (a, b) in evaluate(&approximated, &x).iter().zip(evaluate(&graph, &x)) {
             assert!((a - b).abs() < 1e-4, "{a} {b}");
         }
         assert!(approximated.values.iter().all(|value| !matches!(value.operation, Operation::Map(..))));
+    }
+
+    #[test]
+    fn a_parabola_is_one_square() {
+        let relu = graph(vec![Operation::Input, Operation::Map(0, Function::Relu)]);
+        let samples: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i) / 5.0 - 2.0, -1.0, 1.0]).collect();
+        let (approximated, made) = approximated(&relu, &samples, 2).expect("fits");
+        assert!(matches!(approximated.values[2].operation, Operation::Product(1, 1)));
+        let (fit, range) = (&made[0].fit, made[0].seen.range);
+        let parabola = Polynomial {
+            basis: PolynomialBasis::Chebyshev { low: range.low, high: range.high },
+            coefficients: fit.coefficients.clone(),
+        };
+        for (found, x) in evaluate(&approximated, &samples[7]).iter().zip(&samples[7]) {
+            assert!((found - parabola.evaluate(*x)).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn a_parabola_that_is_almost_a_line_is_no_square() {
+        assert!(Square::of(&[1.0, 1.0, 1e-4]).is_none());
+        assert!(Square::of(&[1.0, 1.0, 0.0]).is_none());
+        let Square { factor, shift, sign, offset } = Square::of(&[1.0, 0.5, -0.5]).expect("a square");
+        for t in [-1.0, 0.25, 1.0] {
+            let expected = 1.0 + 0.5 * t - 0.5 * (2.0 * t * t - 1.0);
+            assert!((sign * (factor * t + shift).powi(2) + offset - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_on_its_range_is_refused_by_name() {
+        let exp = graph(vec![Operation::Input, Operation::Map(0, Function::Exp)]);
+        let refused = approximated(&exp, &[vec![0.0, 1.0, 2000.0]], 15).expect_err("overflows");
+        let text = refused.to_string();
+        assert!(text.starts_with("node \"node\" (Exp): it is not finite on [-200.000, 2200.000]"), "{text}");
     }
 }

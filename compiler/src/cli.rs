@@ -79,7 +79,7 @@ struct Compile {
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(24..=56))]
     scale_bits: Option<u8>,
     /// Largest degree of a polynomial in place of an activation.
-    #[arg(long, value_name = "DEGREE", default_value_t = 15, value_parser = clap::value_parser!(u8).range(3..=63))]
+    #[arg(long, value_name = "DEGREE", default_value_t = 15, value_parser = clap::value_parser!(u8).range(2..=63))]
     max_degree: u8,
     /// What is made as small as possible: the time of a request, the bytes of the keys, or the time of a sample
     /// where many are sent together.

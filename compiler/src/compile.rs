@@ -1,8 +1,16 @@
 //! All passes in a row.
 
 use crate::{
-    amplify::amplify, approximate::approximate, assemble::Assembly, calibrate::calibrate,
-    error::CompileError, fuse::fuse, graph::Graph, import::import, report::Report,
+    amplify::amplify,
+    approximate::{MARGIN, approximate},
+    assemble::Assembly,
+    calibrate::{calibrate, histograms},
+    compose::compose,
+    error::CompileError,
+    fuse::fuse,
+    graph::Graph,
+    import::import,
+    report::Report,
 };
 
 /// Scales that are tried in turn, in bits, until the result is precise enough.
@@ -95,11 +103,12 @@ pub fn compile(
     if !identity.labels.is_empty() && identity.labels.len() != outputs {
         return Err(CompileError::Labels { expected: outputs, found: identity.labels.len() });
     }
-    let fused = fuse(imported.clone());
+    let fused = fuse(compose(imported.clone()));
     let ranges = calibrate(&fused, calibration);
     let (input, output) = (ranges[0], ranges[fused.output()]);
     let tolerance = f64::from(options.precision).exp2().recip();
-    let (approximated, approximations) = approximate(fused, &ranges, tolerance, options.max_degree);
+    let seen = histograms(&fused, calibration, &ranges, MARGIN);
+    let (approximated, approximations) = approximate(fused, &seen, tolerance, options.max_degree)?;
     let approximated = fuse(approximated);
     let ranges = calibrate(&approximated, calibration);
     let assembly = Assembly {

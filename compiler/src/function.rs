@@ -1,7 +1,13 @@
 //! Functions of one number that models apply to each element.
 
+mod expression;
+
+use std::sync::Arc;
+
+pub use expression::Expression;
+
 /// A function of one number.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Function {
     /// `x^n`, n at least 2; exact.
     Power(u32),
@@ -64,17 +70,19 @@ pub enum Function {
     Sqrt,
     /// `|x|`.
     Abs,
+    /// A function put together of others.
+    Composed(Arc<Expression>),
 }
 
 impl Function {
     /// The value at `x`.
     #[must_use]
-    pub fn at(self, x: f64) -> f64 {
+    pub fn at(&self, x: f64) -> f64 {
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         // Neither term overflows.
         let softplus = |x: f64| x.max(0.0) + (-x.abs()).exp().ln_1p();
         let elu = |alpha: f64| if x > 0.0 { x } else { alpha * x.exp_m1() };
-        match self {
+        match *self {
             Self::Power(n) => x.powi(n.cast_signed()),
             Self::Relu => x.max(0.0),
             Self::LeakyRelu { alpha } => {
@@ -104,13 +112,14 @@ impl Function {
             Self::Exp => x.exp(),
             Self::Sqrt => x.max(0.0).sqrt(),
             Self::Abs => x.abs(),
+            Self::Composed(ref expression) => expression.at(x),
         }
     }
 
-    /// The ONNX operator that it comes from.
+    /// The ONNX operator that it comes from, or the formula.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
+    pub fn name(&self) -> String {
+        let operator = match self {
             Self::Power(_) => "Pow",
             Self::Relu => "Relu",
             Self::LeakyRelu { .. } => "LeakyRelu",
@@ -130,7 +139,9 @@ impl Function {
             Self::Exp => "Exp",
             Self::Sqrt => "Sqrt",
             Self::Abs => "Abs",
-        }
+            Self::Composed(expression) => return expression.to_string(),
+        };
+        operator.to_owned()
     }
 }
 

@@ -3,7 +3,13 @@
 
 use ckks_core::Polynomial;
 
-use crate::graph::{Affine, Graph, Operation};
+use crate::{
+    graph::{Affine, Graph, Operation},
+    sparse::SparseMatrix,
+};
+
+/// Maps of fewer factors are composed in any case.
+const MAX_FACTORS: usize = 1 << 22;
 
 /// Composes affine maps with the ones they read.
 ///
@@ -17,7 +23,9 @@ pub(crate) fn fuse(mut graph: Graph) -> Graph {
         let mut fused = Affine { terms: vec![], offset: outer.offset.clone() };
         for (source, matrix) in &outer.terms {
             match &graph.values[*source].operation {
-                Operation::Affine(inner) if is_composed(inner, uses[*source]) => {
+                Operation::Affine(inner)
+                    if is_composed(inner, uses[*source]) && stays_small(matrix, inner) =>
+                {
                     for (root, map) in &inner.terms {
                         fused.add(*root, matrix.after(map));
                     }
@@ -31,6 +39,14 @@ pub(crate) fn fuse(mut graph: Graph) -> Graph {
         graph.values[index].operation = folded.unwrap_or(Operation::Affine(fused));
     }
     graph.without_unused()
+}
+
+/// Whether the maps together have hardly more factors than apart, or few: a narrow layer between two
+/// wide ones is worth its level.
+fn stays_small(outer: &SparseMatrix, inner: &Affine) -> bool {
+    let apart = outer.count() + inner.terms.iter().map(|(_, matrix)| matrix.count()).sum::<usize>();
+    let together = inner.terms.iter().map(|(_, matrix)| outer.count_after(matrix)).sum::<usize>();
+    together <= apart.max(MAX_FACTORS) * 4
 }
 
 fn is_composed(inner: &Affine, uses: usize) -> bool {
@@ -61,7 +77,6 @@ mod tests {
     use crate::{
         graph::{Postprocessing, Value},
         reference::evaluate,
-        sparse::SparseMatrix,
     };
 
     fn dense(rows: usize, columns: usize, salt: f64) -> SparseMatrix {

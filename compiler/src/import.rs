@@ -7,6 +7,8 @@ mod agreement;
 mod arithmetic;
 mod attributes;
 mod client;
+#[cfg(test)]
+mod hostile;
 mod learn;
 mod linear;
 mod movement;
@@ -16,7 +18,10 @@ mod shape;
 mod tests;
 mod window;
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 use crate::{
     error::CompileError,
@@ -36,12 +41,16 @@ const MAX_NODES: usize = 1 << 14;
 const MAX_ELEMENTS: usize = 1 << 22;
 /// More factors than any linear map; takes 512 MB.
 const MAX_FACTORS: usize = 1 << 25;
+/// More numbers than all constants and maps of a model together; takes up to 1 GB.
+const MAX_NUMBERS: usize = 1 << 26;
+/// More axes than any tensor.
+const MAX_RANK: usize = 16;
 
 /// What an ONNX name stands for.
 #[derive(Clone, Debug)]
 enum Meaning {
     /// Numbers that are known.
-    Constant { shape: Vec<usize>, numbers: Vec<f64> },
+    Constant { shape: Vec<usize>, numbers: Rc<[f64]> },
     /// A value of the graph.
     Variable { shape: Vec<usize>, value: usize },
     /// What the client computes of a value after decryption.
@@ -54,6 +63,10 @@ struct Importer<'a> {
     names: HashMap<String, Meaning>,
     values: Vec<Value>,
     postprocessing: Postprocessing,
+    /// Names that something other than an end of the model reads.
+    inner: HashSet<&'a str>,
+    /// Numbers that may still be made.
+    budget: usize,
 }
 
 /// Reads an ONNX file.
@@ -65,15 +78,8 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
     if proto.node.len() > MAX_NODES {
         return Err(CompileError::malformed(format!("{} nodes are more than {MAX_NODES}", proto.node.len())));
     }
-    let mut names = HashMap::new();
-    for tensor in &proto.initializer {
-        // Text may stand in a file that never reads it.
-        if has_numbers(tensor) {
-            let meaning = Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? };
-            names.insert(tensor.name.clone(), meaning);
-        }
-    }
-    let mut inputs = proto.input.iter().filter(|info| !names.contains_key(&info.name));
+    let constants: HashSet<&str> = proto.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mut inputs = proto.input.iter().filter(|info| !constants.contains(info.name.as_str()));
     let input = match (inputs.next(), inputs.next()) {
         (Some(input), None) => input,
         (None, _) => return Err(CompileError::malformed("the graph has no input")),
@@ -84,10 +90,21 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
         }
     };
     let shape = shape_of_sample(input)?;
-    names.insert(input.name.clone(), Meaning::Variable { shape: [&[1], &shape[..]].concat(), value: 0 });
+    let variable = Meaning::Variable { shape: [&[1], &shape[..]].concat(), value: 0 };
     let first = Value { name: input.name.clone(), shape, operation: Operation::Input };
-    let mut importer =
-        Importer { proto: &proto, names, values: vec![first], postprocessing: Postprocessing::None };
+    let mut importer = Importer {
+        proto: &proto,
+        names: HashMap::from([(input.name.clone(), variable)]),
+        values: vec![first],
+        postprocessing: Postprocessing::None,
+        inner: client::inner_names(&proto),
+        budget: MAX_NUMBERS,
+    };
+    // Text may stand in a file that never reads it.
+    for tensor in proto.initializer.iter().filter(|tensor| has_numbers(tensor)) {
+        let numbers = numbers(tensor)?.into();
+        importer.name(&tensor.name, Meaning::Constant { shape: tensor_shape(tensor)?, numbers })?;
+    }
     for node in &proto.node {
         importer.node(node)?;
     }
@@ -145,7 +162,17 @@ impl Importer<'_> {
         let name = node.input.get(position).filter(|name| !name.is_empty());
         let missing = || CompileError::malformed(format!("node {:?} misses input {position}", title(node)));
         let name = name.ok_or_else(missing)?;
-        self.names.get(name).ok_or_else(|| CompileError::malformed(format!("nothing computes {name:?}")))
+        self.names.get(name).ok_or_else(|| {
+            let later = self.proto.node.iter().find(|other| other.output.contains(name));
+            CompileError::malformed(match later {
+                Some(other) => format!(
+                    "node {:?} reads {name:?} before {:?} computes it: its nodes run in a circle, or are not in order",
+                    title(node),
+                    title(other)
+                ),
+                None => format!("node {:?} reads {name:?}, which nothing computes", title(node)),
+            })
+        })
     }
 
     /// An operand that must depend on the input of the model: its shape and its value.
@@ -202,6 +229,9 @@ impl Importer<'_> {
         operation: Operation,
     ) -> Result<Meaning, CompileError> {
         self.affordable(node, &shape, 1)?;
+        if let Operation::Affine(affine) = &operation {
+            self.spend(affine.terms.iter().map(|(_, matrix)| matrix.count()).sum())?;
+        }
         let value = self.values.len();
         // The batch axis says nothing.
         let sample = shape.iter().skip(usize::from(shape.first() == Some(&1))).copied().collect();
@@ -225,8 +255,31 @@ impl Importer<'_> {
     /// Gives an output of a node its meaning.
     fn mean(&mut self, node: &Node, position: usize, meaning: Meaning) -> Result<(), CompileError> {
         let missing = || CompileError::malformed(format!("node {:?} has no output {position}", title(node)));
-        let name = node.output.get(position).ok_or_else(missing)?;
-        self.names.insert(name.clone(), meaning);
+        self.name(node.output.get(position).ok_or_else(missing)?, meaning)
+    }
+
+    fn name(&mut self, name: &str, meaning: Meaning) -> Result<(), CompileError> {
+        if let Meaning::Constant { numbers, .. } = &meaning
+            && Rc::strong_count(numbers) == 1
+        {
+            self.spend(numbers.len())?;
+        }
+        if let Meaning::Constant { shape, .. } | Meaning::Variable { shape, .. } = &meaning
+            && shape.len() > MAX_RANK
+        {
+            let reason = format!("{name:?} has {} axes, more than {MAX_RANK}", shape.len());
+            return Err(CompileError::malformed(reason));
+        }
+        self.names.insert(name.to_owned(), meaning);
+        Ok(())
+    }
+
+    /// Counts numbers that are kept, so that no file takes all memory.
+    fn spend(&mut self, numbers: usize) -> Result<(), CompileError> {
+        let rest = self.budget.checked_sub(numbers);
+        let reason =
+            || format!("its constants and maps have more than {MAX_NUMBERS} numbers; use a smaller model");
+        self.budget = rest.ok_or_else(|| CompileError::malformed(reason()))?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
-//! One pass, one file, in this order: `import`, `fuse`, `calibrate`, `approximate`, `amplify`, `choose`, `place`,
+//! One pass, one file, in this order: `import`, `compose`, `fuse`, `calibrate`, `approximate`, `amplify`, `choose`, `place`,
 //! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
@@ -22,6 +22,8 @@ mod samples;
 mod amplify;
 mod approximate;
 mod calibrate;
+mod compose;
+mod fit;
 mod fuse;
 
 // from vectors to slots
@@ -34,12 +36,14 @@ mod place;
 // all passes in a row, and what came of it
 mod assemble;
 mod compile;
+#[cfg(test)]
+mod random;
 mod report;
 mod verify;
 
 pub use compile::{Compiled, Identity, Objective, Options, compile};
 pub use error::CompileError;
-pub use function::Function;
+pub use function::{Expression, Function};
 pub use graph::{Affine, Graph, Operation, Postprocessing, Value};
 pub use import::{OPERATORS, Support, import, operator_table};
 pub use reference::evaluate;

@@ -1,6 +1,7 @@
 //! ONNX files: the messages are those of the crate `tract-onnx`; what is done here is to take nothing
 //! for granted of their contents.
 
+mod extent;
 #[cfg(test)]
 pub(crate) mod fixtures;
 
@@ -17,13 +18,18 @@ use tract_onnx::pb::{
 
 use crate::error::CompileError;
 
-/// Larger files are refused before they are read.
-const MAX_BYTES: usize = 1 << 30;
+/// Files that take more memory are refused before they are decoded; weights take about what they take in
+/// the file.
+const MAX_BYTES: usize = 1 << 29;
 
 /// Parses a file.
 pub(crate) fn parse(bytes: &[u8]) -> Result<GraphProto, CompileError> {
-    if bytes.len() > MAX_BYTES {
-        return Err(CompileError::malformed(format!("{} bytes are more than {MAX_BYTES}", bytes.len())));
+    let decoded = extent::decoded_bytes(bytes);
+    let decoded =
+        decoded.ok_or_else(|| CompileError::malformed("it ends early, or is no ONNX file at all"))?;
+    if decoded > MAX_BYTES {
+        let reason = format!("decoding it takes {decoded} bytes, more than {MAX_BYTES}; use a smaller model");
+        return Err(CompileError::malformed(reason));
     }
     let model = Model::decode(bytes).map_err(|error| CompileError::malformed(error.to_string()))?;
     let opset = model.opset_import.iter().find(|set| set.domain.is_empty() || set.domain == "ai.onnx");
@@ -117,7 +123,7 @@ fn raw<const N: usize>(tensor: &Tensor, number: impl Fn([u8; N]) -> f64) -> Vec<
 }
 
 /// Most elements of a tensor.
-const MAX_ELEMENTS: usize = 1 << 28;
+const MAX_ELEMENTS: usize = 1 << 26;
 
 /// Extents that are positive and not too many.
 pub(crate) fn checked_shape(name: &str, dims: impl Iterator<Item = i64>) -> Result<Vec<usize>, CompileError> {

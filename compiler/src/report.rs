@@ -55,14 +55,20 @@ pub enum Agreement {
 pub struct Replaced {
     /// The node.
     pub node: String,
-    /// The operator.
-    pub function: &'static str,
-    /// The range, with margin.
+    /// The operator, or the formula of several.
+    pub function: String,
+    /// The range that the polynomial is good for: the calibrated one with a margin.
     pub range: [f64; 2],
     /// Degree of the polynomial.
     pub degree: usize,
     /// Largest error on the range.
     pub error: f64,
+    /// Root of the mean square of the error over the calibration samples.
+    pub typical_error: f64,
+    /// Elements of the calibration samples that it was fitted to.
+    pub elements: u64,
+    /// How many of them are within a twentieth of the calibrated range of an end of it.
+    pub near_edge: u64,
 }
 
 /// The parameter set in short.
@@ -190,9 +196,12 @@ impl Report {
         let approximations = assembly.approximations.iter().map(|made| Replaced {
             node: made.node.clone(),
             function: made.function.name(),
-            range: [made.range.low, made.range.high],
-            degree: made.degree,
-            error: made.error,
+            range: [made.seen.range.low, made.seen.range.high],
+            degree: made.fit.coefficients.len() - 1,
+            error: made.fit.largest_error,
+            typical_error: made.fit.typical_error,
+            elements: made.seen.total(),
+            near_edge: made.seen.near_edge,
         });
         Self {
             model: summary.model.clone(),
@@ -234,8 +243,15 @@ impl fmt::Display for Report {
             let [low, high] = made.range;
             writeln!(
                 f,
-                "{:<18}{} ({}) by degree {} on [{low:.3}, {high:.3}], error at most {:.2e}",
-                "approximation", made.node, made.function, made.degree, made.error
+                "{:<18}{} ({}) by degree {} on [{low:.3}, {high:.3}], error at most {:.2e}, {:.2e} typically; {} of {} values near an end",
+                "approximation",
+                made.node,
+                made.function,
+                made.degree,
+                made.error,
+                made.typical_error,
+                made.near_edge,
+                made.elements
             )?;
         }
         for candidate in &self.candidates {

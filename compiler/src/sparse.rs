@@ -104,6 +104,12 @@ impl SparseMatrix {
         Self::from_rows(other.columns, rows)
     }
 
+    /// The products of factors that `self.after(other)` adds up, at least as many as its entries.
+    pub(crate) fn count_after(&self, other: &Self) -> usize {
+        let of = |k: usize| other.ends[k] - k.checked_sub(1).map_or(0, |above| other.ends[above]);
+        self.entries.iter().map(|&(k, _)| of(k as usize)).sum()
+    }
+
     /// `self + other`.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {

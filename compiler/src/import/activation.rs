@@ -1,9 +1,11 @@
 //! Functions of single elements.
 
+use std::{rc::Rc, sync::Arc};
+
 use super::{Importer, Meaning, attributes::Attributes, refuse, shape::broadcast};
 use crate::{
     error::CompileError,
-    function::Function,
+    function::{Expression, Function},
     graph::{Affine, Operation},
     onnx::Node,
     sparse::SparseMatrix,
@@ -13,7 +15,7 @@ impl Importer<'_> {
     pub(super) fn activation(&mut self, node: &Node) -> Result<(), CompileError> {
         let function = self.function(node)?;
         if let Meaning::Constant { shape, numbers } = self.operand(node, 0)?.clone() {
-            let numbers: Vec<f64> = numbers.into_iter().map(|number| function.at(number)).collect();
+            let numbers: Rc<[f64]> = numbers.iter().map(|&number| function.at(number)).collect();
             if numbers.iter().any(|number| !number.is_finite()) {
                 return Err(refuse(node, "a constant is not finite", "check the exported model"));
             }
@@ -40,7 +42,10 @@ impl Importer<'_> {
             "Softplus" => Function::Softplus,
             "Softsign" => Function::Softsign,
             "Swish" if number("alpha", 1.0) != 1.0 => {
-                return Err(refuse(node, "its alpha is not 1", "use Swish with alpha = 1, or Silu"));
+                let x = Arc::new(Expression::Argument);
+                let scaled = Expression::Sum(vec![(number("alpha", 1.0), Arc::clone(&x))], 0.0);
+                let gate = Expression::Apply(Function::Sigmoid, Arc::new(scaled));
+                Function::Composed(Arc::new(Expression::Product(x, Arc::new(gate))))
             }
             "Silu" | "Swish" => Function::Silu,
             "HardSwish" => Function::HardSwish,

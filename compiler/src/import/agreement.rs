@@ -90,6 +90,7 @@ fn products_with_matrices_agree() {
     assert_agrees(&[1, 5], gemm(scaled), vec![weights("w", &[3, 5]), weights("b", &[1, 3])]);
     assert_agrees(&[1, 4, 5], one(node("MatMul", &["x", "w"], "y")), vec![weights("w", &[5, 3])]);
     assert_agrees(&[1, 4, 5], one(node("MatMul", &["w", "x"], "y")), vec![weights("w", &[3, 4])]);
+    assert_agrees(&[1, 4, 5], one(node("MatMul", &["x", "w"], "y")), vec![weights("w", &[1, 5, 3])]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Add, Sub, Mul, Div, Pow, Neg: of constants at once, with a constant an affine map, of two values a
 //! sum or a product.
 
+use std::rc::Rc;
+
 use super::{
     Importer, Meaning, refuse,
     shape::{broadcast, common},
@@ -33,7 +35,7 @@ impl Importer<'_> {
                     _ => |x, y| x / y,
                 };
                 let pairs = spread(&x, &from_a).into_iter().zip(spread(&y, &from_b));
-                let numbers: Vec<f64> = pairs.map(|(x, y)| operation(x, y)).collect();
+                let numbers: Rc<[f64]> = pairs.map(|(x, y)| operation(x, y)).collect();
                 if numbers.iter().any(|number| !number.is_finite()) {
                     return Err(refuse(node, "a constant is not finite", "check the exported model"));
                 }
@@ -90,7 +92,7 @@ impl Importer<'_> {
 
     pub(super) fn negate(&mut self, node: &Node) -> Result<(), CompileError> {
         if let Meaning::Constant { shape, numbers } = self.operand(node, 0)?.clone() {
-            let numbers = numbers.into_iter().map(|number| -number).collect();
+            let numbers = numbers.iter().map(|number| -number).collect();
             return self.mean(node, 0, Meaning::Constant { shape, numbers });
         }
         let (shape, x) = self.variable(node, 0)?;
@@ -154,24 +156,10 @@ impl Importer<'_> {
         }
         let operation = match operands[..] {
             [x, y] if x == y => Operation::Map(x, Function::Power(2)),
-            [x, y] => self.gated(x, y).unwrap_or(Operation::Product(x, y)),
+            [x, y] => Operation::Product(x, y),
             _ => unreachable!("a product has two factors"),
         };
         self.define(node, shape, operation)
-    }
-
-    /// `x·sigmoid(x)` and the like, which are functions of x alone.
-    fn gated(&self, x: usize, y: usize) -> Option<Operation> {
-        let gate = |x: usize, y: usize| match self.values[y].operation {
-            Operation::Map(source, Function::Sigmoid) if source == x => Some(Function::Silu),
-            Operation::Map(source, Function::HardSigmoid { alpha, beta })
-                if source == x && (alpha - 1.0 / 6.0).abs() < 1e-6 && beta == 0.5 =>
-            {
-                Some(Function::HardSwish)
-            }
-            _ => None,
-        };
-        gate(x, y).map(|f| Operation::Map(x, f)).or_else(|| gate(y, x).map(|f| Operation::Map(y, f)))
     }
 
     /// The map that repeats a value.

@@ -1,8 +1,10 @@
 //! Operators that are linear in what depends on the input: products with constant matrices,
 //! convolutions, averages, normalisation with known statistics.
 
+use std::rc::Rc;
+
 use super::{
-    Importer,
+    Importer, Meaning,
     attributes::Attributes,
     refuse,
     shape::{broadcast, strides, walk},
@@ -48,9 +50,17 @@ impl Importer<'_> {
 
     /// A product with a constant matrix on the right or on the left, by ONNX's rules of batches.
     pub(super) fn mat_mul(&mut self, node: &Node) -> Result<(), CompileError> {
-        use super::Meaning::{Constant, Variable};
-        let (left, right) = (self.operand(node, 0)?.clone(), self.operand(node, 1)?.clone());
-        match (left, right) {
+        use Meaning::{Constant, Variable};
+        // Axes of extent 1 before a constant matrix say nothing.
+        let matrix = |meaning: &Meaning| match meaning {
+            Constant { shape, numbers } => {
+                let ones =
+                    shape.iter().take(shape.len().saturating_sub(2)).take_while(|&&extent| extent == 1);
+                Constant { shape: shape[ones.count()..].to_vec(), numbers: Rc::clone(numbers) }
+            }
+            other => other.clone(),
+        };
+        match (matrix(self.operand(node, 0)?), matrix(self.operand(node, 1)?)) {
             (Variable { shape, value }, Constant { shape: other, numbers }) => {
                 let (&[ref batch @ .., inner], &[columns, rows]) = (&shape[..], &other[..]) else {
                     return Err(refuse(node, "its constant is not a matrix", "multiply by one matrix"));

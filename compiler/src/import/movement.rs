@@ -1,6 +1,8 @@
 //! Operators that only move elements: each is a list of where its elements come from, for constants
 //! and for values alike.
 
+use std::rc::Rc;
+
 use super::{
     Importer, Meaning,
     attributes::Attributes,
@@ -17,11 +19,12 @@ use crate::{
 impl Importer<'_> {
     pub(super) fn constant_node(&mut self, node: &Node) -> Result<(), CompileError> {
         let attributes = Attributes::of(node);
-        let list = |numbers: Vec<f64>| Meaning::Constant { shape: vec![numbers.len()], numbers };
-        let single = |number: f64| Meaning::Constant { shape: vec![], numbers: vec![number] };
+        let list =
+            |numbers: Vec<f64>| Meaning::Constant { shape: vec![numbers.len()], numbers: numbers.into() };
+        let single = |number: f64| Meaning::Constant { shape: vec![], numbers: [number].into() };
         let whole = |integers: Vec<i64>| integers.into_iter().map(|i| i as f64).collect();
         let meaning = if let Some(tensor) = attributes.tensor("value") {
-            Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)? }
+            Meaning::Constant { shape: tensor_shape(tensor)?, numbers: numbers(tensor)?.into() }
         } else if let Some(number) = attributes.number("value_float") {
             single(number)
         } else if let Some(number) = attributes.integer("value_int") {
@@ -45,7 +48,7 @@ impl Importer<'_> {
             Some(tensor) => numbers(tensor)?.first().copied().unwrap_or(0.0),
             None => 0.0,
         };
-        let numbers = vec![value; shape.iter().product()];
+        let numbers = vec![value; shape.iter().product()].into();
         self.mean(node, 0, Meaning::Constant { shape, numbers })
     }
 
@@ -55,7 +58,7 @@ impl Importer<'_> {
         let (start, end) = (attributes.integer("start").unwrap_or(0), attributes.integer("end"));
         let at = |position: i64| clamped(position, shape.len());
         let range = at(start)..at(end.unwrap_or(i64::MAX)).max(at(start));
-        let numbers: Vec<f64> = shape[range].iter().map(|&extent| extent as f64).collect();
+        let numbers: Rc<[f64]> = shape[range].iter().map(|&extent| extent as f64).collect();
         self.mean(node, 0, Meaning::Constant { shape: vec![numbers.len()], numbers })
     }
 
@@ -275,7 +278,8 @@ impl Importer<'_> {
             target[axis] += if fits { shape[axis] } else { return Err(wrong()) };
             shapes.push(shape);
         }
-        self.affordable(node, &target, 1)?;
+        // Each operand is looked for among all elements.
+        self.affordable(node, &target, shapes.len())?;
         let dimension = target.iter().product();
         let mut affine = Affine { terms: vec![], offset: vec![0.0; dimension] };
         let mut start = 0;
@@ -297,7 +301,7 @@ impl Importer<'_> {
             }
         }
         if affine.terms.is_empty() {
-            return self.mean(node, 0, Meaning::Constant { shape: target, numbers: affine.offset });
+            return self.mean(node, 0, Meaning::Constant { shape: target, numbers: affine.offset.into() });
         }
         self.define(node, target, Operation::Affine(affine))
     }
@@ -320,7 +324,7 @@ impl Importer<'_> {
     ) -> Result<(), CompileError> {
         let target: Vec<usize> = lists.iter().map(Vec::len).collect();
         // A constant may well be empty.
-        if matches!(self.operand(node, 0)?, Meaning::Variable { .. }) {
+        if !(target.contains(&0) && matches!(self.operand(node, 0)?, Meaning::Constant { .. })) {
             self.affordable(node, &target, 1)?;
         }
         self.moved(node, target, choose(shape, lists), fill)

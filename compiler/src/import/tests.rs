@@ -112,18 +112,3 @@ fn a_refusal_says_node_reason_and_advice() {
     let expected = "node \"/y/MaxPool\" (MaxPool): a maximum cannot be computed on ciphertexts; use AveragePool, or a convolution with stride";
     assert_eq!(error.to_string(), expected);
 }
-
-#[test]
-fn damaged_files_are_malformed() {
-    let relu = || vec![node("Relu", &["x"], "y")];
-    let valid = model(relu(), vec![]);
-    let nothing = vec![node("Relu", &["nothing"], "y")];
-    let short = model(relu(), vec![tensor("w", &[3], &[1.0])]);
-    let infinite = model(relu(), vec![tensor("w", &[1], &[f32::INFINITY])]);
-    let huge = model(relu(), vec![tensor("w", &[i64::MAX, i64::MAX], &[])]);
-    for bytes in
-        [&valid[..valid.len() - 3], &[0xff; 40], &[], &model(nothing, vec![]), &short, &infinite, &huge]
-    {
-        assert!(matches!(import(bytes), Err(CompileError::Malformed { .. })));
-    }
-}
