@@ -21,6 +21,8 @@ mod schedule;
 
 mod check;
 
+mod memory;
+
 // running one in the clear
 mod interpreter;
 

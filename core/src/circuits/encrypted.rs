@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::{
     interpreter::{self, Machine},
     prepared::{Giant, PreparedProgram, PreparedTransform},
+    program::Instruction,
     schedule,
 };
 use crate::scheme::{
@@ -27,6 +28,22 @@ impl PreparedProgram {
         self.check_inputs(inputs)?;
         self.check_keys(keys)?;
         interpreter::run(&EncryptedMachine::new(self, keys), &self.code, inputs)
+    }
+
+    /// Runs the program as [`Self::evaluate`] does, but asks before each instruction whether to go
+    /// on; `None` if not.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub fn evaluate_while(
+        &self,
+        inputs: &[Ciphertext],
+        keys: &EvaluationKeys,
+        go_on: impl FnMut(&Instruction) -> bool,
+    ) -> Result<Option<Vec<Ciphertext>>, Error> {
+        self.check_inputs(inputs)?;
+        self.check_keys(keys)?;
+        interpreter::run_while(&EncryptedMachine::new(self, keys), &self.code, inputs, go_on)
     }
 }
 

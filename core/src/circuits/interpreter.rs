@@ -38,10 +38,23 @@ pub(crate) fn run<M: Machine>(
     program: &Program,
     inputs: &[M::Value],
 ) -> Result<Vec<M::Value>, M::Error> {
+    run_while(machine, program, inputs, |_| true).map(|outputs| outputs.expect("nobody stops it"))
+}
+
+/// The same, but asks before each instruction whether to go on; `None` if not.
+pub(crate) fn run_while<M: Machine>(
+    machine: &M,
+    program: &Program,
+    inputs: &[M::Value],
+    mut go_on: impl FnMut(&Instruction) -> bool,
+) -> Result<Option<Vec<M::Value>>, M::Error> {
     let last_uses = program.last_uses();
     let mut registers: Vec<Option<Cow<'_, M::Value>>> =
         inputs.iter().map(|input| Some(Cow::Borrowed(input))).collect();
     for (at, instruction) in program.instructions.iter().enumerate() {
+        if !go_on(instruction) {
+            return Ok(None);
+        }
         let results = execute(machine, instruction, &registers)?;
         for operand in instruction.operands() {
             if last_uses[operand.index()] == Some(at) {
@@ -54,7 +67,7 @@ pub(crate) fn run<M: Machine>(
         }
     }
     let outputs = program.outputs.iter();
-    Ok(outputs.filter_map(|output| registers[output.index()].as_deref().cloned()).collect())
+    Ok(Some(outputs.filter_map(|output| registers[output.index()].as_deref().cloned()).collect()))
 }
 
 fn execute<M: Machine>(

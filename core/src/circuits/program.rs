@@ -106,6 +106,23 @@ pub enum Instruction {
 }
 
 impl Instruction {
+    /// Its name, as manifests write it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::LinearTransform { .. } => "linear_transform",
+            Self::RotateSum { .. } => "rotate_sum",
+            Self::AddPlain { .. } => "add_plain",
+            Self::MultiplyPlain { .. } => "multiply_plain",
+            Self::Add { .. } => "add",
+            Self::Subtract { .. } => "subtract",
+            Self::Multiply { .. } => "multiply",
+            Self::Polynomial { .. } => "polynomial",
+            Self::DropLevel { .. } => "drop_level",
+            Self::Rotate { .. } => "rotate",
+        }
+    }
+
     /// The linear transform of one register to one.
     #[must_use]
     pub fn transform(input: Register, transform: u32) -> Self {
