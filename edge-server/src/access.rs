@@ -1,11 +1,16 @@
 //! Who may call: everybody, or those who hold a bearer token.
+//!
+//! A token is 256 random bits that its holder keeps. The server keeps its SHA-256 only, and finds a
+//! token by it: the time this takes may tell of the hash, from which nothing leads back to the token.
 
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderMap, header};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
     id::TenantId,
+    port::{Entropy, Timestamp},
     problem::{Code, Problem},
 };
 
@@ -14,11 +19,66 @@ use crate::{
 pub enum Access {
     /// Everybody, all as one tenant. For demonstrations and private networks.
     Open,
-    /// The holders of these tokens, each a tenant of its own.
+    /// The holders of the tokens in the store, and of these, which the host was configured with.
     Tokens(Vec<Token>),
 }
 
-/// A bearer token as the server knows it: its hash only.
+/// What every token starts with, so that one in the wrong place is recognised.
+const PREFIX: &str = "ei_";
+
+/// A bearer token as its holder has it. Shown once, never stored.
+#[derive(Clone)]
+pub struct TokenSecret(String);
+
+impl TokenSecret {
+    /// Draws a fresh one.
+    pub fn random(entropy: &impl Entropy) -> Self {
+        let mut bytes = [0; 32];
+        entropy.fill(&mut bytes);
+        Self(format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes)))
+    }
+
+    /// The text that belongs after `Authorization: Bearer`.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What the server keeps of it.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        hash(&self.0)
+    }
+}
+
+fn hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// A token as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRecord {
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// Whose requests it makes.
+    pub tenant: TenantId,
+    /// What the operator calls it.
+    pub label: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it stops to work, if ever.
+    pub expires: Option<Timestamp>,
+}
+
+impl TokenRecord {
+    /// Names the token towards the operator: the start of its hash.
+    #[must_use]
+    pub fn name(&self) -> String {
+        HEXLOWER.encode(&self.hash[..8])
+    }
+}
+
+/// A token that the host was configured with, as the server knows it: its hash only.
 #[derive(Clone, Debug)]
 pub struct Token {
     hash: [u8; 32],
@@ -29,30 +89,37 @@ impl Token {
     /// Hashes a token. Its tenant is named after the hash.
     #[must_use]
     pub fn new(secret: &str) -> Self {
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
-        let tenant = TenantId::new(format!("token-{}", data_encoding::HEXLOWER.encode(&hash[..8])));
+        let hash = hash(secret);
+        let tenant = TenantId::new(format!("token-{}", HEXLOWER.encode(&hash[..8])));
         Self { hash, tenant }
     }
 }
 
+/// What a caller has shown.
+pub(crate) enum Credential {
+    /// This tenant's configured token, or nothing where nothing is needed.
+    Tenant(TenantId),
+    /// A token that only the store can know.
+    Hash([u8; 32]),
+}
+
 impl Access {
-    /// Tells whose request this is.
+    /// Reads what a request shows.
     ///
     /// # Errors
-    /// `UNAUTHORIZED`.
-    pub fn tenant(&self, headers: &HeaderMap) -> Result<TenantId, Problem> {
+    /// `UNAUTHORIZED` when it shows nothing.
+    pub(crate) fn credential(&self, headers: &HeaderMap) -> Result<Credential, Problem> {
         let tokens = match self {
-            Self::Open => return Ok(TenantId::public()),
+            Self::Open => return Ok(Credential::Tenant(TenantId::public())),
             Self::Tokens(tokens) => tokens,
         };
-        let refused = |detail: &str| Problem::new(Code::Unauthorized, detail);
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
                 let (scheme, secret) = value.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
             });
-        let secret = bearer.ok_or_else(|| refused("The request has no bearer token."))?;
-        let hash: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
+        let secret = bearer.ok_or_else(|| unauthorized("The request has no bearer token."))?;
+        let hash = hash(secret);
         // Every token is compared in full, so that time tells nothing about any of them.
         let mut found = None;
         for token in tokens {
@@ -60,8 +127,24 @@ impl Access {
                 found = Some(&token.tenant);
             }
         }
-        found.cloned().ok_or_else(|| refused("The bearer token is unknown."))
+        Ok(found.cloned().map_or(Credential::Hash(hash), Credential::Tenant))
     }
+}
+
+/// Judges what the store knows of a token.
+///
+/// # Errors
+/// `UNAUTHORIZED` when it is unknown or expired.
+pub(crate) fn admit(record: Option<TokenRecord>, now: Timestamp) -> Result<TenantId, Problem> {
+    let record = record.ok_or_else(|| unauthorized("The bearer token is unknown."))?;
+    if record.expires.is_some_and(|expires| expires <= now) {
+        return Err(unauthorized("The bearer token has expired."));
+    }
+    Ok(record.tenant)
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(Code::Unauthorized, detail)
 }
 
 #[cfg(test)]
@@ -72,20 +155,48 @@ mod tests {
         HeaderMap::from_iter([(header::AUTHORIZATION, http::HeaderValue::from_static(value))])
     }
 
-    #[test]
-    fn open_access_is_one_tenant() {
-        assert_eq!(Access::Open.tenant(&HeaderMap::new()).expect("open"), TenantId::public());
+    fn configured(access: &Access, value: &'static str) -> Option<TenantId> {
+        match access.credential(&authorization(value)) {
+            Ok(Credential::Tenant(tenant)) => Some(tenant),
+            Ok(Credential::Hash(_)) => None,
+            Err(problem) => {
+                assert_eq!(problem.code(), Code::Unauthorized, "{value}");
+                None
+            }
+        }
     }
 
     #[test]
-    fn each_token_is_its_own_tenant() {
+    fn open_access_is_one_tenant() {
+        assert_eq!(configured(&Access::Open, ""), Some(TenantId::public()));
+    }
+
+    #[test]
+    fn each_configured_token_is_its_own_tenant() {
         let access = Access::Tokens(vec![Token::new("alpha"), Token::new("beta")]);
-        let alpha = access.tenant(&authorization("Bearer alpha")).expect("alpha");
-        let beta = access.tenant(&authorization("bearer beta")).expect("beta");
+        let alpha = configured(&access, "Bearer alpha").expect("alpha");
+        let beta = configured(&access, "bearer beta").expect("beta");
         assert_ne!(alpha, beta);
         for wrong in ["Bearer gamma", "Basic alpha", "alpha", "Bearer ", "Bearer"] {
-            assert_eq!(access.tenant(&authorization(wrong)).expect_err(wrong).code(), Code::Unauthorized);
+            assert_eq!(configured(&access, wrong), None, "{wrong}");
         }
-        assert_eq!(access.tenant(&HeaderMap::new()).expect_err("no header").code(), Code::Unauthorized);
+    }
+
+    #[test]
+    fn expired_and_unknown_tokens_are_refused() {
+        let record = |expires| TokenRecord {
+            hash: [1; 32],
+            tenant: TenantId::new("alice"),
+            label: String::new(),
+            created: Timestamp(0),
+            expires,
+        };
+        let now = Timestamp(10);
+        for good in [None, Some(Timestamp(11))] {
+            assert_eq!(admit(Some(record(good)), now).expect("good").as_str(), "alice");
+        }
+        for bad in [Some(record(Some(now))), Some(record(Some(Timestamp(9)))), None] {
+            assert_eq!(admit(bad, now).expect_err("bad").code(), Code::Unauthorized);
+        }
     }
 }

@@ -1,13 +1,24 @@
 //! Reads request bodies, never more than the route takes.
 
-use std::{fmt::Display, pin::pin};
+use std::{
+    fmt::Display,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
 use http::{HeaderMap, header};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 
-use crate::problem::{Code, Problem};
+use crate::{
+    port::Clock,
+    problem::{Code, Problem},
+};
 
 /// How much of a refused body is read and thrown away, so that a caller that sends first and
 /// listens later hears the refusal instead of a broken connection.
@@ -18,20 +29,43 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// How long a body may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Longest silence.
+    pub(crate) silence: Duration,
+    /// Longest time in all.
+    pub(crate) time: Duration,
+}
+
+/// The most memory that reading a body of at most `limit` bytes can take.
+pub(crate) fn expected_bytes(headers: &HeaderMap, limit: usize) -> usize {
+    announced(headers).unwrap_or(limit).min(limit)
+}
+
 /// Reads a body of at most `limit` bytes; a longer one as far as it takes to know.
 ///
 /// # Errors
-/// `PAYLOAD_TOO_LARGE`; `MALFORMED_BODY` when the connection breaks off.
-pub(crate) async fn read<B: Body>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Problem>
+/// `PAYLOAD_TOO_LARGE`; `REQUEST_TIMEOUT`; `MALFORMED_BODY` when the connection breaks off.
+pub(crate) async fn read<B: Body>(
+    clock: &impl Clock,
+    patience: Patience,
+    headers: &HeaderMap,
+    body: B,
+    limit: usize,
+) -> Result<Bytes, Problem>
 where
     B::Error: Display,
 {
-    let announced = announced(headers).unwrap_or(0);
-    let mut collected = BytesMut::with_capacity(announced.min(limit));
-    let mut length = announced;
+    let started = clock.elapsed();
+    let mut collected = BytesMut::with_capacity(expected_bytes(headers, limit));
+    let mut length = announced(headers).unwrap_or(0);
     let mut body = pin!(body);
     while length <= limit {
-        let Some(frame) = body.frame().await else { return Ok(collected.freeze()) };
+        let left = patience.time.saturating_sub(clock.elapsed().saturating_sub(started));
+        let Some(frame) = frame_within(clock, body.as_mut(), patience.silence.min(left)).await? else {
+            return Ok(collected.freeze());
+        };
         let frame = frame.map_err(|error| {
             let detail = format!("The body broke off after {} bytes: {error}.", collected.len());
             Problem::new(Code::MalformedBody, detail)
@@ -45,6 +79,21 @@ where
         .found(length))
 }
 
+/// The next frame, if it comes in time. One that is there already costs no timer.
+async fn frame_within<B: Body>(
+    clock: &impl Clock,
+    mut body: Pin<&mut B>,
+    time: Duration,
+) -> Result<Option<Result<Frame<B::Data>, B::Error>>, Problem> {
+    if let Some(frame) = body.frame().now_or_never() {
+        return Ok(frame);
+    }
+    match select(body.frame(), pin!(clock.sleep(time))).await {
+        Either::Left((frame, _)) => Ok(frame),
+        Either::Right(_) => Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time.")),
+    }
+}
+
 /// Whether a refused body is worth reading to its end: not if the caller waits before it sends,
 /// nor if it announces more than anybody would read.
 pub(crate) fn is_discarded(headers: &HeaderMap) -> bool {
@@ -52,11 +101,12 @@ pub(crate) fn is_discarded(headers: &HeaderMap) -> bool {
 }
 
 /// Reads what is left of a refused body, up to a limit, and throws it away.
-pub(crate) async fn discard<B: Body>(body: B) {
+pub(crate) async fn discard<B: Body>(clock: &impl Clock, patience: Patience, body: B) {
+    let started = clock.elapsed();
     let mut body = pin!(body);
     let mut length = 0;
-    while length <= DISCARD {
-        let Some(Ok(frame)) = body.frame().await else { return };
+    while length <= DISCARD && clock.elapsed().saturating_sub(started) < patience.time {
+        let Ok(Some(Ok(frame))) = frame_within(clock, body.as_mut(), patience.silence).await else { return };
         length += frame.data_ref().map_or(0, Buf::remaining);
     }
 }
@@ -65,14 +115,43 @@ pub(crate) async fn discard<B: Body>(body: B) {
 mod tests {
     use std::convert::Infallible;
 
-    use futures_util::FutureExt;
-    use http_body_util::Full;
+    use http_body_util::{Full, combinators::UnsyncBoxBody};
 
     use super::*;
+    use crate::port::Timestamp;
+
+    /// Time that stands still; sleeping ends at once or never.
+    struct Still {
+        impatient: bool,
+    }
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        async fn sleep(&self, _: Duration) {
+            if !self.impatient {
+                std::future::pending().await
+            }
+        }
+    }
+
+    const PATIENCE: Patience = Patience { silence: Duration::from_secs(1), time: Duration::from_secs(10) };
 
     fn read_now(length: usize, limit: usize) -> Result<Bytes, Problem> {
         let body = Full::new(Bytes::from(vec![7; length]));
-        read(&HeaderMap::new(), body, limit).now_or_never().expect("never waits")
+        let clock = Still { impatient: true };
+        read(&clock, PATIENCE, &HeaderMap::new(), body, limit).now_or_never().expect("never waits")
+    }
+
+    fn never() -> UnsyncBoxBody<Bytes, Infallible> {
+        http_body_util::StreamBody::new(futures_util::stream::pending::<Result<_, Infallible>>())
+            .boxed_unsync()
     }
 
     #[test]
@@ -85,10 +164,20 @@ mod tests {
     #[test]
     fn refuses_what_is_announced_too_long_before_it_comes() {
         let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, 11.into())]);
-        let never = http_body_util::StreamBody::new(futures_util::stream::pending::<Result<_, Infallible>>());
-        let never: http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible> = never.boxed_unsync();
-        let problem = read(&headers, never, 10).now_or_never().expect("never waits").expect_err("too long");
+        let clock = Still { impatient: false };
+        let read = read(&clock, PATIENCE, &headers, never(), 10);
+        let problem = read.now_or_never().expect("never waits").expect_err("too long");
         assert_eq!(problem.code(), Code::PayloadTooLarge);
+    }
+
+    #[test]
+    fn silence_ends_a_body() {
+        let headers = HeaderMap::new();
+        let waiting = read(&Still { impatient: false }, PATIENCE, &headers, never(), 10).now_or_never();
+        assert!(waiting.is_none());
+        let read = read(&Still { impatient: true }, PATIENCE, &headers, never(), 10).now_or_never();
+        assert_eq!(read.expect("over").expect_err("too late").code(), Code::RequestTimeout);
+        discard(&Still { impatient: true }, PATIENCE, never()).now_or_never().expect("gives up");
     }
 
     #[test]

@@ -48,25 +48,33 @@ impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
         Some(Arc::clone(&entry.value))
     }
 
-    /// Adds a value and evicts others until the budget holds; a value beyond the whole budget is
-    /// not kept.
-    pub(crate) fn insert(&self, key: K, value: Arc<V>, bytes: usize) {
+    /// The bytes that are kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries().bytes
+    }
+
+    /// Adds a value and evicts others until the budget holds, and counts those; a value beyond the
+    /// whole budget is not kept.
+    pub(crate) fn insert(&self, key: K, value: Arc<V>, bytes: usize) -> u64 {
         let mut entries = self.entries();
         entries.remove(key);
         if bytes > self.budget {
-            return;
+            return 0;
         }
+        let mut evicted = 0;
         while entries.bytes + bytes > self.budget {
             let Some(oldest) = entries.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
             else {
                 break;
             };
             entries.remove(oldest);
+            evicted += 1;
         }
         entries.uses += 1;
         let used = entries.uses;
         entries.bytes += bytes;
         entries.by_key.insert(key, Entry { value, bytes, used });
+        evicted
     }
 
     /// Forgets a value.
@@ -94,10 +102,10 @@ mod tests {
             cache.insert(key, Arc::new(key), 3);
         }
         assert!(cache.get(0).is_some());
-        cache.insert(3, Arc::new(3), 3);
+        assert_eq!(cache.insert(3, Arc::new(3), 3), 1);
         let kept: Vec<bool> = (0..4).map(|key| cache.get(key).is_some()).collect();
         assert_eq!(kept, [true, false, true, true]);
-        assert_eq!(cache.entries().bytes, 9);
+        assert_eq!(cache.bytes(), 9);
     }
 
     #[test]
@@ -107,8 +115,8 @@ mod tests {
         cache.insert(2, Arc::new(()), 11);
         assert!(cache.get(1).is_some() && cache.get(2).is_none());
         cache.insert(1, Arc::new(()), 10);
-        assert_eq!(cache.entries().bytes, 10);
+        assert_eq!(cache.bytes(), 10);
         cache.remove(1);
-        assert_eq!(cache.entries().bytes, 0);
+        assert_eq!(cache.bytes(), 0);
     }
 }

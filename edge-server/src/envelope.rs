@@ -35,6 +35,7 @@ published![
     "job.schema.json",
     "key-set-request.schema.json",
     "key-set.schema.json",
+    "limits.schema.json",
     "model-package.schema.json",
     "model.schema.json",
     "models.schema.json",

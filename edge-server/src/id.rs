@@ -71,6 +71,11 @@ random_id! {
     KeySetId
 }
 
+random_id! {
+    /// Names one process that evaluates jobs, for as long as it lives.
+    WorkerId
+}
+
 /// Whose a job or key set is. Everything stored is found by its tenant only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantId(String);
@@ -82,7 +87,14 @@ impl TenantId {
         Self("public".to_owned())
     }
 
-    /// Wraps a name that the host or the access rules chose.
+    /// Reads a name that an operator chose: 1 to 64 lower-case letters, digits, `.`, `_` and `-`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+        ((1..=64).contains(&text.len()) && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    /// Wraps a name from the store or the access rules.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())

@@ -9,10 +9,13 @@
 // what is said when something is refused
 pub mod problem;
 
-// names, and what a machine must offer
+// names, who may call, and what a machine must offer
 pub mod id;
 pub mod payload;
 pub mod port;
+
+mod access;
+
 pub mod store;
 
 pub mod memory;
@@ -23,7 +26,6 @@ mod document;
 mod header;
 mod media;
 
-mod access;
 mod envelope;
 mod message;
 mod route;
@@ -34,23 +36,27 @@ mod decode;
 
 mod registry;
 
-// the service
+// what the service counts
+mod budget;
 mod cache;
 mod completion;
+mod metrics;
+mod rate;
 
+// the service
 mod service;
 
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use access::{Access, Token};
+pub use access::{Access, Token, TokenRecord, TokenSecret};
 pub use envelope::{API_VERSION, API_VERSIONS, SCHEMAS, SchemaError, validator};
-pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId};
+pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId};
 pub use port::Host;
 pub use problem::{Code, Problem};
 pub use registry::{
     KeyRequirement, Limits, Model, ModelView, PackageFiles, ParameterSetView, Registry, RegistryError,
 };
 pub use route::{Operation, ROUTES, RouteEntry, is_route};
-pub use service::Service;
-pub use settings::{Origins, Settings};
+pub use service::{Service, ServiceError};
+pub use settings::{Origins, Settings, TenantLimits};

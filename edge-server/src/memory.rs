@@ -9,10 +9,13 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    id::{JobId, KeyName, KeySetId, TenantId},
+    access::TokenRecord,
+    id::{JobId, KeyName, KeySetId, TenantId, WorkerId},
+    port::Timestamp,
     store::{
-        Failure, Idempotency, Inserted, Job, JobRequest, JobState, KeySet, Made, PutKey, Remembered, Store,
-        StoreError,
+        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
+        KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
+        Usage,
     },
 };
 
@@ -25,19 +28,27 @@ struct State {
     jobs: BTreeMap<JobId, StoredJob>,
     /// Identifiers of jobs in the order of acceptance.
     accepted: Vec<JobId>,
+    /// Tenants in the order of their last turn.
+    turns: Vec<TenantId>,
     key_sets: HashMap<KeySetId, StoredKeySet>,
-    remembered: HashMap<(TenantId, String), Remembered>,
+    remembered: HashMap<(TenantId, String), (Remembered, Timestamp)>,
+    tokens: Vec<TokenRecord>,
 }
 
 #[derive(Debug)]
 struct StoredJob {
     job: Job,
     inputs: Vec<Bytes>,
+    attempts: u32,
+    /// Who has it, until when.
+    lease: Option<(WorkerId, Timestamp)>,
+    finished: Option<Timestamp>,
 }
 
 #[derive(Debug)]
 struct StoredKeySet {
     set: KeySet,
+    used: Timestamp,
     keys: BTreeMap<KeyName, Bytes>,
 }
 
@@ -54,19 +65,35 @@ impl MemoryStore {
 }
 
 impl State {
-    /// Notes an idempotent request, unless its key is taken.
-    fn remember(&mut self, tenant: &TenantId, idempotency: Option<Idempotency>, made: Made) -> Inserted {
-        let Some(Idempotency { key, fingerprint }) = idempotency else { return Inserted::New };
-        let slot = (tenant.clone(), key);
-        if let Some(earlier) = self.remembered.get(&slot) {
-            return Inserted::Remembered(earlier.clone());
+    fn recall(&self, tenant: &TenantId, key: &str) -> Option<Remembered> {
+        let (remembered, _) = self.remembered.get(&(tenant.clone(), key.to_owned()))?;
+        Some(remembered.clone())
+    }
+
+    fn remember(&mut self, tenant: &TenantId, idempotency: Option<Idempotency>, made: Made, now: Timestamp) {
+        if let Some(Idempotency { key, fingerprint }) = idempotency {
+            self.remembered.insert((tenant.clone(), key), (Remembered { fingerprint, made }, now));
         }
-        self.remembered.insert(slot, Remembered { fingerprint, made });
-        Inserted::New
     }
 
     fn key_set(&mut self, tenant: &TenantId, id: KeySetId) -> Option<&mut StoredKeySet> {
         self.key_sets.get_mut(&id).filter(|stored| stored.set.tenant == *tenant)
+    }
+
+    /// Jobs that wait, oldest first.
+    fn waiting(&self) -> impl Iterator<Item = &JobRequest> {
+        let jobs = self.accepted.iter().filter_map(|id| self.jobs.get(id));
+        jobs.filter(|stored| stored.job.state == JobState::Queued).map(|stored| &stored.job.request)
+    }
+
+    fn usage(&self, tenant: &TenantId) -> Usage {
+        let sets = self.key_sets.values().map(|stored| &stored.set).filter(|set| set.tenant == *tenant);
+        let waiting_jobs = self.waiting().filter(|job| job.tenant == *tenant).count() as u64;
+        sets.fold(Usage { waiting_jobs, ..Usage::default() }, |usage, set| Usage {
+            key_sets: usage.key_sets + 1,
+            key_bytes: usage.key_bytes + set.announced,
+            ..usage
+        })
     }
 }
 
@@ -76,16 +103,27 @@ impl Store for MemoryStore {
         job: JobRequest,
         inputs: Vec<Bytes>,
         idempotency: Option<Idempotency>,
-    ) -> Result<Inserted, StoreError> {
+        bounds: QueueBounds,
+    ) -> Result<Inserted<Full>, StoreError> {
         let mut state = self.state();
-        let inserted = state.remember(&job.tenant, idempotency, Made::Job(job.id));
-        if inserted == Inserted::New {
-            state.accepted.push(job.id);
-            state
-                .jobs
-                .insert(job.id, StoredJob { job: Job { request: job, state: JobState::Queued }, inputs });
+        if let Some(earlier) = idempotency.as_ref().and_then(|i| state.recall(&job.tenant, &i.key)) {
+            return Ok(Inserted::Remembered(earlier));
         }
-        Ok(inserted)
+        if state.waiting().count() as u64 >= bounds.total {
+            return Ok(Inserted::Refused(Full::Total));
+        }
+        if state.usage(&job.tenant).waiting_jobs >= bounds.tenant {
+            return Ok(Inserted::Refused(Full::Tenant));
+        }
+        state.remember(&job.tenant, idempotency, Made::Job(job.id), job.accepted);
+        if let Some(set) = job.key_set.and_then(|id| state.key_set(&job.tenant, id)) {
+            set.used = job.accepted;
+        }
+        state.accepted.push(job.id);
+        let id = job.id;
+        let job = Job { request: job, state: JobState::Queued };
+        state.jobs.insert(id, StoredJob { job, inputs, attempts: 0, lease: None, finished: None });
+        Ok(Inserted::New)
     }
 
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
@@ -93,19 +131,48 @@ impl Store for MemoryStore {
         Ok(state.jobs.get(&id).map(|stored| &stored.job).filter(|job| job.request.tenant == *tenant).cloned())
     }
 
-    async fn start_job(&self, id: JobId) -> Result<Option<(JobRequest, Vec<Bytes>)>, StoreError> {
+    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>, StoreError> {
         let mut state = self.state();
-        let stored = state.jobs.get_mut(&id).filter(|stored| !stored.job.state.is_final());
-        Ok(stored.map(|stored| {
+        for stored in state.jobs.values_mut().filter(|stored| stored.job.state == JobState::Running) {
+            if stored.lease.is_none_or(|(_, until)| until < claim.now) {
+                stored.job.state = JobState::Queued;
+            }
+        }
+        let turn = |tenant: &TenantId| state.turns.iter().position(|other| other == tenant);
+        // Of those that are equal the first is taken, which is the oldest; `None` is before `Some`.
+        let next = state.waiting().min_by_key(|job| turn(&job.tenant)).cloned();
+        let Some(request) = next else { return Ok(None) };
+        state.turns.retain(|tenant| *tenant != request.tenant);
+        state.turns.push(request.tenant.clone());
+        Ok(state.jobs.get_mut(&request.id).map(|stored| {
             stored.job.state = JobState::Running;
-            (stored.job.request.clone(), stored.inputs.clone())
+            stored.attempts += 1;
+            stored.lease = Some((claim.worker, claim.now.after(claim.lease)));
+            ClaimedJob { request, inputs: stored.inputs.clone(), attempt: stored.attempts }
         }))
     }
 
-    async fn finish_job(&self, id: JobId, outcome: Result<Bytes, Failure>) -> Result<(), StoreError> {
+    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        for id in jobs {
+            let lease = state.jobs.get_mut(&id).and_then(|stored| stored.lease.as_mut());
+            if let Some((_, until)) = lease.filter(|(worker, _)| *worker == claim.worker) {
+                *until = claim.now.after(claim.lease);
+            }
+        }
+        Ok(())
+    }
+
+    async fn finish_job(
+        &self,
+        id: JobId,
+        outcome: Result<Bytes, Failure>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         if let Some(stored) = state.jobs.get_mut(&id).filter(|stored| !stored.job.state.is_final()) {
             stored.inputs.clear();
+            stored.finished = Some(at);
             stored.job.state = match outcome {
                 Ok(result) => JobState::Completed { result },
                 Err(failure) => JobState::Failed { failure },
@@ -114,22 +181,46 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn unfinished_jobs(&self) -> Result<Vec<JobId>, StoreError> {
+    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let owned = state.jobs.get(&id).is_some_and(|stored| stored.job.request.tenant == *tenant);
+        if owned {
+            state.jobs.remove(&id);
+            state.accepted.retain(|accepted| *accepted != id);
+        }
+        Ok(owned)
+    }
+
+    async fn release_jobs(&self) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let running = state.jobs.values_mut().filter(|stored| stored.job.state == JobState::Running);
+        Ok(running.map(|stored| stored.job.state = JobState::Queued).count() as u64)
+    }
+
+    async fn queue(&self) -> Result<QueueLengths, StoreError> {
         let state = self.state();
-        Ok(state.accepted.iter().filter(|id| !state.jobs[*id].job.state.is_final()).copied().collect())
+        let count = |wanted: JobState| state.jobs.values().filter(|s| s.job.state == wanted).count() as u64;
+        Ok(QueueLengths { waiting: count(JobState::Queued), running: count(JobState::Running) })
     }
 
     async fn insert_key_set(
         &self,
         set: KeySet,
         idempotency: Option<Idempotency>,
-    ) -> Result<Inserted, StoreError> {
+        quota: KeyQuota,
+    ) -> Result<Inserted<Usage>, StoreError> {
         let mut state = self.state();
-        let inserted = state.remember(&set.tenant, idempotency, Made::KeySet(set.id));
-        if inserted == Inserted::New {
-            state.key_sets.insert(set.id, StoredKeySet { set, keys: BTreeMap::new() });
+        if let Some(earlier) = idempotency.as_ref().and_then(|i| state.recall(&set.tenant, &i.key)) {
+            return Ok(Inserted::Remembered(earlier));
         }
-        Ok(inserted)
+        let usage = state.usage(&set.tenant);
+        if !quota.allows(usage, set.announced) {
+            return Ok(Inserted::Refused(usage));
+        }
+        state.remember(&set.tenant, idempotency, Made::KeySet(set.id), set.opened);
+        let used = set.opened;
+        state.key_sets.insert(set.id, StoredKeySet { set, used, keys: BTreeMap::new() });
+        Ok(Inserted::New)
     }
 
     async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>, StoreError> {
@@ -167,7 +258,42 @@ impl Store for MemoryStore {
     }
 
     async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>, StoreError> {
-        Ok(self.state().remembered.get(&(tenant.clone(), key.to_owned())).cloned())
+        Ok(self.state().recall(tenant, key))
+    }
+
+    async fn usage(&self, tenant: &TenantId) -> Result<Usage, StoreError> {
+        Ok(self.state().usage(tenant))
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRecord>, StoreError> {
+        Ok(self.state().tokens.iter().find(|token| token.hash == hash).cloned())
+    }
+
+    async fn insert_token(&self, token: TokenRecord) -> Result<(), StoreError> {
+        self.state().tokens.push(token);
+        Ok(())
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        Ok(self.state().tokens.clone())
+    }
+
+    async fn delete_token(&self, hash: [u8; 32]) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let before = state.tokens.len();
+        state.tokens.retain(|token| token.hash != hash);
+        Ok(state.tokens.len() < before)
+    }
+
+    async fn sweep(&self, horizon: Horizon) -> Result<Swept, StoreError> {
+        let mut state = self.state();
+        let (jobs, key_sets) = (state.jobs.len(), state.key_sets.len());
+        state.jobs.retain(|_, stored| stored.finished.is_none_or(|at| at >= horizon.finished));
+        state.key_sets.retain(|_, stored| stored.used >= horizon.key_sets);
+        state.remembered.retain(|_, (_, at)| *at >= horizon.finished);
+        let State { jobs: kept, accepted, .. } = &mut *state;
+        accepted.retain(|id| kept.contains_key(id));
+        Ok(Swept { jobs: (jobs - kept.len()) as u64, key_sets: (key_sets - state.key_sets.len()) as u64 })
     }
 }
 

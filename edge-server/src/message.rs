@@ -1,6 +1,8 @@
 //! Requests and responses as types. Requests are read from documents that have passed their
 //! schema; responses match theirs, which a test checks for every one the service sends.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -17,6 +19,7 @@ pub(crate) struct InferRequest {
     pub(crate) batch_size: u32,
     pub(crate) inputs: Vec<(Encoding, Payload)>,
     pub(crate) key_id: Option<KeySetId>,
+    pub(crate) deadline: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +30,7 @@ struct InferFields {
     batch_size: u32,
     inputs: Vec<InputFields>,
     key_id: Option<String>,
+    deadline_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -48,14 +52,21 @@ fn fields<T: for<'de> Deserialize<'de>>(tree: serde_json::Value) -> Result<T, Pr
 impl InferRequest {
     /// Takes the request out of a document that matches `infer-request.schema.json`.
     pub(crate) fn from_document(mut document: Document) -> Result<Self, Problem> {
-        let InferFields { model_id, version, batch_size, inputs, key_id } = fields(document.tree)?;
+        let InferFields { model_id, version, batch_size, inputs, key_id, deadline_seconds } =
+            fields(document.tree)?;
         let inputs = inputs.into_iter().enumerate().map(|(index, input)| {
             let bytes = document.byte_strings.remove(&payload_pointer(index));
             (input.encoding, bytes.map_or(Payload::Text(input.payload), Payload::Bytes))
         });
         let key_id =
             key_id.as_deref().map(|text| KeySetId::parse(text).ok_or_else(unknown_key)).transpose()?;
-        Ok(Self { model: ModelKey { model_id, version }, batch_size, inputs: inputs.collect(), key_id })
+        Ok(Self {
+            model: ModelKey { model_id, version },
+            batch_size,
+            inputs: inputs.collect(),
+            key_id,
+            deadline: deadline_seconds.map(Duration::from_secs),
+        })
     }
 }
 
@@ -84,7 +95,7 @@ impl KeySetRequest {
     }
 }
 
-/// `GET /health`
+/// `GET /health` and `GET /ready`
 #[derive(Debug, Serialize)]
 pub(crate) struct Health {
     pub(crate) status: &'static str,
@@ -146,4 +157,26 @@ pub(crate) struct KeyView {
     pub(crate) level: u8,
     pub(crate) bytes: u64,
     pub(crate) present: bool,
+}
+
+/// `GET /limits`
+#[derive(Debug, Serialize)]
+pub(crate) struct LimitsView {
+    pub(crate) api_version: &'static str,
+    pub(crate) requests_per_minute: Option<u64>,
+    pub(crate) bytes_per_minute: Option<u64>,
+    pub(crate) waiting_jobs: Allowance,
+    pub(crate) key_sets: Allowance,
+    pub(crate) key_bytes: Allowance,
+    pub(crate) max_wait_seconds: u64,
+    pub(crate) job_seconds: u64,
+    pub(crate) keep_results_seconds: u64,
+    pub(crate) keep_key_sets_seconds: u64,
+}
+
+/// How much of something there may be, and is.
+#[derive(Debug, Serialize)]
+pub(crate) struct Allowance {
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
 }

@@ -6,7 +6,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crate::{id::JobId, store::Store};
+use crate::store::Store;
 
 #[cfg(not(target_family = "wasm"))]
 mod bounds {
@@ -36,6 +36,24 @@ pub use bounds::{MaybeSend, MaybeSync};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub u64);
 
+impl Timestamp {
+    /// The time `duration` later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(milliseconds(duration)))
+    }
+
+    /// The time `duration` earlier.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(milliseconds(duration)))
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Time.
 pub trait Clock: MaybeSend + MaybeSync {
     /// The time of day.
@@ -54,31 +72,14 @@ pub trait Entropy: MaybeSend + MaybeSync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// Too many jobs are waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueFull {
-    /// When a place is likely to be free.
-    pub retry_after: Duration,
-}
-
-/// Where jobs are evaluated: a bounded queue, and whatever empties it by calling
-/// [`Service::run_job`](crate::Service::run_job) away from the threads that serve requests.
+/// Where jobs are evaluated: whatever calls [`Service::run_next`](crate::Service::run_next) away
+/// from the threads that serve requests. The queue itself is in the store.
 pub trait Executor: MaybeSend + MaybeSync {
-    /// A reserved place in the queue; dropping it frees the place.
-    type Place: MaybeSend;
+    /// Says that a job waits in the store.
+    fn wake(&self);
 
-    /// Reserves a place, before the job is stored.
-    ///
-    /// # Errors
-    /// [`QueueFull`] when the bound is reached.
-    fn reserve(&self) -> Result<Self::Place, QueueFull>;
-
-    /// Queues a stored job in the reserved place.
-    fn enqueue(&self, place: Self::Place, job: JobId);
-
-    /// Queues a job that was accepted before a restart. It had its place then, so the bound does
-    /// not apply.
-    fn resume(&self, job: JobId);
+    /// How many jobs are evaluated at once.
+    fn parallelism(&self) -> usize;
 
     /// Runs a short computation away from the threads that serve requests, where there are others.
     fn offload<T: MaybeSend + 'static>(
@@ -106,4 +107,9 @@ pub trait Host: MaybeSend + MaybeSync + 'static {
     fn executor(&self) -> &Self::Executor;
     /// The source of randomness.
     fn entropy(&self) -> &Self::Entropy;
+
+    /// The memory that the process takes, in bytes, where that is known.
+    fn resident_bytes(&self) -> Option<u64> {
+        None
+    }
 }

@@ -3,7 +3,9 @@
 //! The only place that knows the status of an error, its title and whether to retry it. The table
 //! in `docs/api.md` is checked against [`Code::TABLE`] by a test.
 
-use http::StatusCode;
+use std::time::Duration;
+
+use http::{HeaderName, StatusCode, header};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 
@@ -42,12 +44,18 @@ codes! {
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, false, "Method not allowed";
     /// The bearer token is missing or unknown.
     Unauthorized = "UNAUTHORIZED", UNAUTHORIZED, false, "Unauthorized";
+    /// The caller has sent more than its rate allows; `Retry-After` says when to try again.
+    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS, true, "Rate limited";
     /// `Accept` allows neither JSON nor CBOR.
     NotAcceptable = "NOT_ACCEPTABLE", NOT_ACCEPTABLE, false, "Not acceptable";
     /// `Content-Type` is not one that the route reads, or the body is compressed.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, false, "Unsupported media type";
     /// The body is longer than the route accepts.
     PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE, false, "Payload too large";
+    /// The server holds as many bytes of bodies as it may; `Retry-After` says when to try again.
+    Overloaded = "OVERLOADED", SERVICE_UNAVAILABLE, true, "Overloaded";
+    /// The body did not arrive in time.
+    RequestTimeout = "REQUEST_TIMEOUT", REQUEST_TIMEOUT, true, "Request timeout";
     /// The body is not well-formed JSON or CBOR.
     MalformedBody = "MALFORMED_BODY", BAD_REQUEST, false, "Malformed body";
     /// The body speaks a version of the protocol that the server does not.
@@ -90,10 +98,20 @@ codes! {
     BatchTooLarge = "BATCH_TOO_LARGE", BAD_REQUEST, false, "Batch too large";
     /// The number of inputs is not that of the ciphertexts that a batch takes.
     InputCountMismatch = "INPUT_COUNT_MISMATCH", BAD_REQUEST, false, "Input count mismatch";
+    /// The caller has as many key sets, or bytes of keys, as it may.
+    KeyQuotaExceeded = "KEY_QUOTA_EXCEEDED", FORBIDDEN, false, "Key quota exceeded";
+    /// The caller has as many jobs waiting as it may; `Retry-After` says when to try again.
+    TooManyJobs = "TOO_MANY_JOBS", TOO_MANY_REQUESTS, true, "Too many jobs";
     /// Too many jobs are waiting; `Retry-After` says when to try again.
     QueueFull = "QUEUE_FULL", SERVICE_UNAVAILABLE, true, "Queue full";
     /// The evaluation of an accepted job failed.
     EvaluationFailed = "EVALUATION_FAILED", INTERNAL_SERVER_ERROR, true, "Evaluation failed";
+    /// An accepted job was not finished before its deadline.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", GATEWAY_TIMEOUT, true, "Deadline exceeded";
+    /// The server is starting or stopping, or its store does not answer.
+    NotReady = "NOT_READY", SERVICE_UNAVAILABLE, true, "Not ready";
+    /// The server can neither read nor keep anything now; `Retry-After` says when to try again.
+    StoreUnavailable = "STORE_UNAVAILABLE", SERVICE_UNAVAILABLE, true, "Store unavailable";
     /// The server failed for a reason that is not the caller's.
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, true, "Internal error";
 }
@@ -153,7 +171,8 @@ struct Content {
     found: Option<Value>,
     pointer: Option<String>,
     retry_after: Option<u64>,
-    allow: Option<String>,
+    /// Further headers that belong to it.
+    headers: Vec<(HeaderName, String)>,
 }
 
 /// Longest detail that is sent; names chosen by the caller may be in it.
@@ -174,7 +193,7 @@ impl Problem {
             found: None,
             pointer: None,
             retry_after: None,
-            allow: None,
+            headers: Vec::new(),
         };
         Self(Box::new(none))
     }
@@ -207,17 +226,23 @@ impl Problem {
         self
     }
 
-    /// Says after how many seconds to try again.
+    /// Says after how long to try again: whole seconds, at least one.
     #[must_use]
-    pub fn retry_after(mut self, seconds: u64) -> Self {
-        self.0.retry_after = Some(seconds);
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait.as_secs_f64().ceil().max(1.0) as u64);
         self
     }
 
     /// Lists the methods that the route has.
     #[must_use]
-    pub fn allow(mut self, methods: impl Into<String>) -> Self {
-        self.0.allow = Some(methods.into());
+    pub fn allow(self, methods: impl Into<String>) -> Self {
+        self.with_headers([(header::ALLOW, methods.into())])
+    }
+
+    /// Adds headers that belong to it.
+    #[must_use]
+    pub fn with_headers(mut self, headers: impl IntoIterator<Item = (HeaderName, String)>) -> Self {
+        self.0.headers.extend(headers);
         self
     }
 
@@ -240,12 +265,11 @@ impl Problem {
     }
 
     /// The headers that belong to it.
-    pub fn headers(&self) -> impl Iterator<Item = (http::HeaderName, String)> + '_ {
-        let retry = self.0.retry_after.map(|seconds| (http::header::RETRY_AFTER, seconds.to_string()));
-        let allow = self.0.allow.clone().map(|methods| (http::header::ALLOW, methods));
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, String)> + '_ {
+        let retry = self.0.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
         let challenge = (self.0.code == Code::Unauthorized)
-            .then(|| (http::header::WWW_AUTHENTICATE, "Bearer realm=\"encrypted-inference\"".to_owned()));
-        retry.into_iter().chain(allow).chain(challenge)
+            .then(|| (header::WWW_AUTHENTICATE, "Bearer realm=\"encrypted-inference\"".to_owned()));
+        retry.into_iter().chain(challenge).chain(self.0.headers.iter().cloned())
     }
 }
 
@@ -291,7 +315,9 @@ mod tests {
         for entry in Code::TABLE {
             assert_eq!(entry.code.entry().name, entry.name);
             assert_eq!(Code::from_name(entry.name), Some(entry.code));
-            assert_eq!(entry.retryable, entry.status.is_server_error(), "{}", entry.name);
+            let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+            let may_change = entry.status.is_server_error() || later.contains(&entry.status);
+            assert_eq!(entry.retryable, may_change, "{}", entry.name);
         }
     }
 

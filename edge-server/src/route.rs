@@ -9,6 +9,8 @@ use crate::problem::{Code, Problem};
 pub enum Operation {
     /// Is the service alive?
     Health,
+    /// Is it ready for requests?
+    Ready,
     /// Which models are there?
     ListModels,
     /// Which parameter sets are there?
@@ -25,10 +27,37 @@ pub enum Operation {
     Infer,
     /// How far is the job?
     ReadJob,
+    /// Cancel the job, forget its result.
+    DeleteJob,
+    /// What may the caller do, and what has it?
+    ReadLimits,
     /// The description of this interface.
     ReadOpenApi,
     /// One of the published schemas.
     ReadSchema,
+}
+
+impl Operation {
+    /// Its name: the `operationId` of `openapi.yaml`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Ready => "ready",
+            Self::ListModels => "listModels",
+            Self::ListParameterSets => "listParameterSets",
+            Self::OpenKeySet => "openKeySet",
+            Self::ReadKeySet => "readKeySet",
+            Self::DeleteKeySet => "deleteKeySet",
+            Self::PutKey => "putKey",
+            Self::Infer => "infer",
+            Self::ReadJob => "readJob",
+            Self::DeleteJob => "deleteJob",
+            Self::ReadLimits => "readLimits",
+            Self::ReadOpenApi => "readOpenApi",
+            Self::ReadSchema => "readSchema",
+        }
+    }
 }
 
 /// One route.
@@ -49,6 +78,7 @@ const fn entry(method: Method, path: &'static str, operation: Operation) -> Rout
 /// All routes.
 pub const ROUTES: &[RouteEntry] = &[
     entry(Method::GET, "/health", Operation::Health),
+    entry(Method::GET, "/ready", Operation::Ready),
     entry(Method::GET, "/models", Operation::ListModels),
     entry(Method::GET, "/keys", Operation::ListParameterSets),
     entry(Method::POST, "/keys", Operation::OpenKeySet),
@@ -57,6 +87,8 @@ pub const ROUTES: &[RouteEntry] = &[
     entry(Method::PUT, "/keys/{key_id}/{name}", Operation::PutKey),
     entry(Method::POST, "/infer", Operation::Infer),
     entry(Method::GET, "/jobs/{job_id}", Operation::ReadJob),
+    entry(Method::DELETE, "/jobs/{job_id}", Operation::DeleteJob),
+    entry(Method::GET, "/limits", Operation::ReadLimits),
     entry(Method::GET, "/openapi.yaml", Operation::ReadOpenApi),
     entry(Method::GET, "/schemas/{file}", Operation::ReadSchema),
 ];

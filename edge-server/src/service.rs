@@ -2,35 +2,55 @@
 //!
 //! Knows the protocol and its order of validation; knows no socket, no disk and no runtime.
 
+mod admin;
 mod discovery;
 mod infer;
 mod job;
 mod key_set;
+mod limits;
 mod reply;
 mod run;
+mod upkeep;
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use tracing::Instrument;
 
-use self::reply::Reply;
+use self::{reply::Reply, run::Running};
 use crate::{
-    body,
+    access::{self, Credential},
+    body::{self, Patience},
+    budget::{Budget, Loan},
     cache::ByteCache,
     completion::Completions,
     envelope::{Envelopes, SchemaError},
     header,
-    id::{JobId, KeySetId, TenantId},
+    id::{JobId, KeySetId, ModelKey, TenantId, WorkerId},
     media::Media,
-    port::{Clock, Executor, Host},
-    problem::Problem,
+    metrics::Metrics,
+    port::{Clock, Host, Timestamp},
+    problem::{Code, Problem},
+    rate::{self, Rates},
     registry::Registry,
     route::{self, Operation, Route},
-    settings::Settings,
+    settings::{Settings, TenantLimits},
     store::{Store, StoreError},
 };
+
+/// How long a caller should wait before he asks a store that failed again.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+/// The same for memory that others' bodies take.
+const BODY_RETRY: Duration = Duration::from_secs(1);
 
 /// The service on one host.
 #[derive(Debug)]
@@ -42,7 +62,48 @@ pub struct Service<H> {
     discovery: discovery::Discovery,
     completions: Completions,
     prepared_keys: ByteCache<KeySetId, ckks_core::EvaluationKeys>,
+    rates: Rates,
+    bodies: Budget,
+    evaluations: Budget,
+    running: Running,
+    metrics: Metrics,
+    /// This process, as the store knows it.
+    worker: WorkerId,
+    /// When the service was made, by both clocks.
+    made: (Timestamp, Duration),
+    draining: AtomicBool,
 }
+
+/// Why there is no service.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// A published schema is not right, a defect of the build.
+    Schema(SchemaError),
+    /// A model takes more memory than the settings grant.
+    Memory {
+        /// The model.
+        model: ModelKey,
+        /// The setting.
+        setting: &'static str,
+        /// Bytes that the model needs.
+        needed: usize,
+        /// Bytes that are granted.
+        granted: usize,
+    },
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema(error) => error.fmt(f),
+            Self::Memory { model, setting, needed, granted } => {
+                write!(f, "model {model} needs {needed} bytes of {setting}, granted are {granted}; raise it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
 
 /// A request whose route, caller and wanted form are known.
 struct Call {
@@ -64,13 +125,33 @@ impl<H: Host> Service<H> {
     /// Makes the service of a host for a registry of models.
     ///
     /// # Errors
-    /// [`SchemaError`], a defect of the build.
-    pub fn new(host: H, registry: Arc<Registry>, settings: Settings) -> Result<Self, SchemaError> {
+    /// [`ServiceError`].
+    pub fn new(host: H, registry: Arc<Registry>, settings: Settings) -> Result<Self, ServiceError> {
+        for model in registry.models() {
+            let body = infer::BODY_COPIES * registry.limits().infer_bytes;
+            for (setting, needed, granted) in [
+                ("evaluation memory", model.evaluation_bytes(), settings.evaluation_bytes),
+                ("body memory", body, settings.body_bytes),
+            ] {
+                if needed > granted {
+                    let model = model.key().clone();
+                    return Err(ServiceError::Memory { model, setting, needed, granted });
+                }
+            }
+        }
         Ok(Self {
-            envelopes: Envelopes::new()?,
+            envelopes: Envelopes::new().map_err(ServiceError::Schema)?,
             discovery: discovery::Discovery::new(&registry),
             completions: Completions::default(),
             prepared_keys: ByteCache::new(settings.key_cache_bytes),
+            rates: Rates::default(),
+            bodies: Budget::new(settings.body_bytes),
+            evaluations: Budget::new(settings.evaluation_bytes),
+            running: Running::default(),
+            metrics: Metrics::new(),
+            worker: WorkerId::random(host.entropy()),
+            made: (host.clock().now(), host.clock().elapsed()),
+            draining: AtomicBool::new(false),
             host,
             registry,
             settings,
@@ -87,24 +168,32 @@ impl<H: Host> Service<H> {
         &self.registry
     }
 
-    /// Queues every job that was accepted but not finished before the process started, and says
-    /// how many there are.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn resume(&self) -> Result<usize, StoreError> {
-        let jobs = self.host.store().unfinished_jobs().await?;
-        let count = jobs.len();
-        for job in jobs {
-            self.host.executor().resume(job);
-        }
-        Ok(count)
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Says from now on that the service is not ready: it is about to stop.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The time of day, but never ahead of what has passed since the start: a clock that jumps
+    /// forward makes nothing old.
+    fn now(&self) -> Timestamp {
+        let (wall, elapsed) = self.made;
+        let clock = self.host.clock();
+        clock.now().min(wall.after(clock.elapsed().saturating_sub(elapsed)))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { silence: self.settings.body_silence, time: self.settings.body_time }
     }
 
     /// Answers a request. Never fails: what goes wrong is in the response.
     pub async fn handle<B: http_body::Body>(&self, request: Request<B>) -> Response<Bytes>
     where
-        B::Error: std::fmt::Display,
+        B::Error: fmt::Display,
     {
         let (parts, body) = request.into_parts();
         let started = self.host.clock().elapsed();
@@ -113,11 +202,14 @@ impl<H: Host> Service<H> {
         let origin = parts.headers.get(http::header::ORIGIN).cloned();
         let span = tracing::info_span!("request", %id, method = %parts.method, path = parts.uri.path());
         async {
-            let reply = self.answer(parts, body).await;
+            let (operation, reply) = self.answer(parts, body).await;
             let took = self.host.clock().elapsed().saturating_sub(started);
+            let (status, code) = (reply.status().as_u16(), reply.code());
+            self.metrics.answered(operation, status, code, took);
+            self.metrics.moved(0, reply.body().len());
             tracing::info!(
-                status = reply.status().as_u16(),
-                code = reply.code().map_or("", crate::Code::name),
+                status,
+                code = code.map_or("", Code::name),
                 bytes = reply.body().len(),
                 milliseconds = took.as_secs_f64() * 1e3,
                 "answered"
@@ -128,9 +220,9 @@ impl<H: Host> Service<H> {
         .await
     }
 
-    async fn answer<B: http_body::Body>(&self, parts: Parts, body: B) -> Reply
+    async fn answer<B: http_body::Body>(&self, parts: Parts, body: B) -> (Option<Operation>, Reply)
     where
-        B::Error: std::fmt::Display,
+        B::Error: fmt::Display,
     {
         // A caller that accepts neither form is told so in JSON.
         let media = Media::of_response(&parts.headers);
@@ -138,26 +230,27 @@ impl<H: Host> Service<H> {
         let path = parts.uri.path().to_owned();
         let is_discarded = body::is_discarded(&parts.headers);
         let mut body = pin!(body);
-        let answer = async {
-            match route::resolve(&parts.method, &path)? {
-                Route::Options(methods) => Ok(Reply::options(methods)),
-                Route::Operation(operation, parameters) => {
-                    let parameters = parameters.into_iter().map(str::to_owned).collect();
-                    self.perform(operation, parameters, parts, media, body.as_mut()).await
-                }
+        let (operation, answer) = match route::resolve(&parts.method, &path) {
+            Err(problem) => (None, Err(problem)),
+            Ok(Route::Options(methods)) => (None, Ok(Reply::options(methods))),
+            Ok(Route::Operation(operation, parameters)) => {
+                let parameters = parameters.into_iter().map(str::to_owned).collect();
+                (Some(operation), self.perform(operation, parameters, parts, media, body.as_mut()).await)
             }
         };
-        match answer.await {
+        let reply = match answer {
             Ok(reply) => reply,
             Err(problem) => {
                 if is_discarded {
-                    body::discard(body).await;
+                    body::discard(self.host.clock(), self.patience(), body).await;
                 }
                 Reply::problem(problem_media, problem)
             }
-        }
+        };
+        (operation, reply)
     }
 
+    /// Performs an operation, within what its caller may do.
     async fn perform<B: http_body::Body>(
         &self,
         operation: Operation,
@@ -167,49 +260,117 @@ impl<H: Host> Service<H> {
         body: B,
     ) -> Result<Reply, Problem>
     where
-        B::Error: std::fmt::Display,
+        B::Error: fmt::Display,
     {
         match operation {
             Operation::ReadOpenApi => return Ok(discovery::openapi()),
             Operation::ReadSchema => return discovery::schema(parameters.first().map_or("", String::as_str)),
             Operation::Health => return Reply::json_or_cbor(media?, &discovery::health()),
+            Operation::Ready => return self.ready(media?).await,
             _ => {}
         }
-        let tenant = self.settings.access.tenant(&parts.headers)?;
-        let call = Call { tenant, media: media?, parameters, parts };
+        let tenant = self.tenant(&parts).await?;
+        let remaining = self.rates.admit(&tenant, self.limits_of(&tenant), self.host.clock().elapsed())?;
+        let rate_headers = rate::headers(&remaining);
+        let call = async {
+            let call = Call { tenant: tenant.clone(), media: media?, parameters, parts };
+            self.dispatch(operation, &call, body).await
+        };
+        match call.await {
+            Ok(reply) => {
+                self.rates.charge(&tenant, reply.body().len());
+                Ok(rate_headers.iter().fold(reply, |reply, (name, value)| reply.with(name.clone(), value)))
+            }
+            Err(problem) => Err(problem.with_headers(rate_headers)),
+        }
+    }
+
+    async fn dispatch<B: http_body::Body>(
+        &self,
+        operation: Operation,
+        call: &Call,
+        body: B,
+    ) -> Result<Reply, Problem>
+    where
+        B::Error: fmt::Display,
+    {
         match operation {
-            Operation::ListModels => Ok(self.discovery.models(&call)),
-            Operation::ListParameterSets => Ok(self.discovery.parameter_sets(&call)),
-            Operation::OpenKeySet => self.open_key_set(&call, body).await,
-            Operation::ReadKeySet => self.read_key_set(&call).await,
-            Operation::DeleteKeySet => self.delete_key_set(&call).await,
-            Operation::PutKey => self.put_key(&call, body).await,
-            Operation::Infer => self.infer(&call, body).await,
-            Operation::ReadJob => self.read_job(&call).await,
-            Operation::Health | Operation::ReadOpenApi | Operation::ReadSchema => {
+            Operation::ListModels => Ok(self.discovery.models(call)),
+            Operation::ListParameterSets => Ok(self.discovery.parameter_sets(call)),
+            Operation::OpenKeySet => self.open_key_set(call, body).await,
+            Operation::ReadKeySet => self.read_key_set(call).await,
+            Operation::DeleteKeySet => self.delete_key_set(call).await,
+            Operation::PutKey => self.put_key(call, body).await,
+            Operation::Infer => self.infer(call, body).await,
+            Operation::ReadJob => self.read_job(call).await,
+            Operation::DeleteJob => self.delete_job(call).await,
+            Operation::ReadLimits => self.read_limits(call).await,
+            Operation::Health | Operation::Ready | Operation::ReadOpenApi | Operation::ReadSchema => {
                 Err(Problem::internal(&"an operation was answered twice"))
             }
         }
     }
 
-    /// Reads a body that is a document, after its headers have been judged.
-    async fn read_body<B: http_body::Body>(
+    /// Tells whose request this is.
+    async fn tenant(&self, parts: &Parts) -> Result<TenantId, Problem> {
+        match self.settings.access.credential(&parts.headers)? {
+            Credential::Tenant(tenant) => Ok(tenant),
+            Credential::Hash(hash) => {
+                let record = self.host.store().token(hash).await.map_err(store_failed)?;
+                access::admit(record, self.host.clock().now())
+            }
+        }
+    }
+
+    fn limits_of(&self, tenant: &TenantId) -> &TenantLimits {
+        self.settings.limits_of(tenant)
+    }
+
+    /// Reads a body, with its memory accounted to `copies` times its length for as long as the loan
+    /// lives.
+    async fn receive<B: http_body::Body>(
         &self,
         call: &Call,
         body: B,
         limit: usize,
-    ) -> Result<(Media, Bytes), Problem>
+        copies: usize,
+    ) -> Result<(Bytes, Loan), Problem>
     where
-        B::Error: std::fmt::Display,
+        B::Error: fmt::Display,
+    {
+        let expected = body::expected_bytes(&call.parts.headers, limit);
+        let loan = self.bodies.try_take(copies * expected).ok_or_else(|| {
+            let detail = "Others' requests take all the memory there is for bodies.";
+            Problem::new(Code::Overloaded, detail).retry_after(BODY_RETRY)
+        })?;
+        let clock = self.host.clock();
+        let bytes = body::read(clock, self.patience(), &call.parts.headers, body, limit).await?;
+        self.metrics.moved(bytes.len(), 0);
+        self.rates.charge(&call.tenant, bytes.len());
+        Ok((bytes, loan))
+    }
+
+    /// Reads a body that is a document, after its headers have been judged.
+    async fn receive_document<B: http_body::Body>(
+        &self,
+        call: &Call,
+        body: B,
+        limit: usize,
+    ) -> Result<(Media, Bytes, Loan), Problem>
+    where
+        B::Error: fmt::Display,
     {
         let media = Media::of_body(&call.parts.headers)?;
-        Ok((media, body::read(&call.parts.headers, body, limit).await?))
+        let (bytes, loan) = self.receive(call, body, limit, infer::BODY_COPIES).await?;
+        Ok((media, bytes, loan))
     }
 }
 
 /// Turns a failure of the store into a problem that says nothing about it.
 fn store_failed(error: StoreError) -> Problem {
-    Problem::internal(&error)
+    tracing::error!(reason = %error, "the store failed");
+    Problem::new(Code::StoreUnavailable, "The store does not answer; nothing was stored.")
+        .retry_after(STORE_RETRY)
 }
 
 /// The paths of things that were made.

@@ -1,25 +1,28 @@
-//! The port that keeps everything that must survive a restart: jobs, key sets, keys, results and
-//! idempotency records.
+//! The port that keeps everything that must survive a restart: jobs, key sets, keys, results,
+//! tokens and idempotency records. It is the queue as well: what waits is what is stored as waiting.
 //!
 //! Invariants every implementation keeps (`suite` tests them): a job's state moves forward only
 //! and its outcome never changes; a stored key never changes; what another tenant owns does not
-//! exist; what a call has acknowledged survives the process.
+//! exist; bounds hold however many calls run at once; tenants take turns; what a call has
+//! acknowledged survives the process.
 
 #[cfg(feature = "testing")]
 pub mod suite;
 
-use std::{collections::BTreeMap, fmt, future::Future};
+use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
 
 use bytes::Bytes;
 
 use crate::{
-    id::{JobId, KeyName, KeySetId, ModelKey, TenantId},
+    access::TokenRecord,
+    id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId},
     payload::Encoding,
     port::{MaybeSend, MaybeSync, Timestamp},
     problem::Code,
 };
 
-/// The store could not do what it was asked, for a reason that is not the caller's.
+/// The store could not do what it was asked, for a reason that is not the caller's: no disk left,
+/// no connection, a damaged file. What was asked has not happened, or may have; asking again is safe.
 #[derive(Debug)]
 pub struct StoreError(Box<dyn std::error::Error + Send + Sync>);
 
@@ -59,6 +62,48 @@ pub struct JobRequest {
     pub encoding: Encoding,
     /// When it was accepted.
     pub accepted: Timestamp,
+    /// When its answer is worth nothing any more.
+    pub deadline: Timestamp,
+}
+
+/// How many jobs may wait. A job that runs does not wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueBounds {
+    /// Of all tenants together.
+    pub total: u64,
+    /// Of the tenant whose job it is.
+    pub tenant: u64,
+}
+
+/// Whose bound is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// That of all tenants together.
+    Total,
+    /// The tenant's own.
+    Tenant,
+}
+
+/// Who takes a job, and for how long it is his.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The one who takes it.
+    pub worker: WorkerId,
+    /// After this time without [`Store::renew_leases`] the job is another's to take.
+    pub lease: Duration,
+    /// The time, for stores that have no clock of their own.
+    pub now: Timestamp,
+}
+
+/// A job that was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedJob {
+    /// What it computes.
+    pub request: JobRequest,
+    /// Its inputs in the wire format.
+    pub inputs: Vec<Bytes>,
+    /// How often it was taken, this time included. Earlier ones ended with their process.
+    pub attempt: u32,
 }
 
 /// How far a job is.
@@ -117,6 +162,8 @@ pub struct KeySet {
     pub model: ModelKey,
     /// When it was opened.
     pub opened: Timestamp,
+    /// Bytes of all the keys that it will have.
+    pub announced: u64,
     /// Lengths in bytes of the keys that are here.
     pub present: BTreeMap<KeyName, u64>,
 }
@@ -159,24 +206,88 @@ pub struct Remembered {
     pub made: Made,
 }
 
-/// What became of a record that may have been made before.
+/// What became of a job or key set that was to be stored. `R` is the bound that it can break.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Inserted {
+pub enum Inserted<R> {
     /// It is stored now.
     New,
     /// Its idempotency key was taken; nothing was stored.
     Remembered(Remembered),
+    /// There is no room for it; nothing was stored.
+    Refused(R),
+}
+
+/// What a tenant has in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Key sets, complete or not.
+    pub key_sets: u64,
+    /// Bytes of the keys that these sets have or will have.
+    pub key_bytes: u64,
+    /// Jobs that wait.
+    pub waiting_jobs: u64,
+}
+
+/// What a tenant may have in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyQuota {
+    /// Key sets, complete or not.
+    pub key_sets: u64,
+    /// Bytes of the keys that these sets have or will have.
+    pub key_bytes: u64,
+}
+
+impl KeyQuota {
+    /// Tells whether a further set fits beside what is there.
+    #[must_use]
+    pub fn allows(&self, usage: Usage, announced: u64) -> bool {
+        usage.key_sets < self.key_sets && usage.key_bytes.saturating_add(announced) <= self.key_bytes
+    }
+}
+
+/// How many jobs there are without an outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueLengths {
+    /// Jobs that wait.
+    pub waiting: u64,
+    /// Jobs that somebody evaluates.
+    pub running: u64,
+}
+
+/// What has been kept long enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// Finished jobs and idempotency records of before are forgotten.
+    pub finished: Timestamp,
+    /// Key sets that no job has used since are forgotten.
+    pub key_sets: Timestamp,
+}
+
+/// How much was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Finished jobs.
+    pub jobs: u64,
+    /// Key sets.
+    pub key_sets: u64,
 }
 
 /// Keeps what must survive a restart. See the module for the invariants.
 pub trait Store: MaybeSend + MaybeSync {
-    /// Stores a job with its inputs as queued, and its idempotency record in the same step.
+    /// Tells whether other processes use it too, so that what they do has to be looked for.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Stores a job with its inputs as waiting, and its idempotency record in the same step; notes
+    /// that its key set is in use.
     fn insert_job(
         &self,
         job: JobRequest,
         inputs: Vec<Bytes>,
         idempotency: Option<Idempotency>,
-    ) -> impl Future<Output = Result<Inserted, StoreError>> + MaybeSend;
+        bounds: QueueBounds,
+    ) -> impl Future<Output = Result<Inserted<Full>, StoreError>> + MaybeSend;
 
     /// Looks up a tenant's job.
     fn job(
@@ -185,28 +296,51 @@ pub trait Store: MaybeSend + MaybeSync {
         id: JobId,
     ) -> impl Future<Output = Result<Option<Job>, StoreError>> + MaybeSend;
 
-    /// Marks a job as running and returns it with its inputs, or `None` when it is final or unknown.
-    fn start_job(
+    /// Takes a job that waits, or whose worker has let its lease run out, and marks it as running.
+    ///
+    /// Tenants take turns: next is the one whose last turn is longest ago, with the oldest of its
+    /// jobs.
+    fn claim_job(
         &self,
-        id: JobId,
-    ) -> impl Future<Output = Result<Option<(JobRequest, Vec<Bytes>)>, StoreError>> + MaybeSend;
+        claim: Claim,
+    ) -> impl Future<Output = Result<Option<ClaimedJob>, StoreError>> + MaybeSend;
+
+    /// Renews the leases of jobs that a worker has.
+    fn renew_leases(
+        &self,
+        claim: Claim,
+        jobs: Vec<JobId>,
+    ) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
 
     /// Stores the outcome of a job and forgets its inputs. The first outcome stays.
     fn finish_job(
         &self,
         id: JobId,
         outcome: Result<Bytes, Failure>,
+        at: Timestamp,
     ) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
 
-    /// Lists the jobs that have no outcome, oldest first.
-    fn unfinished_jobs(&self) -> impl Future<Output = Result<Vec<JobId>, StoreError>> + MaybeSend;
+    /// Deletes a tenant's job, whatever its state; tells whether it existed.
+    fn delete_job(
+        &self,
+        tenant: &TenantId,
+        id: JobId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
+
+    /// Makes jobs wait again whose worker is known to be gone, and counts them. Called once, at
+    /// the start; a store that several processes share knows of none and leaves them to their leases.
+    fn release_jobs(&self) -> impl Future<Output = Result<u64, StoreError>> + MaybeSend;
+
+    /// Counts the jobs without an outcome.
+    fn queue(&self) -> impl Future<Output = Result<QueueLengths, StoreError>> + MaybeSend;
 
     /// Stores an empty key set, and its idempotency record in the same step.
     fn insert_key_set(
         &self,
         set: KeySet,
         idempotency: Option<Idempotency>,
-    ) -> impl Future<Output = Result<Inserted, StoreError>> + MaybeSend;
+        quota: KeyQuota,
+    ) -> impl Future<Output = Result<Inserted<Usage>, StoreError>> + MaybeSend;
 
     /// Looks up a tenant's key set.
     fn key_set(
@@ -245,4 +379,25 @@ pub trait Store: MaybeSend + MaybeSync {
         tenant: &TenantId,
         key: &str,
     ) -> impl Future<Output = Result<Option<Remembered>, StoreError>> + MaybeSend;
+
+    /// Counts what a tenant has.
+    fn usage(&self, tenant: &TenantId) -> impl Future<Output = Result<Usage, StoreError>> + MaybeSend;
+
+    /// Finds a token by the SHA-256 of its secret.
+    fn token(
+        &self,
+        hash: [u8; 32],
+    ) -> impl Future<Output = Result<Option<TokenRecord>, StoreError>> + MaybeSend;
+
+    /// Stores a token.
+    fn insert_token(&self, token: TokenRecord) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
+
+    /// Lists all tokens, oldest first.
+    fn tokens(&self) -> impl Future<Output = Result<Vec<TokenRecord>, StoreError>> + MaybeSend;
+
+    /// Deletes the token whose hash this is; tells whether it existed.
+    fn delete_token(&self, hash: [u8; 32]) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
+
+    /// Forgets what has been kept long enough.
+    fn sweep(&self, horizon: Horizon) -> impl Future<Output = Result<Swept, StoreError>> + MaybeSend;
 }

@@ -2,9 +2,12 @@
 //! of responses against the published contract. Not part of the service.
 
 mod contract;
-mod host;
+mod faulty;
 mod model;
 
+mod host;
+
 pub use contract::Contract;
+pub use faulty::FaultyStore;
 pub use host::{TestClock, TestExecutor, TestHost};
 pub use model::{tiny_clear, tiny_package};

@@ -21,7 +21,7 @@ export async function startServer({ token, data, port = 0 } = {}) {
   if (!program) throw new Error("EDGE_SERVER must be the path of the edge-server program; `cargo xtask test node` sets it");
   const store = data ?? (await mkdtemp(join(tmpdir(), "encrypted-inference-")));
   const words = ["serve", "--models", MODELS, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
-  if (token) words.push("--token", token);
+  words.push(...(token ? ["--token", token] : ["--open"]));
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
   createInterface({ input: child.stderr }).on("line", (line) => log.push(line));

@@ -12,6 +12,7 @@ mod stamp;
 mod workspace;
 
 mod browser;
+mod document;
 mod node;
 mod python;
 mod rust;
@@ -55,6 +56,9 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "vectors" => verbs::vectors::run(&workspace, arguments),
         "packaging" => verbs::packaging::run(&workspace, arguments),
         "models" => verbs::models::run(&workspace, arguments),
+        "static" => verbs::standalone::run(&workspace, arguments),
+        "crash" => verbs::endurance::crash(&workspace, arguments),
+        "load" => verbs::endurance::load(&workspace, arguments),
         other => Err(TaskError::UnknownVerb { verb: other.to_owned() }),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
@@ -20,6 +20,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+type Body = UnsyncBoxBody<bytes::Bytes, Box<dyn std::error::Error + Send + Sync>>;
+
 /// The files of one directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Assets(ServeDir);
@@ -31,10 +33,10 @@ impl Assets {
     }
 
     /// Answers one request.
-    pub(crate) async fn serve(self, request: Request<Body>) -> Response<Body> {
+    pub(crate) async fn serve<B: Send + 'static>(self, request: Request<B>) -> Response<Body> {
         // Failures of the disk become responses inside; the error type is uninhabited.
         let mut response = match self.0.oneshot(request).await {
-            Ok(response) => response.map(Body::new),
+            Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
             Err(never) => match never {},
         };
         for (name, value) in HEADERS {
@@ -50,7 +52,7 @@ mod tests {
 
     async fn fetch(path: &str) -> Response<Body> {
         let assets = Assets::new(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
-        assets.serve(Request::get(path).body(Body::empty()).expect("a request")).await
+        assets.serve(Request::get(path).body(()).expect("a request")).await
     }
 
     #[tokio::test]

@@ -3,23 +3,21 @@
 use std::{
     error::Error,
     io::{IsTerminal, Write},
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
-    thread::available_parallelism,
-    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
-use edge_server::{Access, Origins, Settings, Token};
+use edge_server::{Access, Registry};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    executor::ExecutorSettings,
+    config::{config, options},
     inspect,
-    packages::read_packages,
-    server::{Config, Server},
+    options::{Layer, LogFormat, Options},
+    server::Server,
+    store::SqliteStore,
+    tokens::{self, TokenCommand},
 };
 
 /// Serves machine-learning models on data that it cannot read.
@@ -39,11 +37,12 @@ enum Command {
     ///
     /// Every package is checked before the server listens; one bad package and it does not start.
     /// Ctrl-C or SIGTERM stops it: open requests and running evaluations end, and accepted jobs that
-    /// still wait run at the next start.
+    /// still wait run at the next start. Settings come from a file, from the environment and from
+    /// flags; the later one wins.
     #[command(
         after_long_help = "Example:\n  edge-server serve --models models --data data --listen 127.0.0.1:8080"
     )]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Say what a model package is: parameters, security level, keys, sizes.
     #[command(after_long_help = "Example:\n  edge-server inspect models/mnist_mlp/package")]
     Inspect {
@@ -51,59 +50,60 @@ enum Command {
         #[arg(value_name = "PACKAGE_DIR")]
         package: PathBuf,
     },
+    /// Make, list and revoke the tokens that callers present.
+    #[command(
+        after_long_help = "Example:\n  edge-server token --data data create --tenant alice --expires 90"
+    )]
+    Token {
+        #[command(flatten)]
+        store: StoreOptions,
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// Copy jobs, keys, results and tokens, as of one moment, to a new file; the server may run.
+    #[command(after_long_help = "Example:\n  edge-server backup --data data /backups/today.sqlite")]
+    Backup {
+        #[command(flatten)]
+        store: StoreOptions,
+        /// The file to write; it must not exist.
+        #[arg(value_name = "FILE")]
+        to: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Directory of model packages: each sub-directory with a manifest.json, itself or in `package`.
-    #[arg(long, value_name = "DIR")]
-    models: PathBuf,
-    /// Directory for jobs, keys and results; made if it does not exist.
-    #[arg(long, value_name = "DIR")]
+    /// File with settings, in TOML: each flag's name is a key.
+    #[arg(long, value_name = "FILE", env = "EDGE_SERVER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Check settings and model packages, and do nothing else.
+    #[arg(long)]
+    check_config: bool,
+    /// Print all settings as they would be used, and do nothing else. Tokens are left out.
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    layer: Layer,
+}
+
+/// Where the store is.
+#[derive(Debug, Args)]
+struct StoreOptions {
+    /// Directory of the store.
+    #[arg(long, value_name = "DIR", env = "EDGE_SERVER_DATA", default_value = "data")]
     data: PathBuf,
-    /// Address to listen on; port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// Directory of a web page to serve from the same origin.
-    #[arg(long = "static", value_name = "DIR")]
-    assets: Option<PathBuf>,
-    /// Bearer token that callers must present; repeat it for several, each a tenant of its own.
-    /// Without any, everybody may call.
-    #[arg(
-        long = "token",
-        value_name = "TOKEN",
-        env = "EDGE_SERVER_TOKENS",
-        value_delimiter = ',',
-        hide_env_values = true
-    )]
-    tokens: Vec<String>,
-    /// Web origin whose pages may call, such as https://example.org; repeat it for several.
-    /// Without any, all may.
-    #[arg(long = "origin", value_name = "ORIGIN")]
-    origins: Vec<String>,
-    /// Threads that evaluate; as many as the machine has cores if not set.
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Jobs that may wait; further ones are refused with 503 and Retry-After.
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    queue: usize,
-    /// Memory for prepared evaluation keys, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 1024)]
-    key_cache: usize,
-    /// Longest wait, in seconds, that `Prefer: wait` gets.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    max_wait: u64,
-    /// What to log, as in `info` or `edge_server=debug`.
-    #[arg(long, value_name = "FILTER", env = "EDGE_SERVER_LOG", default_value = "info")]
-    log: String,
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Serve(arguments) => serve(arguments),
+        Command::Serve(arguments) => serve(*arguments),
         Command::Inspect { package } => inspect::print(&package),
+        Command::Token { store, command } => {
+            block_on(async { tokens::run(command, &attach(&store.data)?).await })
+        }
+        Command::Backup { store, to } => block_on(async { Ok(attach(&store.data)?.back_up(to).await?) }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,19 +114,46 @@ pub fn run() -> ExitCode {
     }
 }
 
+fn block_on(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Opens a store that a server may be using. Tokens can be made before the first start.
+fn attach(directory: &Path) -> Result<SqliteStore, Box<dyn Error>> {
+    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    Ok(SqliteStore::attach(directory)?)
+}
+
 fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
-    let filter = EnvFilter::try_new(&arguments.log).map_err(|error| format!("--log: {error}"))?;
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let config = config(arguments)?;
-        let models: Vec<String> = config.packages.iter().map(|files| files.origin.clone()).collect();
+    let Serve { config: file, check_config, print_config, layer } = arguments;
+    let options = options(file.as_deref(), layer)?;
+    if print_config {
+        print!("{}", toml::to_string(&Options { tokens: Vec::new(), ..options })?);
+        return Ok(());
+    }
+    let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("log: {error}"))?;
+    let config = config(&options)?;
+    if check_config {
+        let registry = Registry::load(config.packages)?;
+        println!("settings and {} model packages are right", registry.models().count());
+        return Ok(());
+    }
+    start_log(filter, options.log_format);
+    if matches!(config.settings.access, Access::Open) {
+        tracing::warn!("everybody may call, all as one tenant; leave --open out to demand tokens");
+    }
+    let models: Vec<String> = config.packages.iter().map(|files| files.origin.clone()).collect();
+    block_on(async {
         // Before the signal can come.
         let stop = stop_signal()?;
-        let server = Server::start(config).await?;
+        let store = SqliteStore::open(&options.data)?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let server = Server::start(config, store).await?;
         tracing::info!(?models, "every package is right");
-        println!("listening on http://{}", server.address());
+        println!("listening on {scheme}://{}", server.address());
+        if let Some(address) = server.admin_address() {
+            println!("metrics on http://{address}/metrics");
+        }
         std::io::stdout().flush()?;
         stop.await;
         tracing::info!("stopping");
@@ -135,27 +162,12 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
     })
 }
 
-fn config(arguments: Serve) -> Result<Config, Box<dyn Error>> {
-    let Serve { models, data, listen, assets, tokens, origins, threads, queue, key_cache, max_wait, log: _ } =
-        arguments;
-    if let Some(directory) = assets.as_ref().filter(|directory| !directory.is_dir()) {
-        return Err(format!("--static: {} is not a directory", directory.display()).into());
+fn start_log(filter: EnvFilter, format: LogFormat) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
     }
-    let access = if tokens.is_empty() {
-        Access::Open
-    } else {
-        Access::Tokens(tokens.iter().map(|token| Token::new(token)).collect())
-    };
-    let origins = if origins.is_empty() { Origins::Any } else { Origins::Only(origins) };
-    let settings = Settings {
-        access,
-        origins,
-        max_wait: Duration::from_secs(max_wait),
-        key_cache_bytes: key_cache.saturating_mul(1 << 20),
-    };
-    let threads = threads.unwrap_or_else(|| available_parallelism().unwrap_or(NonZeroUsize::MIN));
-    let executor = ExecutorSettings { threads, queue };
-    Ok(Config { packages: read_packages(&models)?, data, listen, assets, settings, executor })
 }
 
 /// Completes on Ctrl-C or SIGTERM.

@@ -1,57 +1,44 @@
-//! A bounded queue of jobs and the threads that empty it.
+//! The threads that evaluate. What waits is in the store; here is only who asks for it.
 
 use std::{
-    collections::VecDeque,
     io,
     num::NonZeroUsize,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use edge_server::{
-    JobId,
-    port::{Executor, QueueFull},
-};
+use edge_server::port::Executor;
 
-/// How much is evaluated at once, how much may wait.
-#[derive(Clone, Copy, Debug)]
-pub struct ExecutorSettings {
-    /// Threads that evaluate.
-    pub threads: NonZeroUsize,
-    /// Jobs that may wait.
-    pub queue: usize,
+/// How long a thread sleeps before it looks for jobs unasked: those whose lease has run out, and those
+/// that another process has stored.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a thread found when it asked for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A job, which is over now; there may be more.
+    Ran,
+    /// No job, or no answer: time to sleep.
+    Idle,
 }
 
-/// The queue. Clones share it.
+/// A set of threads that evaluate. Clones share it.
 #[derive(Clone, Debug)]
-pub struct QueueExecutor(Arc<Shared>);
+pub struct Threads(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    settings: ExecutorSettings,
+    count: NonZeroUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<JobId>,
-    /// Places that are promised but not yet taken.
-    reserved: usize,
-    /// Mean time of the last evaluations.
-    mean: Duration,
+    /// Threads that were told of a job and have not looked yet.
+    signals: usize,
     stopped: bool,
-}
-
-/// A promised place.
-#[derive(Debug)]
-pub struct Place(Arc<Shared>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.state().reserved -= 1;
-    }
 }
 
 impl Shared {
@@ -59,54 +46,41 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, job: JobId) {
-        self.state().waiting.push_back(job);
-        self.changed.notify_one();
+    /// Sleeps until there may be a job; `false` when the server stops.
+    fn sleep(&self) -> bool {
+        let awake = |state: &mut State| state.signals == 0 && !state.stopped;
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.state(), IDLE, awake)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.signals = state.signals.saturating_sub(1);
+        !state.stopped
     }
 
-    /// Waits for the next job; `None` when the server stops.
-    fn next(&self) -> Option<JobId> {
-        let mut state = self.state();
-        loop {
-            if state.stopped {
-                return None;
-            }
-            if let Some(job) = state.waiting.pop_front() {
-                return Some(job);
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn note(&self, took: Duration) {
-        let mut state = self.state();
-        state.mean = (state.mean * 7 + took) / 8;
+    fn is_stopped(&self) -> bool {
+        self.state().stopped
     }
 }
 
-impl QueueExecutor {
-    /// Makes an empty queue; nothing empties it before [`Self::start`].
+impl Threads {
+    /// Says how many there will be; none runs before [`Self::start`].
     #[must_use]
-    pub fn new(settings: ExecutorSettings) -> Self {
-        let state =
-            State { waiting: VecDeque::new(), reserved: 0, mean: Duration::from_millis(100), stopped: false };
-        Self(Arc::new(Shared { settings, state: Mutex::new(state), changed: Condvar::new() }))
+    pub fn new(count: NonZeroUsize) -> Self {
+        Self(Arc::new(Shared { count, state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Starts the threads; each calls `run` for one job after the other.
+    /// Starts the threads; each calls `run` as long as there are jobs.
     ///
     /// # Errors
     /// When the operating system gives no threads.
-    pub fn start(&self, run: impl Fn(JobId) + Send + Sync + 'static) -> io::Result<Workers> {
+    pub fn start(&self, run: impl Fn() -> Turn + Send + Sync + 'static) -> io::Result<Workers> {
         let run = Arc::new(run);
-        let mut workers = Workers { executor: self.clone(), threads: Vec::new() };
-        for index in 0..self.0.settings.threads.get() {
+        let mut workers = Workers { shared: Arc::clone(&self.0), threads: Vec::new() };
+        for index in 0..self.0.count.get() {
             let (shared, run) = (Arc::clone(&self.0), Arc::clone(&run));
             let thread = thread::Builder::new().name(format!("evaluate-{index}")).spawn(move || {
-                while let Some(job) = shared.next() {
-                    let started = Instant::now();
-                    run(job);
-                    shared.note(started.elapsed());
+                while shared.sleep() {
+                    while !shared.is_stopped() && run() == Turn::Ran {}
                 }
             })?;
             workers.threads.push(thread);
@@ -115,18 +89,17 @@ impl QueueExecutor {
     }
 }
 
-/// The threads that evaluate. Dropping it lets every one finish its job; those that wait stay in
-/// the store for the next start.
+/// The running threads. Dropping it lets every one finish its job; those that wait stay in the store.
 #[derive(Debug)]
 pub struct Workers {
-    executor: QueueExecutor,
+    shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.executor.0.state().stopped = true;
-        self.executor.0.changed.notify_all();
+        self.shared.state().stopped = true;
+        self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("an evaluation thread panicked");
@@ -135,27 +108,16 @@ impl Drop for Workers {
     }
 }
 
-impl Executor for QueueExecutor {
-    type Place = Place;
-
-    fn reserve(&self) -> Result<Place, QueueFull> {
+impl Executor for Threads {
+    fn wake(&self) {
         let mut state = self.0.state();
-        let ahead = state.waiting.len() + state.reserved;
-        if ahead >= self.0.settings.queue {
-            let turns = ahead / self.0.settings.threads.get() + 1;
-            return Err(QueueFull { retry_after: state.mean * u32::try_from(turns).unwrap_or(u32::MAX) });
-        }
-        state.reserved += 1;
-        Ok(Place(Arc::clone(&self.0)))
+        state.signals = (state.signals + 1).min(self.0.count.get());
+        drop(state);
+        self.0.changed.notify_one();
     }
 
-    fn enqueue(&self, place: Place, job: JobId) {
-        self.0.push(job);
-        drop(place);
-    }
-
-    fn resume(&self, job: JobId) {
-        self.0.push(job);
+    fn parallelism(&self) -> usize {
+        self.0.count.get()
     }
 
     async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -169,43 +131,43 @@ impl Executor for QueueExecutor {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{atomic::AtomicUsize, atomic::Ordering, mpsc};
 
     use super::*;
 
-    fn executor(queue: usize) -> QueueExecutor {
-        QueueExecutor::new(ExecutorSettings { threads: NonZeroUsize::MIN, queue })
-    }
-
-    fn job(number: u8) -> JobId {
-        JobId::from_bytes([number; 16])
-    }
-
     #[test]
-    fn the_queue_is_bounded_and_places_come_back() {
-        let executor = executor(2);
-        let (first, second) = (executor.reserve().expect("free"), executor.reserve().expect("free"));
-        assert!(executor.reserve().expect_err("full").retry_after > Duration::ZERO);
-        drop(first);
-        executor.enqueue(second, job(1));
-        let third = executor.reserve().expect("one waits, one is free");
-        assert!(executor.reserve().is_err());
-        executor.enqueue(third, job(2));
-        assert!(executor.reserve().is_err());
-        executor.resume(job(3));
-    }
-
-    #[test]
-    fn jobs_run_in_order_and_stop_with_the_workers() {
-        let executor = executor(8);
-        for number in 0..3 {
-            executor.resume(job(number));
-        }
+    fn a_thread_that_is_woken_runs_all_there_is() {
+        let threads = Threads::new(NonZeroUsize::MIN);
+        let jobs = AtomicUsize::new(3);
         let (sender, receiver) = mpsc::channel();
-        let workers = executor.start(move |job| sender.send(job).expect("received")).expect("threads");
-        let ran: Vec<JobId> = receiver.iter().take(3).collect();
-        assert_eq!(ran, [job(0), job(1), job(2)]);
-        drop(workers);
-        assert!(receiver.recv().is_err());
+        let workers = threads.start(move || {
+            let take = |left: usize| left.checked_sub(1);
+            let taken = jobs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+            sender.send(taken).expect("received");
+            if taken { Turn::Ran } else { Turn::Idle }
+        });
+        threads.wake();
+        let ran: Vec<bool> = receiver.iter().take(4).collect();
+        assert_eq!(ran, [true, true, true, false]);
+        drop(workers.expect("threads"));
+    }
+
+    #[test]
+    fn stopping_waits_for_the_job_that_runs_and_no_further_one() {
+        let threads = Threads::new(NonZeroUsize::MIN);
+        let (started, has_started) = mpsc::channel();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&ended);
+        let workers = threads.start(move || {
+            started.send(()).expect("received");
+            thread::sleep(Duration::from_millis(100));
+            counted.fetch_add(1, Ordering::Relaxed);
+            Turn::Ran
+        });
+        threads.wake();
+        has_started.recv().expect("it runs");
+        drop(workers.expect("threads"));
+        assert!(ended.load(Ordering::Relaxed) >= 1);
+        assert_eq!(has_started.try_iter().count() + 1, ended.load(Ordering::Relaxed));
     }
 }

@@ -1,4 +1,4 @@
-//! The encrypted-inference server as a native binary: HTTP by axum on tokio, storage in SQLite,
+//! The encrypted-inference server as a native binary: HTTP by hyper on tokio, storage in SQLite,
 //! evaluation on threads of its own. Contains no rules and no error codes; those are in
 //! `edge-server`.
 
@@ -6,19 +6,31 @@
 mod clock;
 mod executor;
 mod packages;
+mod process;
 mod store;
 
 // the server
 mod assets;
+mod tls;
+
+mod transport;
+
 mod server;
 
 // the command line
 mod inspect;
+mod options;
+mod tokens;
+
+mod config;
 
 mod cli;
 
 pub use cli::run;
-pub use executor::{ExecutorSettings, QueueExecutor};
+pub use executor::{Threads, Turn, Workers};
+pub use options::{FileError, LogFormat};
 pub use packages::{PackagesError, read_package, read_packages};
 pub use server::{Config, NativeHost, Server, StartError};
 pub use store::{OpenError, SqliteStore};
+pub use tls::{TlsError, TlsFiles};
+pub use transport::Patience;

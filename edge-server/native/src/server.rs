@@ -1,62 +1,70 @@
-//! Puts the parts together: registry, store, executor, listener.
+//! Puts the parts together: registry, store, threads, listeners, upkeep.
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, serve::ListenerExt};
 use edge_server::{
-    JobId, PackageFiles, Registry, RegistryError, SchemaError, Service, Settings, is_route, port::Host,
-    store::StoreError,
+    Host, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
+    store::{Store, StoreError},
 };
 use tokio::{
     net::TcpListener,
     runtime::Handle,
     sync::oneshot,
     task::{JoinHandle, spawn_blocking},
+    time::{MissedTickBehavior, interval},
 };
 
 use crate::{
     assets::Assets,
     clock::{SystemClock, SystemEntropy},
-    executor::{ExecutorSettings, QueueExecutor, Workers},
-    store::{OpenError, SqliteStore},
+    executor::{Threads, Turn, Workers},
+    process,
+    tls::{Tls, TlsError, TlsFiles},
+    transport::{Admin, Interface, Patience, serve},
 };
 
-/// How long open requests may take to end when the server stops.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How often results and keys are looked through for what may be forgotten.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
+/// How often the certificate's files are looked at.
+const REFRESH: Duration = Duration::from_secs(60);
 
-/// What a server is started with.
+/// What a server is started with, besides its store.
 #[derive(Debug)]
 pub struct Config {
     /// The models.
     pub packages: Vec<PackageFiles>,
-    /// Directory of the store.
-    pub data: PathBuf,
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where the operator is answered, if anywhere.
+    pub admin: Option<SocketAddr>,
     /// Directory of a web page to serve beside the interface.
     pub assets: Option<PathBuf>,
+    /// Certificate and key; without them, no TLS.
+    pub tls: Option<TlsFiles>,
+    /// How clients are treated.
+    pub patience: Patience,
     /// Settings of the service.
     pub settings: Settings,
-    /// Settings of the evaluation threads.
-    pub executor: ExecutorSettings,
+    /// Threads that evaluate.
+    pub threads: NonZeroUsize,
 }
 
 /// The ports of this host.
 #[derive(Debug)]
-pub struct NativeHost {
-    store: SqliteStore,
+pub struct NativeHost<S> {
+    store: S,
     clock: SystemClock,
-    executor: QueueExecutor,
+    executor: Threads,
     entropy: SystemEntropy,
 }
 
-impl Host for NativeHost {
-    type Store = SqliteStore;
+impl<S: Store + 'static> Host for NativeHost<S> {
+    type Store = S;
     type Clock = SystemClock;
-    type Executor = QueueExecutor;
+    type Executor = Threads;
     type Entropy = SystemEntropy;
 
-    fn store(&self) -> &SqliteStore {
+    fn store(&self) -> &S {
         &self.store
     }
 
@@ -64,12 +72,16 @@ impl Host for NativeHost {
         &self.clock
     }
 
-    fn executor(&self) -> &QueueExecutor {
+    fn executor(&self) -> &Threads {
         &self.executor
     }
 
     fn entropy(&self) -> &SystemEntropy {
         &self.entropy
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        process::resident_bytes()
     }
 }
 
@@ -78,12 +90,12 @@ impl Host for NativeHost {
 pub enum StartError {
     /// A package is not right.
     Registry(RegistryError),
-    /// A published schema is not right.
-    Schema(SchemaError),
-    /// The store cannot be opened.
-    Open(OpenError),
+    /// A model does not fit the settings.
+    Service(ServiceError),
     /// The store cannot be read.
     Store(StoreError),
+    /// The certificate or its key is no good.
+    Tls(TlsError),
     /// The address cannot be listened on.
     Listen {
         /// The address.
@@ -99,9 +111,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry(error) => write!(f, "bad model package: {error}"),
-            Self::Schema(error) => error.fmt(f),
-            Self::Open(error) => error.fmt(f),
+            Self::Service(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::Tls(error) => write!(f, "TLS: {error}"),
             Self::Listen { address, reason } => write!(f, "cannot listen on {address}: {reason}"),
             Self::Threads(reason) => write!(f, "cannot start evaluation threads: {reason}"),
         }
@@ -112,61 +124,63 @@ impl std::error::Error for StartError {}
 
 /// A server that listens.
 #[derive(Debug)]
-pub struct Server {
+pub struct Server<S> {
     address: SocketAddr,
-    service: Arc<Service<NativeHost>>,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<io::Result<()>>,
+    admin: Option<SocketAddr>,
+    service: Arc<Service<NativeHost<S>>>,
+    listeners: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    upkeep: JoinHandle<()>,
     workers: Workers,
 }
 
-impl Server {
-    /// Checks every package, opens the store, queues what was unfinished, and listens.
+impl<S: Store + 'static> Server<S> {
+    /// Checks every package, lets run what was unfinished, and listens.
     ///
     /// # Errors
     /// [`StartError`]; nothing listens then.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
-        let Config { packages, data, listen, assets, settings, executor } = config;
-        let (registry, store) = spawn_blocking(move || {
-            let registry = Registry::load(packages).map_err(StartError::Registry)?;
-            Ok((registry, SqliteStore::open(&data).map_err(StartError::Open)?))
-        })
-        .await
-        .map_err(|error| StartError::Threads(io::Error::other(error)))??;
-        let executor = QueueExecutor::new(executor);
+    pub async fn start(config: Config, store: S) -> Result<Self, StartError> {
+        let Config { packages, listen, admin, assets, tls, patience, settings, threads } = config;
+        let tls = tls.map(Tls::new).transpose().map_err(StartError::Tls)?;
+        let registry = spawn_blocking(move || Registry::load(packages).map_err(StartError::Registry));
+        let registry = registry.await.map_err(|error| StartError::Threads(io::Error::other(error)))??;
+        let executor = Threads::new(threads);
         let host = NativeHost {
             store,
             clock: SystemClock::new(),
             executor: executor.clone(),
             entropy: SystemEntropy,
         };
-        let service = Arc::new(Service::new(host, Arc::new(registry), settings).map_err(StartError::Schema)?);
+        let service =
+            Arc::new(Service::new(host, Arc::new(registry), settings).map_err(StartError::Service)?);
+
+        let listener = bind(listen).await?;
+        let admin = match admin {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let address_of = |listener: &TcpListener| {
+            listener.local_addr().map_err(|reason| StartError::Listen { address: listen, reason })
+        };
+        let address = address_of(&listener)?;
+        let admin_address = admin.as_ref().map(address_of).transpose()?;
 
         let resumed = service.resume().await.map_err(StartError::Store)?;
         if resumed > 0 {
             tracing::info!(jobs = resumed, "unfinished jobs run again");
         }
-        let cannot_listen = |reason| StartError::Listen { address: listen, reason };
-        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
         let workers = executor.start(evaluate(&service)).map_err(StartError::Threads)?;
+        let upkeep = tokio::spawn(keep_up(Arc::clone(&service), tls.clone()));
 
-        let (stop, stopped) = oneshot::channel::<()>();
-        let app = router(Arc::clone(&service), assets.as_deref().map(Assets::new));
-        let listener = listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "small packets may wait");
-            }
-        });
-        let serving = tokio::spawn(async move {
-            axum::serve(listener, app)
-                .with_graceful_shutdown(async {
-                    // Ends on the signal, and also when the server is dropped.
-                    let _ = stopped.await;
-                })
-                .await
-        });
-        Ok(Self { address, service, stop, serving, workers })
+        let (stop, stopped) = oneshot::channel();
+        let interface =
+            Interface { service: Arc::clone(&service), assets: assets.as_deref().map(Assets::new) };
+        let mut listeners = vec![(stop, tokio::spawn(serve(listener, interface, tls, patience, stopped)))];
+        if let Some(listener) = admin {
+            let (stop, stopped) = oneshot::channel();
+            let answer = Admin(Arc::clone(&service));
+            listeners.push((stop, tokio::spawn(serve(listener, answer, None, patience, stopped))));
+        }
+        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers })
     }
 
     /// Where it listens.
@@ -175,49 +189,80 @@ impl Server {
         self.address
     }
 
+    /// Where the operator is answered.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
     /// The service.
     #[must_use]
-    pub fn service(&self) -> &Service<NativeHost> {
+    pub fn service(&self) -> &Arc<Service<NativeHost<S>>> {
         &self.service
     }
 
     /// Stops: takes no more connections, ends open requests and running evaluations. Jobs that
     /// wait stay in the store and run at the next start.
     pub async fn stop(self) {
-        let Self { stop, serving, workers, .. } = self;
-        // The receiver is gone only if serving has ended already.
-        let _ = stop.send(());
-        match tokio::time::timeout(DRAIN, serving).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::error!(%error, "serving ended badly"),
-            Ok(Err(error)) => tracing::error!(%error, "serving broke off"),
-            Err(_) => tracing::warn!("requests were still open and are cut off"),
+        let Self { service, listeners, upkeep, workers, .. } = self;
+        service.drain();
+        for (stop, serving) in listeners {
+            // The receiver is gone only if serving has ended already.
+            let _ = stop.send(());
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "serving broke off");
+            }
         }
         if spawn_blocking(move || drop(workers)).await.is_err() {
             tracing::error!("evaluation threads broke off");
         }
+        upkeep.abort();
     }
 }
 
-/// What an evaluation thread does with a job.
-fn evaluate(service: &Arc<Service<NativeHost>>) -> impl Fn(JobId) + Send + Sync + 'static {
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|reason| StartError::Listen { address, reason })
+}
+
+/// What an evaluation thread does each time it looks for a job.
+fn evaluate<S: Store + 'static>(
+    service: &Arc<Service<NativeHost<S>>>,
+) -> impl Fn() -> Turn + Send + Sync + 'static {
     let (service, runtime) = (Arc::clone(service), Handle::current());
-    move |job| {
-        if let Err(error) = runtime.block_on(service.run_job(job)) {
-            tracing::error!(%job, %error, "the job stays unfinished until the next start");
+    move || match runtime.block_on(service.run_next()) {
+        Ok(true) => Turn::Ran,
+        Ok(false) => Turn::Idle,
+        Err(error) => {
+            tracing::error!(%error, "a job could not be taken or finished; it stays in the store");
+            Turn::Idle
         }
     }
 }
 
-/// Everything goes to the service, but what only the page has.
-fn router(service: Arc<Service<NativeHost>>, assets: Option<Assets>) -> Router {
-    Router::new().fallback(move |request: Request| {
-        let (service, assets) = (Arc::clone(&service), assets.clone());
-        async move {
-            match assets {
-                Some(assets) if !is_route(request.uri().path()) => assets.serve(request).await,
-                _ => service.handle(request).await.map(Body::from),
+/// Renews leases, forgets what is old, and looks after the certificate.
+async fn keep_up<S: Store + 'static>(service: Arc<Service<NativeHost<S>>>, tls: Option<Tls>) {
+    let every = |time: Duration| {
+        let mut timer = interval(time.max(Duration::from_millis(1)));
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        timer
+    };
+    let mut renewal = every(service.settings().lease / 3);
+    let mut sweep = every(SWEEP);
+    let mut refresh = every(REFRESH);
+    sweep.reset();
+    loop {
+        let done = tokio::select! {
+            _ = renewal.tick() => service.renew_leases().await,
+            _ = sweep.tick() => service.sweep().await.map(drop),
+            _ = refresh.tick() => {
+                if let Some(tls) = &tls {
+                    tls.refresh();
+                }
+                Ok(())
             }
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "upkeep has to wait");
         }
-    })
+    }
 }

@@ -4,28 +4,36 @@
 //! connections of their own and never wait for the writer. Every call runs on tokio's blocking
 //! threads.
 
+mod idempotency;
 mod jobs;
 mod keys;
 mod schema;
+mod tokens;
 
 use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    fs::File,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use edge_server::{
-    JobId, KeyName, KeySetId, TenantId,
+    JobId, KeyName, KeySetId, TenantId, TokenRecord,
+    port::Timestamp,
     store::{
-        Failure, Idempotency, Inserted, Job, JobRequest, KeySet, Made, PutKey, Remembered, Store, StoreError,
+        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
     },
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use self::schema::OpenError;
 
 /// Connections for reading.
 const READERS: usize = 4;
+
+/// Name of the file in its directory.
+const FILE: &str = "edge-server.sqlite";
 
 /// A store in one SQLite file. Clones share it.
 #[derive(Clone, Debug)]
@@ -36,22 +44,46 @@ struct Connections {
     writer: Mutex<Connection>,
     /// Free connections for reading; the vector never holds more than [`READERS`].
     readers: Mutex<Vec<Connection>>,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    /// Held by the one server that may use the directory.
+    _lock: Option<File>,
 }
 
 /// A failure inside a call.
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
 impl SqliteStore {
-    /// Opens the store in a directory, or makes one there.
+    /// Opens the store in a directory, or makes one there, for the one server that may use it.
     ///
     /// # Errors
     /// [`OpenError`]; a store of a newer version is left alone.
     pub fn open(directory: &Path) -> std::result::Result<Self, OpenError> {
-        let path = directory.join("edge-server.sqlite");
-        let writer = schema::open_writer(directory, &path)?;
-        let connections = Connections { writer: Mutex::new(writer), readers: Mutex::new(Vec::new()), path };
+        let lock = schema::lock(directory)?;
+        Self::open_file(directory, Some(lock))
+    }
+
+    /// Opens the store in a directory beside the server that may be using it: for tokens and backups.
+    ///
+    /// # Errors
+    /// [`OpenError`]; also when the directory does not exist.
+    pub fn attach(directory: &Path) -> std::result::Result<Self, OpenError> {
+        Self::open_file(directory, None)
+    }
+
+    fn open_file(directory: &Path, lock: Option<File>) -> std::result::Result<Self, OpenError> {
+        let path = directory.join(FILE);
+        let writer = Mutex::new(schema::open_writer(&path)?);
+        let connections = Connections { writer, readers: Mutex::default(), path, _lock: lock };
         Ok(Self(Arc::new(connections)))
+    }
+
+    /// Writes a copy of the whole store, as of one moment, to a file that does not exist yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn back_up(&self, to: PathBuf) -> std::result::Result<(), StoreError> {
+        self.read(move |connection| connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop))
+            .await
     }
 
     /// Runs a transaction on the writer.
@@ -60,14 +92,23 @@ impl SqliteStore {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
         let connections = Arc::clone(&self.0);
-        blocking(move || {
-            let mut writer = connections.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        })
-        .await
+        blocking(move || transact(&mut connections.writer(), work)).await
+    }
+
+    /// Runs a transaction that need not have reached the disk when the call returns. It outlives the
+    /// process all the same, and never overtakes one that does.
+    async fn write_lazily<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> std::result::Result<T, StoreError> {
+        let connections = Arc::clone(&self.0);
+        blocking(move || schema::lazily(&mut connections.writer(), |writer| transact(writer, work))).await
+    }
+
+    /// Gives free pages back to the file system.
+    async fn give_back(&self) -> std::result::Result<(), StoreError> {
+        let connections = Arc::clone(&self.0);
+        blocking(move || connections.writer().execute_batch("PRAGMA incremental_vacuum")).await
     }
 
     /// Runs a query on a connection for reading.
@@ -93,6 +134,19 @@ impl SqliteStore {
     }
 }
 
+impl Connections {
+    fn writer(&self) -> MutexGuard<'_, Connection> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn transact<T>(writer: &mut Connection, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let value = work(&transaction)?;
+    transaction.commit()?;
+    Ok(value)
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> std::result::Result<T, StoreError> {
@@ -104,42 +158,14 @@ fn damaged(what: &'static str) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(format!("the store holds an unreadable {what}").into())
 }
 
-/// Notes an idempotent request, unless its key is taken.
-fn remember(
-    transaction: &Transaction<'_>,
-    tenant: &TenantId,
-    idempotency: Option<&Idempotency>,
-    made: Made,
-) -> Result<Inserted> {
-    let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(Inserted::New) };
-    if let Some(earlier) = recall(transaction, tenant, key)? {
-        return Ok(Inserted::Remembered(earlier));
-    }
-    let (kind, id) = match made {
-        Made::Job(id) => (0, id.to_bytes()),
-        Made::KeySet(id) => (1, id.to_bytes()),
-    };
-    transaction
-        .prepare_cached(
-            "INSERT INTO idempotency (tenant, key, fingerprint, kind, made) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute(params![tenant.as_str(), key, fingerprint, kind, id])?;
-    Ok(Inserted::New)
+/// A time as it is stored.
+fn number(time: Timestamp) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
 }
 
-fn recall(connection: &Connection, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
-    connection
-        .prepare_cached("SELECT fingerprint, kind, made FROM idempotency WHERE tenant = ?1 AND key = ?2")?
-        .query_row(params![tenant.as_str(), key], |row| {
-            let id = row.get(2)?;
-            let made = match row.get::<_, i64>(1)? {
-                0 => Made::Job(JobId::from_bytes(id)),
-                1 => Made::KeySet(KeySetId::from_bytes(id)),
-                _ => return Err(damaged("idempotency record")),
-            };
-            Ok(Remembered { fingerprint: row.get(0)?, made })
-        })
-        .optional()
+/// Takes back what [`number`] gave.
+fn timestamp(number: i64) -> Timestamp {
+    Timestamp(number.max(0).cast_unsigned())
 }
 
 impl Store for SqliteStore {
@@ -148,13 +174,24 @@ impl Store for SqliteStore {
         job: JobRequest,
         inputs: Vec<Bytes>,
         idempotency: Option<Idempotency>,
-    ) -> std::result::Result<Inserted, StoreError> {
+        bounds: QueueBounds,
+    ) -> std::result::Result<Inserted<Full>, StoreError> {
         self.write(move |transaction| {
-            let inserted = remember(transaction, &job.tenant, idempotency.as_ref(), Made::Job(job.id))?;
-            if inserted == Inserted::New {
-                jobs::insert(transaction, &job, &inputs)?;
+            if let Some(earlier) = recall(transaction, &job.tenant, idempotency.as_ref())? {
+                return Ok(Inserted::Remembered(earlier));
             }
-            Ok(inserted)
+            if let Some(full) = jobs::full(transaction, &job.tenant, bounds)? {
+                return Ok(Inserted::Refused(full));
+            }
+            if let Some(idempotency) = &idempotency {
+                let made = Made::Job(job.id);
+                idempotency::remember(transaction, &job.tenant, idempotency, made, job.accepted)?;
+            }
+            if let Some(set) = job.key_set {
+                keys::touch(transaction, set, job.accepted)?;
+            }
+            jobs::insert(transaction, &job, &inputs)?;
+            Ok(Inserted::New)
         })
         .await
     }
@@ -164,43 +201,58 @@ impl Store for SqliteStore {
         self.read(move |connection| jobs::read(connection, &tenant, id)).await
     }
 
-    async fn start_job(
-        &self,
-        id: JobId,
-    ) -> std::result::Result<Option<(JobRequest, Vec<Bytes>)>, StoreError> {
-        // A job that is running at a restart runs again, as one that is queued does, so that
-        // nothing is lost when this step is: it alone may skip the wait for the disk.
-        let connections = Arc::clone(&self.0);
-        blocking(move || {
-            let mut writer = connections.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            schema::lazily(&mut writer, |writer| jobs::start(writer, id))
-        })
-        .await
+    async fn claim_job(&self, claim: Claim) -> std::result::Result<Option<ClaimedJob>, StoreError> {
+        // A job that was running when the power failed runs again, as one that waited does, so that
+        // nothing is lost when this step is.
+        self.write_lazily(move |transaction| jobs::claim(transaction, claim)).await
+    }
+
+    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> std::result::Result<(), StoreError> {
+        self.write_lazily(move |transaction| jobs::renew(transaction, claim, &jobs)).await
     }
 
     async fn finish_job(
         &self,
         id: JobId,
         outcome: std::result::Result<Bytes, Failure>,
+        at: Timestamp,
     ) -> std::result::Result<(), StoreError> {
-        self.write(move |transaction| jobs::finish(transaction, id, &outcome)).await
+        self.write(move |transaction| jobs::finish(transaction, id, &outcome, at)).await
     }
 
-    async fn unfinished_jobs(&self) -> std::result::Result<Vec<JobId>, StoreError> {
-        self.read(jobs::unfinished).await
+    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> std::result::Result<bool, StoreError> {
+        let tenant = tenant.clone();
+        self.write(move |transaction| jobs::delete(transaction, &tenant, id)).await
+    }
+
+    async fn release_jobs(&self) -> std::result::Result<u64, StoreError> {
+        self.write(jobs::release).await
+    }
+
+    async fn queue(&self) -> std::result::Result<QueueLengths, StoreError> {
+        self.read(jobs::queue).await
     }
 
     async fn insert_key_set(
         &self,
         set: KeySet,
         idempotency: Option<Idempotency>,
-    ) -> std::result::Result<Inserted, StoreError> {
+        quota: KeyQuota,
+    ) -> std::result::Result<Inserted<Usage>, StoreError> {
         self.write(move |transaction| {
-            let inserted = remember(transaction, &set.tenant, idempotency.as_ref(), Made::KeySet(set.id))?;
-            if inserted == Inserted::New {
-                keys::insert_set(transaction, &set)?;
+            if let Some(earlier) = recall(transaction, &set.tenant, idempotency.as_ref())? {
+                return Ok(Inserted::Remembered(earlier));
             }
-            Ok(inserted)
+            let usage = keys::usage(transaction, &set.tenant)?;
+            if !quota.allows(usage, set.announced) {
+                return Ok(Inserted::Refused(usage));
+            }
+            if let Some(idempotency) = &idempotency {
+                let made = Made::KeySet(set.id);
+                idempotency::remember(transaction, &set.tenant, idempotency, made, set.opened)?;
+            }
+            keys::insert_set(transaction, &set)?;
+            Ok(Inserted::New)
         })
         .await
     }
@@ -246,8 +298,54 @@ impl Store for SqliteStore {
         key: &str,
     ) -> std::result::Result<Option<Remembered>, StoreError> {
         let (tenant, key) = (tenant.clone(), key.to_owned());
-        self.read(move |connection| recall(connection, &tenant, &key)).await
+        self.read(move |connection| idempotency::recall(connection, &tenant, &key)).await
     }
+
+    async fn usage(&self, tenant: &TenantId) -> std::result::Result<Usage, StoreError> {
+        let tenant = tenant.clone();
+        self.read(move |connection| keys::usage(connection, &tenant)).await
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> std::result::Result<Option<TokenRecord>, StoreError> {
+        self.read(move |connection| tokens::find(connection, hash)).await
+    }
+
+    async fn insert_token(&self, token: TokenRecord) -> std::result::Result<(), StoreError> {
+        self.write(move |transaction| tokens::insert(transaction, &token)).await
+    }
+
+    async fn tokens(&self) -> std::result::Result<Vec<TokenRecord>, StoreError> {
+        self.read(tokens::list).await
+    }
+
+    async fn delete_token(&self, hash: [u8; 32]) -> std::result::Result<bool, StoreError> {
+        self.write(move |transaction| tokens::delete(transaction, hash)).await
+    }
+
+    async fn sweep(&self, horizon: Horizon) -> std::result::Result<Swept, StoreError> {
+        let swept = self
+            .write(move |transaction| {
+                idempotency::sweep(transaction, horizon.finished)?;
+                Ok(Swept {
+                    jobs: jobs::sweep(transaction, horizon.finished)?,
+                    key_sets: keys::sweep(transaction, horizon.key_sets)?,
+                })
+            })
+            .await?;
+        if swept != Swept::default() {
+            self.give_back().await?;
+        }
+        Ok(swept)
+    }
+}
+
+/// What an earlier request with this idempotency key made.
+fn recall(
+    connection: &Connection,
+    tenant: &TenantId,
+    idempotency: Option<&Idempotency>,
+) -> Result<Option<Remembered>> {
+    idempotency.map_or(Ok(None), |idempotency| idempotency::recall(connection, tenant, &idempotency.key))
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement, Level,
-    Params, PreparedProgram, ResultCiphertexts,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement,
+    Instruction, Level, Params, PreparedProgram, ResultCiphertexts,
 };
 use jsonschema::Validator;
 use model_package::{Manifest, Package, PackageError, Summary};
@@ -35,6 +35,7 @@ pub struct Model {
     params: Params,
     program: PreparedProgram,
     evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
+    evaluation_bytes: usize,
 }
 
 impl Model {
@@ -54,10 +55,12 @@ impl Model {
         let summary = package.summary();
         let Package { manifest, params, program, facts } = package;
         let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
+        let evaluation_bytes =
+            program.working_bytes(&params, &facts) + prepared_bytes(&params, &evaluation_keys);
         let program = PreparedProgram::new(&params, &program)
             .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;
         let key = ModelKey { model_id: manifest.model_id.clone(), version: manifest.version.clone() };
-        Ok(Self { key, manifest, summary, params, program, evaluation_keys })
+        Ok(Self { key, manifest, summary, params, program, evaluation_keys, evaluation_bytes })
     }
 
     /// Its name and version.
@@ -88,6 +91,13 @@ impl Model {
     #[must_use]
     pub fn evaluation_keys(&self) -> &BTreeMap<KeyName, KeyRequirement> {
         &self.evaluation_keys
+    }
+
+    /// Most memory that one evaluation takes, prepared keys included; what the program itself takes
+    /// is shared by all.
+    #[must_use]
+    pub fn evaluation_bytes(&self) -> usize {
+        self.evaluation_bytes + self.max_input_bytes()
     }
 
     /// Level of its inputs.
@@ -134,19 +144,42 @@ impl Model {
 
     /// Evaluates the model on encoded inputs, and encodes the result.
     ///
+    /// Before each instruction `go_on` is asked with its number in the program; `None` if it says no.
+    ///
     /// # Errors
     /// `EVALUATION_FAILED`, and what the inputs would have been refused for.
-    pub fn evaluate(&self, inputs: &[Bytes], keys: &EvaluationKeys) -> Result<Bytes, Problem> {
+    pub fn evaluate(
+        &self,
+        inputs: &[Bytes],
+        keys: &EvaluationKeys,
+        mut go_on: impl FnMut(usize, &Instruction) -> bool,
+    ) -> Result<Option<Bytes>, Problem> {
         let failed = |error: ckks_core::Error| {
             Problem::new(Code::EvaluationFailed, format!("The evaluation failed: {error}."))
         };
         let ciphertexts = inputs.iter().map(|bytes| decode::input(&self.params, self.input_level(), bytes));
         let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
-        let outputs = self.program.evaluate(&ciphertexts, keys).map_err(failed)?;
+        let mut index = 0;
+        let outputs = self.program.evaluate_while(&ciphertexts, keys, |instruction| {
+            index += 1;
+            go_on(index - 1, instruction)
+        });
+        let Some(outputs) = outputs.map_err(failed)? else { return Ok(None) };
         let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits)
             .map_err(failed)?;
-        Ok(result.to_bytes(&self.params).into())
+        Ok(Some(result.to_bytes(&self.params).into()))
     }
+}
+
+/// The memory that prepared keys take.
+fn prepared_bytes(params: &Params, keys: &BTreeMap<KeyName, KeyRequirement>) -> usize {
+    let limb = params.degree() * size_of::<u32>();
+    let sizes = keys.values().map(|key| {
+        let limbs = params.limbs_at(key.level) + params.special_limbs();
+        // Two polynomials for each digit, and the permutation of a rotation.
+        (2 * params.digits_at(key.level) * limbs + 1) * limb
+    });
+    sizes.sum()
 }
 
 fn requirements(

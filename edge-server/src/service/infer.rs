@@ -1,6 +1,6 @@
 //! `POST /infer`: every layer of validation in its order, then the job on disk, then the answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{StatusCode, header as names};
@@ -13,11 +13,14 @@ use crate::{
     id::{JobId, KeySetId, ModelKey},
     message::{Accepted, InferRequest, payload_pointer},
     payload::Encoding,
-    port::{Clock, Executor, Host, QueueFull},
+    port::{Executor, Host},
     problem::{Code, Problem},
     registry::Model,
-    store::{Idempotency, Inserted, JobRequest, Made, Remembered, Store},
+    store::{Full, Idempotency, Inserted, JobRequest, Made, QueueBounds, Remembered, Store},
 };
+
+/// What the memory of a document is accounted with: its bytes, the tree, the decoded payloads.
+pub(super) const BODY_COPIES: usize = 3;
 
 /// A request that has passed every layer.
 struct Validated {
@@ -26,6 +29,7 @@ struct Validated {
     batch_size: u32,
     encoding: Encoding,
     inputs: Vec<Bytes>,
+    deadline: Duration,
 }
 
 impl<H: Host> Service<H> {
@@ -34,7 +38,8 @@ impl<H: Host> Service<H> {
     where
         B::Error: std::fmt::Display,
     {
-        let (media, bytes) = self.read_body(call, body, self.registry.limits().infer_bytes).await?;
+        let limit = self.registry.limits().infer_bytes;
+        let (media, bytes, _loan) = self.receive_document(call, body, limit).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_infer(&document)?;
         let idempotency_key = header::idempotency_key(&call.parts.headers)?;
@@ -47,29 +52,58 @@ impl<H: Host> Service<H> {
         {
             return self.accepted_before(call, &earlier, idempotency.fingerprint).await;
         }
-        let Validated { model, key_set, batch_size, encoding, inputs } =
+        let Validated { model, key_set, batch_size, encoding, inputs, deadline } =
             self.validate(call, InferRequest::from_document(document)?).await?;
 
-        let place = self.host.executor().reserve().map_err(queue_full)?;
         let id = JobId::random(self.host.entropy());
-        let (tenant, accepted) = (call.tenant.clone(), self.host.clock().now());
+        let accepted = self.now();
         let fingerprint = idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
-        let job = JobRequest { id, tenant, model, key_set, batch_size, encoding, accepted };
-        match self.host.store().insert_job(job, inputs, idempotency).await.map_err(store_failed)? {
+        let job = JobRequest {
+            id,
+            tenant: call.tenant.clone(),
+            model,
+            key_set,
+            batch_size,
+            encoding,
+            accepted,
+            deadline: accepted.after(deadline),
+        };
+        let bounds = QueueBounds {
+            total: self.settings.waiting_jobs,
+            tenant: self.limits_of(&call.tenant).waiting_jobs,
+        };
+        let stored = self.host.store().insert_job(job, inputs, idempotency, bounds).await;
+        match stored.map_err(store_failed)? {
             Inserted::New => {
                 tracing::info!(job = %id, "accepted");
-                self.host.executor().enqueue(place, id);
+                self.host.executor().wake();
                 self.accepted(call, id).await
             }
             Inserted::Remembered(earlier) => {
                 self.accepted_before(call, &earlier, fingerprint.unwrap_or_default()).await
             }
+            Inserted::Refused(full) => Err(self.queue_full(full, bounds)),
         }
+    }
+
+    /// The problem of a queue that is full, with the time in which a place is likely to be free.
+    fn queue_full(&self, full: Full, bounds: QueueBounds) -> Problem {
+        let (code, detail, bound) = match full {
+            Full::Total => (Code::QueueFull, "Too many jobs are waiting; nothing was queued.", bounds.total),
+            Full::Tenant => {
+                (Code::TooManyJobs, "Too many of your jobs are waiting; nothing was queued.", bounds.tenant)
+            }
+        };
+        let turns = bound / self.host.executor().parallelism().max(1) as u64 + 1;
+        // A place is free when one more job is taken; half a queue later there is room to spare.
+        let wait = self.running.mean_time() * u32::try_from(turns.div_ceil(2)).unwrap_or(u32::MAX);
+        Problem::new(code, detail).expected(bound).retry_after(wait)
     }
 
     /// Everything after the envelope: model, payloads, ciphertexts, keys, constraints.
     async fn validate(&self, call: &Call, request: InferRequest) -> Result<Validated, Problem> {
-        let InferRequest { model, batch_size, inputs, key_id } = request;
+        let InferRequest { model, batch_size, inputs, key_id, deadline } = request;
+        let deadline = deadline.map_or(self.settings.job_time, |wanted| wanted.min(self.settings.job_time));
         let model = self.registry.shared_model(&model)?;
         let encoding = inputs.first().map_or(Encoding::Base64, |(encoding, _)| *encoding);
         let checked = Arc::clone(&model);
@@ -90,7 +124,7 @@ impl<H: Host> Service<H> {
             .await?;
         let key_set = self.check_key_set(call, &model, key_id).await?;
         check_constraints(&model, batch_size, inputs.len())?;
-        Ok(Validated { model: model.key().clone(), key_set, batch_size, encoding, inputs })
+        Ok(Validated { model: model.key().clone(), key_set, batch_size, encoding, inputs, deadline })
     }
 
     /// The layer of evaluation keys.
@@ -152,7 +186,11 @@ impl<H: Host> Service<H> {
         fingerprint: [u8; 32],
     ) -> Result<Reply, Problem> {
         match earlier.made {
-            Made::Job(id) if earlier.fingerprint == fingerprint => self.accepted(call, id).await,
+            Made::Job(id) if earlier.fingerprint == fingerprint => {
+                // It may have been deleted since.
+                self.find_job(call, id).await?;
+                self.accepted(call, id).await
+            }
             _ => Err(key_set::idempotency_conflict()),
         }
     }
@@ -181,9 +219,4 @@ fn check_constraints(model: &Model, batch_size: u32, inputs: usize) -> Result<()
         .at("/inputs"));
     }
     Ok(())
-}
-
-fn queue_full(QueueFull { retry_after }: QueueFull) -> Problem {
-    let seconds = retry_after.as_secs_f64().ceil().max(1.0) as u64;
-    Problem::new(Code::QueueFull, "Too many jobs are waiting; nothing was queued.").retry_after(seconds)
 }

@@ -6,16 +6,16 @@ use http::StatusCode;
 
 use super::{Call, Reply, Service, fingerprint, key_set_path, store_failed};
 use crate::{
-    body, decode,
+    decode,
     document::Document,
     header,
     id::{KeyName, KeySetId},
     media::{Media, expect_octets},
     message::{KeySetRequest, KeySetView, KeyView, unknown_key},
-    port::{Clock, Executor, Host},
+    port::{Executor, Host},
     problem::{Code, Problem},
     registry::Model,
-    store::{Idempotency, Inserted, KeySet, Made, PutKey, Remembered, Store},
+    store::{Idempotency, Inserted, KeyQuota, KeySet, Made, PutKey, Remembered, Store, Usage},
 };
 
 impl<H: Host> Service<H> {
@@ -28,7 +28,8 @@ impl<H: Host> Service<H> {
     where
         B::Error: std::fmt::Display,
     {
-        let (media, bytes) = self.read_body(call, body, self.registry.limits().envelope_bytes).await?;
+        let limit = self.registry.limits().envelope_bytes;
+        let (media, bytes, _loan) = self.receive_document(call, body, limit).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_key_set(&document)?;
         let idempotency_key = header::idempotency_key(&call.parts.headers)?;
@@ -41,13 +42,17 @@ impl<H: Host> Service<H> {
             id: KeySetId::random(self.host.entropy()),
             tenant: call.tenant.clone(),
             model: model.key().clone(),
-            opened: self.host.clock().now(),
+            opened: self.now(),
+            announced: model.evaluation_keys().values().map(|key| key.bytes as u64).sum(),
             present: BTreeMap::new(),
         };
         let idempotency = idempotency_key.map(|key| Idempotency { key, fingerprint });
-        match self.host.store().insert_key_set(set.clone(), idempotency).await.map_err(store_failed)? {
+        let quota = self.limits_of(&call.tenant).keys;
+        let stored = self.host.store().insert_key_set(set.clone(), idempotency, quota).await;
+        match stored.map_err(store_failed)? {
             Inserted::New => opened(call.media, model, &set),
             Inserted::Remembered(earlier) => self.opened_before(call, &earlier, fingerprint).await,
+            Inserted::Refused(usage) => Err(quota_exceeded(quota, usage, set.announced)),
         }
     }
 
@@ -96,7 +101,7 @@ impl<H: Host> Service<H> {
             .ok_or_else(|| {
                 Problem::new(Code::UnknownKeyName, "The model needs no key of this name.").expected(names)
             })?;
-        let bytes = body::read(&call.parts.headers, body, self.registry.limits().key_bytes).await?;
+        let (bytes, _loan) = self.receive(call, body, self.registry.limits().key_bytes, 1).await?;
         let (params, checked) = (model.params().clone(), bytes.clone());
         self.host
             .executor()
@@ -141,6 +146,17 @@ impl<H: Host> Service<H> {
 /// The problem of an idempotency key that came with another request before.
 pub(super) fn idempotency_conflict() -> Problem {
     Problem::new(Code::IdempotencyConflict, "This Idempotency-Key was used before with another request.")
+}
+
+fn quota_exceeded(quota: KeyQuota, usage: Usage, announced: u64) -> Problem {
+    let detail =
+        "There is no room for this set; delete one that is not needed, GET /limits says what there is.";
+    Problem::new(Code::KeyQuotaExceeded, detail)
+        .expected(serde_json::json!({ "key_sets": quota.key_sets, "key_bytes": quota.key_bytes }))
+        .found(serde_json::json!({
+            "key_sets": usage.key_sets + 1,
+            "key_bytes": usage.key_bytes.saturating_add(announced),
+        }))
 }
 
 fn key_set_id(call: &Call) -> Result<KeySetId, Problem> {

@@ -15,7 +15,8 @@ use crate::{
 const ALLOWED_HEADERS: &str =
     "accept, authorization, content-type, idempotency-key, if-none-match, prefer, x-request-id";
 /// Headers of responses that pages may read.
-const EXPOSED_HEADERS: &str = "etag, location, preference-applied, retry-after, x-request-id";
+const EXPOSED_HEADERS: &str =
+    "etag, location, preference-applied, ratelimit, ratelimit-policy, retry-after, x-request-id";
 /// How long, in seconds, a browser may remember that a preflight passed.
 const PREFLIGHT_AGE: &str = "86400";
 

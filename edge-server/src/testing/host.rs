@@ -1,49 +1,40 @@
 //! A host without a machine: time stands still, and jobs run when the test says so.
 
 use std::{
-    collections::VecDeque,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     time::Duration,
 };
 
+use super::FaultyStore;
 use crate::{
-    id::JobId,
     memory::MemoryStore,
-    port::{Clock, Entropy, Executor, Host, QueueFull, Timestamp},
+    port::{Clock, Entropy, Executor, Host, Timestamp},
 };
 
 /// A host for tests.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TestHost {
-    store: MemoryStore,
+    store: FaultyStore<MemoryStore>,
     clock: TestClock,
     executor: TestExecutor,
     entropy: Counter,
 }
 
 impl TestHost {
-    /// Makes a host whose queue holds so many jobs.
+    /// Makes a host with a store of its own.
     #[must_use]
-    pub fn new(queue: usize) -> Self {
-        Self {
-            store: MemoryStore::new(),
-            clock: TestClock::default(),
-            executor: TestExecutor { free: AtomicUsize::new(queue), waiting: Mutex::default() },
-            entropy: Counter::default(),
-        }
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
 impl Host for TestHost {
-    type Store = MemoryStore;
+    type Store = FaultyStore<MemoryStore>;
     type Clock = TestClock;
     type Executor = TestExecutor;
     type Entropy = Counter;
 
-    fn store(&self) -> &MemoryStore {
+    fn store(&self) -> &FaultyStore<MemoryStore> {
         &self.store
     }
 
@@ -60,10 +51,12 @@ impl Host for TestHost {
     }
 }
 
-/// Time that stands still; sleeping ends at once or never.
+/// Time that stands still unless it is moved; sleeping ends at once or never.
 #[derive(Debug, Default)]
 pub struct TestClock {
     impatient: AtomicBool,
+    wall: AtomicU64,
+    elapsed: AtomicU64,
 }
 
 impl TestClock {
@@ -71,15 +64,30 @@ impl TestClock {
     pub fn set_impatient(&self, impatient: bool) {
         self.impatient.store(impatient, Ordering::Relaxed);
     }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.jump(time);
+        self.elapsed.fetch_add(milliseconds(time), Ordering::Relaxed);
+    }
+
+    /// Moves the time of day alone, as somebody who sets a clock does.
+    pub fn jump(&self, time: Duration) {
+        self.wall.fetch_add(milliseconds(time), Ordering::Relaxed);
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    time.as_millis() as u64
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp(0)
+        Timestamp(self.wall.load(Ordering::Relaxed))
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::ZERO
+        Duration::from_millis(self.elapsed.load(Ordering::Relaxed))
     }
 
     async fn sleep(&self, _: Duration) {
@@ -89,37 +97,26 @@ impl Clock for TestClock {
     }
 }
 
-/// A queue that the test empties.
-#[derive(Debug)]
+/// Runs nothing by itself; counts how often it was woken.
+#[derive(Debug, Default)]
 pub struct TestExecutor {
-    free: AtomicUsize,
-    waiting: Mutex<VecDeque<JobId>>,
+    woken: AtomicUsize,
 }
 
 impl TestExecutor {
-    /// Takes the job that has waited longest.
-    pub fn next(&self) -> Option<JobId> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    /// How often it was told that a job waits.
+    pub fn woken(&self) -> usize {
+        self.woken.load(Ordering::Relaxed)
     }
 }
 
 impl Executor for TestExecutor {
-    type Place = ();
-
-    fn reserve(&self) -> Result<(), QueueFull> {
-        let take = |free: usize| free.checked_sub(1);
-        self.free
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .map(drop)
-            .map_err(|_| QueueFull { retry_after: Duration::from_millis(2500) })
+    fn wake(&self) {
+        self.woken.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn enqueue(&self, (): (), job: JobId) {
-        self.resume(job);
-    }
-
-    fn resume(&self, job: JobId) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push_back(job);
+    fn parallelism(&self) -> usize {
+        1
     }
 
     async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {

@@ -7,7 +7,6 @@ use ckks_client::{ModelSpec, ParameterSpec, Session};
 use ckks_core::Seed;
 use edge_server::{
     Registry, Service, Settings,
-    port::Host,
     testing::{Contract, TestHost, tiny_package},
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -50,13 +49,13 @@ impl Answer {
 
 impl Api {
     pub(crate) fn new() -> Self {
-        Self::with(Settings::default(), 8)
+        Self::with(Settings::default())
     }
 
-    pub(crate) fn with(settings: Settings, queue: usize) -> Self {
+    pub(crate) fn with(settings: Settings) -> Self {
         let packages = [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)];
         let registry = Registry::load(packages).unwrap_or_else(|error| panic!("{error}"));
-        let service = Service::new(TestHost::new(queue), Arc::new(registry), settings).unwrap();
+        let service = Service::new(TestHost::new(), Arc::new(registry), settings).unwrap();
         Self { service, contract: Contract::new() }
     }
 
@@ -96,8 +95,7 @@ impl Api {
     /// Runs every job that waits.
     pub(crate) async fn run_jobs(&self) -> usize {
         let mut count = 0;
-        while let Some(job) = self.service.host().executor().next() {
-            self.service.run_job(job).await.unwrap();
+        while self.service.run_next().await.unwrap() {
             count += 1;
         }
         count
@@ -105,7 +103,19 @@ impl Api {
 
     /// A client session for a model, from what the service publishes.
     pub(crate) async fn session(&self, model_id: &str) -> Session {
-        let models = self.get("/models").await.tree;
+        self.session_as(model_id, None).await
+    }
+
+    /// The same for the holder of a token.
+    pub(crate) async fn session_as(&self, model_id: &str, token: Option<&str>) -> Session {
+        let get = async |path: &str| {
+            let mut request = Request::get(path);
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            self.send(request.body(Bytes::new()).unwrap()).await.tree
+        };
+        let models = get("/models").await;
         let model = models["models"]
             .as_array()
             .unwrap()
@@ -113,7 +123,7 @@ impl Api {
             .find(|model| model["model_id"] == model_id)
             .unwrap()
             .clone();
-        let sets = self.get("/keys").await.tree;
+        let sets = get("/keys").await;
         let params_id = &model["encryption_parameters"]["params_id"];
         let set = sets["parameter_sets"]
             .as_array()

@@ -7,7 +7,7 @@ use crate::api::Api;
 #[tokio::test]
 async fn what_is_published_is_the_same_in_json_and_cbor() {
     let api = Api::new();
-    for path in ["/health", "/models", "/keys"] {
+    for path in ["/health", "/ready", "/limits", "/models", "/keys"] {
         let json = api.get(path).await;
         let request = Request::get(path).header(header::ACCEPT, "application/cbor");
         let cbor = api.send(request.body("").unwrap()).await;

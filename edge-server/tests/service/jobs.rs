@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use edge_server::{
-    Settings,
-    port::{Executor, Host},
+    Settings, WorkerId,
+    port::{Host, Timestamp},
+    store::{Claim, Store},
 };
 use http::{Request, StatusCode};
 use serde_json::json;
@@ -31,7 +32,7 @@ async fn waiting_answers_with_the_finished_job() {
 
 #[tokio::test]
 async fn waiting_ends_in_time() {
-    let api = Api::with(Settings { max_wait: Duration::from_secs(3), ..Settings::default() }, 8);
+    let api = Api::with(Settings { max_wait: Duration::from_secs(3), ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
     let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
     api.service.host().clock().set_impatient(true);
@@ -88,12 +89,12 @@ async fn opening_a_key_set_is_idempotent_too() {
 
 #[tokio::test]
 async fn a_full_queue_says_when_to_come_back() {
-    let api = Api::with(Settings::default(), 1);
+    let api = Api::with(Settings { waiting_jobs: 1, ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
     let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
     assert_eq!(api.post("/infer", &body).await.status, StatusCode::ACCEPTED);
     let refused = api.post("/infer", &body).await;
-    assert_eq!(refused.is_problem("QUEUE_FULL").header("retry-after"), "3");
+    assert_eq!(refused.is_problem("QUEUE_FULL").header("retry-after"), "1");
     assert_eq!(refused.tree["retryable"], true);
 }
 
@@ -102,12 +103,16 @@ async fn unfinished_jobs_run_again_after_a_restart() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
     let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
-    let lost = api.service.host().executor().next().unwrap();
+    assert_eq!(api.service.host().executor().woken(), 1);
+    let claim =
+        Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
+    let lost = api.service.host().store().claim_job(claim).await.unwrap();
+    assert!(lost.is_some());
+    assert_eq!(api.run_jobs().await, 0, "it is another's");
     assert_eq!(api.service.resume().await.unwrap(), 1);
+    assert_eq!(api.service.host().executor().woken(), 2);
     assert_eq!(api.run_jobs().await, 1);
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
-    api.service.host().executor().resume(lost);
-    assert_eq!(api.run_jobs().await, 1, "a job that is queued twice does no harm");
 }
 
 #[tokio::test]
@@ -120,6 +125,41 @@ async fn a_job_whose_keys_are_gone_fails_alone() {
     api.run_jobs().await;
     let job = api.get(accepted.header("location")).await;
     assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "EVALUATION_FAILED"));
+}
+
+#[tokio::test]
+async fn deleted_jobs_are_gone_whatever_their_state() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let delete = |path: &str| Request::delete(path.to_owned()).body("").unwrap();
+
+    let over = api.post("/infer", &body).await.header("location").to_owned();
+    assert_eq!(api.run_jobs().await, 1);
+    let waiting = api.post_with("/infer", &body, &[("idempotency-key", "gone")]).await;
+    let waiting = waiting.header("location").to_owned();
+    for path in [&over, &waiting] {
+        let answer = api.send(delete(path)).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0));
+        api.get(path).await.is_problem("UNKNOWN_JOB");
+        api.send(delete(path)).await.is_problem("UNKNOWN_JOB");
+    }
+    assert_eq!(api.run_jobs().await, 0, "it does not run any more");
+    let repeated = api.post_with("/infer", &body, &[("idempotency-key", "gone")]).await;
+    repeated.is_problem("UNKNOWN_JOB");
+    assert_eq!(api.run_jobs().await, 0, "nor again");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_deleted_job_hears_of_it() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let path = accepted.header("location").to_owned();
+    let wait = Request::get(&path).header("prefer", "wait=5").body("").unwrap();
+    let (job, gone) = tokio::join!(api.send(wait), api.send(Request::delete(&path).body("").unwrap()));
+    assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    job.is_problem("UNKNOWN_JOB");
 }
 
 #[tokio::test]

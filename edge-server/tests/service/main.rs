@@ -4,10 +4,14 @@
 
 mod api;
 
+mod admin;
 mod contract;
 mod discovery;
+mod faults;
 mod flow;
+mod isolation;
 mod jobs;
 mod key_sets;
+mod limits;
 mod registry;
 mod tenants;

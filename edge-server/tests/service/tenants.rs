@@ -8,7 +8,7 @@ use crate::api::{Answer, Api};
 
 fn guarded() -> Api {
     let access = Access::Tokens(vec![Token::new("alice"), Token::new("bob")]);
-    Api::with(Settings { access, ..Settings::default() }, 8)
+    Api::with(Settings { access, ..Settings::default() })
 }
 
 async fn call(api: &Api, token: &str, method: Method, path: &str, body: &str) -> Answer {
@@ -71,7 +71,7 @@ async fn browsers_hear_which_origins_may_call() {
     assert!(answer.header("access-control-allow-headers").contains("idempotency-key"));
 
     let origins = Origins::Only(vec!["https://page.example".to_owned()]);
-    let api = Api::with(Settings { origins, ..Settings::default() }, 8);
+    let api = Api::with(Settings { origins, ..Settings::default() });
     let answer = api.send(preflight("https://page.example")).await;
     assert_eq!(answer.header("access-control-allow-origin"), "https://page.example");
     assert_eq!(api.send(preflight("https://evil.example")).await.header("access-control-allow-origin"), "");

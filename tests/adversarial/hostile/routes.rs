@@ -1,6 +1,7 @@
 //! Paths, methods, headers.
 
 use http::{Method, StatusCode, header};
+use serde_json::json;
 
 use crate::world::{JSON, world};
 
@@ -36,7 +37,7 @@ fn methods_that_a_path_has_not_are_refused_and_those_it_has_are_named() {
         ("/models", vec![Method::POST, Method::DELETE], "GET"),
         ("/keys", vec![Method::PUT, Method::DELETE], "POST"),
         ("/infer", vec![Method::GET, Method::PUT, Method::DELETE], "POST"),
-        (&job, vec![Method::POST, Method::DELETE], "GET"),
+        (&job, vec![Method::POST, Method::PUT], "DELETE"),
         (&set, vec![Method::POST, Method::PUT], "DELETE"),
         (&key, vec![Method::GET, Method::POST, Method::DELETE], "PUT"),
         ("/openapi.yaml", vec![Method::POST], "GET"),
@@ -117,10 +118,10 @@ fn preferences_that_are_none_are_ignored() {
 
 #[test]
 fn idempotency_keys_that_are_none_are_refused() {
-    let body = world().inference().to_string();
+    let (infer, open) = (world().inference(), json!({"model_id": "tiny", "version": "1.0.0"}));
     for key in ["", &"k".repeat(256)] {
-        for path in ["/infer", "/keys"] {
-            let headers = [("content-type", JSON), ("idempotency-key", key)];
+        for (path, body) in [("/infer", &infer), ("/keys", &open)] {
+            let (headers, body) = ([("content-type", JSON), ("idempotency-key", key)], body.to_string());
             world().send(&Method::POST, path, &headers, body.as_bytes()).is("INVALID_ENVELOPE", path);
         }
     }

@@ -12,7 +12,7 @@ use edge_server::{
     Settings,
     testing::{Contract, tiny_clear, tiny_package},
 };
-use edge_server_native::{Config, ExecutorSettings, Server};
+use edge_server_native::{Config, Patience, Server, SqliteStore};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -26,7 +26,7 @@ const INPUT: [f64; 4] = [0.5, -0.25, 1.0, 0.75];
 
 /// A server that listens on TCP, and a client with its keys there.
 pub(crate) struct World {
-    pub(crate) server: Server,
+    pub(crate) server: Server<SqliteStore>,
     /// Keeps the server running.
     _runtime: Runtime,
     agent: Agent,
@@ -74,13 +74,16 @@ impl World {
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}", std::process::id()));
         let config = Config {
             packages: vec![tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)],
-            data,
             listen: ([127, 0, 0, 1], 0).into(),
+            admin: None,
             assets: None,
+            tls: None,
+            patience: Patience::default(),
             settings: Settings::default(),
-            executor: ExecutorSettings { threads: NonZeroUsize::MIN, queue: 64 },
+            threads: NonZeroUsize::MIN,
         };
-        let server = runtime.block_on(Server::start(config)).unwrap();
+        let store = SqliteStore::open(&data).unwrap();
+        let server = runtime.block_on(Server::start(config, store)).unwrap();
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
@@ -197,7 +200,7 @@ impl World {
 }
 
 /// A client session, from what the server publishes.
-fn session(agent: &Agent, server: &Server, model_id: &str, seed: u8) -> Session {
+fn session(agent: &Agent, server: &Server<SqliteStore>, model_id: &str, seed: u8) -> Session {
     let get = |path: &str| -> Value {
         let url = format!("http://{}{path}", server.address());
         serde_json::from_slice(&agent.get(url).call().unwrap().body_mut().read_to_vec().unwrap()).unwrap()

@@ -6,6 +6,7 @@ mod inference;
 mod keys;
 mod messages;
 mod rules;
+mod service;
 mod versions;
 mod wire;
 
@@ -20,6 +21,7 @@ pub(crate) fn all() -> Vec<Case> {
         inference::CASES,
         headers::CASES,
         rules::CASES,
+        service::CASES,
         versions::CASES,
     ];
     let mut cases = chapters.concat();

@@ -8,7 +8,6 @@ use ckks_core::Seed;
 use data_encoding::BASE64;
 use edge_server::{
     Registry, Service, Settings,
-    port::Host,
     testing::{TestHost, tiny_clear, tiny_package},
 };
 use futures_util::FutureExt;
@@ -84,7 +83,7 @@ fn post(path: &str, media: &str, body: impl Into<Vec<u8>>) -> Request<Vec<u8>> {
 pub(crate) fn file() -> File {
     const JSON: &str = "application/json";
     let registry = Registry::load([tiny_package("tiny", "1.0.0", 22)]).unwrap();
-    let service = Service::new(TestHost::new(4), Arc::new(registry), Settings::default()).unwrap();
+    let service = Service::new(TestHost::new(), Arc::new(registry), Settings::default()).unwrap();
     let mut talk = Talk { service, vectors: Vec::new() };
     let tree = |response: Response<Bytes>| -> Value { serde_json::from_slice(response.body()).unwrap() };
 
@@ -123,8 +122,7 @@ pub(crate) fn file() -> File {
     talk.add(|vector| vector.given("values", VALUES.to_vec()).given("session_seed", hex(SESSION_SEED)));
     let path = format!("/jobs/{}", accepted["job_id"].as_str().unwrap());
     talk.send("job, queued", "a job that has not run", get(&path));
-    let job = talk.service.host().executor().next().unwrap();
-    talk.service.run_job(job).now_or_never().unwrap().unwrap();
+    assert!(talk.service.run_next().now_or_never().unwrap().unwrap());
     let done = tree(talk.send("job, completed", "an encrypted result", get(&path)));
     let result = BASE64.decode(done["result"]["payload"].as_str().unwrap().as_bytes()).unwrap();
     let decrypted = session.decrypt(&result).unwrap();

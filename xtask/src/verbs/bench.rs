@@ -2,8 +2,6 @@
 
 mod table;
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::arguments::Arguments;
@@ -11,7 +9,7 @@ use crate::error::TaskError;
 use crate::progress::Progress;
 use crate::verbs::wasm;
 use crate::workspace::Workspace;
-use crate::{node, process, rust, server};
+use crate::{document, node, process, rust, server};
 
 const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
@@ -54,14 +52,7 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
     progress.step("Rewrite the table of README.md", || {
         let table = table::render(&native, &webassembly, &round_trips);
         print!("\n{table}\n");
-        let path = workspace.path("README.md");
-        let failed = |source| TaskError::File { path: path.clone(), source };
-        let readme = fs::read_to_string(&path).map_err(failed)?;
-        let rewritten = table::replace(&readme, &table).ok_or(TaskError::Missing {
-            what: "The table's place in README.md".to_owned(),
-            hint: table::HINT.to_owned(),
-        })?;
-        fs::write(&path, rewritten).map_err(failed)
+        document::rewrite(&workspace.path("README.md"), "bench", &table)
     })
 }
 

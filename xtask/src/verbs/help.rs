@@ -20,6 +20,12 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
             check a server against every numbered sentence of docs/api.md
               --url URL       that server; without it, the native one is built and started
               [...]           options of the suite: --token, --only 4.8, --strict, --with overload
+  crash     kill the server at random points under load, and show that nothing was lost
+              --kills N       how often (default: 300)
+              --seed N        what the random times start from (default: 1)
+  load      measure requests per second, latency and memory over loopback, and what too much load does;
+            rewrite the table of docs/operating.md
+  static    build the server as one file without dependencies: dist/edge-server
   vectors   rewrite tests/vectors/*.json
   models    compile models/*/model.onnx to models/*/package again
               [model ...]     only the models named

@@ -5,18 +5,18 @@ use edge_server::{
     Code, JobId, KeySetId, ModelKey, TenantId,
     payload::Encoding,
     port::Timestamp,
-    store::{Failure, Job, JobRequest, JobState},
+    store::{Claim, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths},
 };
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Result, damaged};
+use super::{Result, damaged, number, timestamp};
 
 const QUEUED: i64 = 0;
 const RUNNING: i64 = 1;
 const COMPLETED: i64 = 2;
 const FAILED: i64 = 3;
 
-const REQUEST: &str = "id, tenant, model_id, version, key_set, batch_size, encoding, accepted";
+const REQUEST: &str = "id, tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline";
 
 fn request(row: &Row<'_>) -> Result<JobRequest> {
     Ok(JobRequest {
@@ -26,16 +26,43 @@ fn request(row: &Row<'_>) -> Result<JobRequest> {
         key_set: row.get::<_, Option<[u8; 16]>>(4)?.map(KeySetId::from_bytes),
         batch_size: row.get(5)?,
         encoding: Encoding::from_name(row.get_ref(6)?.as_str()?).ok_or_else(|| damaged("encoding"))?,
-        accepted: Timestamp(row.get::<_, i64>(7)?.cast_unsigned()),
+        accepted: timestamp(row.get(7)?),
+        deadline: timestamp(row.get(8)?),
     })
+}
+
+/// Counts the jobs that wait, all of them or those of one tenant.
+pub(super) fn waiting(connection: &Connection, tenant: Option<&TenantId>) -> Result<u64> {
+    let query = match tenant {
+        Some(_) => "SELECT count(*) FROM jobs WHERE state = 0 AND tenant = ?1",
+        None => "SELECT count(*) FROM jobs WHERE state = 0 AND ?1 IS NULL",
+    };
+    let count: i64 =
+        connection.prepare_cached(query)?.query_row([tenant.map(TenantId::as_str)], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
+pub(super) fn queue(connection: &Connection) -> Result<QueueLengths> {
+    let waiting = waiting(connection, None)?;
+    let unfinished: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM jobs WHERE state < {COMPLETED}"))?
+        .query_row([], |row| row.get(0))?;
+    Ok(QueueLengths { waiting, running: unfinished.cast_unsigned().saturating_sub(waiting) })
+}
+
+/// Says which bound a further job would break.
+pub(super) fn full(connection: &Connection, tenant: &TenantId, bounds: QueueBounds) -> Result<Option<Full>> {
+    if waiting(connection, None)? >= bounds.total {
+        return Ok(Some(Full::Total));
+    }
+    Ok((waiting(connection, Some(tenant))? >= bounds.tenant).then_some(Full::Tenant))
 }
 
 pub(super) fn insert(transaction: &Transaction<'_>, job: &JobRequest, inputs: &[Bytes]) -> Result<()> {
     transaction
-        .prepare_cached(
-            "INSERT INTO jobs (id, tenant, model_id, version, key_set, batch_size, encoding, accepted, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
+        .prepare_cached(&format!(
+            "INSERT INTO jobs ({REQUEST}, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        ))?
         .execute(params![
             job.id.to_bytes(),
             job.tenant.as_str(),
@@ -44,13 +71,14 @@ pub(super) fn insert(transaction: &Transaction<'_>, job: &JobRequest, inputs: &[
             job.key_set.map(KeySetId::to_bytes),
             job.batch_size,
             job.encoding.name(),
-            job.accepted.0.cast_signed(),
+            number(job.accepted),
+            number(job.deadline),
             QUEUED,
         ])?;
     let mut statement =
         transaction.prepare_cached("INSERT INTO inputs (job, number, bytes) VALUES (?1, ?2, ?3)")?;
-    for (number, bytes) in inputs.iter().enumerate() {
-        statement.execute(params![job.id.to_bytes(), number as i64, &bytes[..]])?;
+    for (index, bytes) in inputs.iter().enumerate() {
+        statement.execute(params![job.id.to_bytes(), index as i64, &bytes[..]])?;
     }
     Ok(())
 }
@@ -62,10 +90,10 @@ pub(super) fn read(connection: &Connection, tenant: &TenantId, id: JobId) -> Res
     connection
         .prepare_cached(&columns)?
         .query_row(params![id.to_bytes(), tenant.as_str()], |row| {
-            let state = match row.get::<_, i64>(8)? {
+            let state = match row.get::<_, i64>(9)? {
                 QUEUED => JobState::Queued,
                 RUNNING => JobState::Running,
-                COMPLETED => JobState::Completed { result: row.get::<_, Vec<u8>>(9)?.into() },
+                COMPLETED => JobState::Completed { result: row.get::<_, Vec<u8>>(10)?.into() },
                 FAILED => JobState::Failed { failure: failure(row)? },
                 _ => return Err(damaged("state")),
             };
@@ -75,28 +103,61 @@ pub(super) fn read(connection: &Connection, tenant: &TenantId, id: JobId) -> Res
 }
 
 fn failure(row: &Row<'_>) -> Result<Failure> {
-    let code = Code::from_name(row.get_ref(10)?.as_str()?).ok_or_else(|| damaged("error code"))?;
-    Ok(Failure { code, detail: row.get(11)? })
+    let code = Code::from_name(row.get_ref(11)?.as_str()?).ok_or_else(|| damaged("error code"))?;
+    Ok(Failure { code, detail: row.get(12)? })
 }
 
-pub(super) fn start(connection: &Connection, id: JobId) -> Result<Option<(JobRequest, Vec<Bytes>)>> {
-    let started = connection
+/// Takes the next job: of the tenant whose last turn is longest ago, the oldest.
+pub(super) fn claim(transaction: &Transaction<'_>, claim: Claim) -> Result<Option<ClaimedJob>> {
+    let now = number(claim.now);
+    let claimed = transaction
         .prepare_cached(&format!(
-            "UPDATE jobs SET state = {RUNNING} WHERE id = ?1 AND state < {COMPLETED} RETURNING {REQUEST}"
+            "UPDATE jobs SET state = {RUNNING}, attempts = attempts + 1, worker = ?1, lease = ?2 WHERE id = (
+                SELECT jobs.id FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
+                WHERE state < {COMPLETED} AND (state = {QUEUED} OR lease < ?3)
+                ORDER BY coalesce(turn, 0), accepted, id LIMIT 1
+            ) RETURNING {REQUEST}, attempts"
         ))?
-        .query_row([id.to_bytes()], request)
+        .query_row(params![claim.worker.to_bytes(), number(claim.now.after(claim.lease)), now], |row| {
+            Ok((request(row)?, row.get(9)?))
+        })
         .optional()?;
-    let Some(request) = started else { return Ok(None) };
+    let Some((request, attempt)) = claimed else { return Ok(None) };
+    transaction
+        .prepare_cached(
+            "INSERT INTO turns (tenant, turn) SELECT ?1, coalesce(max(turn), 0) + 1 FROM turns WHERE true
+             ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn",
+        )?
+        .execute([request.tenant.as_str()])?;
     let mut statement =
-        connection.prepare_cached("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number")?;
-    let inputs = statement.query_map([id.to_bytes()], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
-    Ok(Some((request, inputs.collect::<Result<_>>()?)))
+        transaction.prepare_cached("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number")?;
+    let inputs =
+        statement.query_map([request.id.to_bytes()], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
+    let inputs = inputs.collect::<Result<_>>()?;
+    Ok(Some(ClaimedJob { request, inputs, attempt }))
+}
+
+pub(super) fn renew(transaction: &Transaction<'_>, claim: Claim, jobs: &[JobId]) -> Result<()> {
+    let mut statement =
+        transaction.prepare_cached("UPDATE jobs SET lease = ?1 WHERE id = ?2 AND worker = ?3")?;
+    for id in jobs {
+        let lease = number(claim.now.after(claim.lease));
+        statement.execute(params![lease, id.to_bytes(), claim.worker.to_bytes()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn release(transaction: &Transaction<'_>) -> Result<u64> {
+    let released =
+        transaction.execute(&format!("UPDATE jobs SET state = {QUEUED} WHERE state = {RUNNING}"), [])?;
+    Ok(released as u64)
 }
 
 pub(super) fn finish(
     transaction: &Transaction<'_>,
     id: JobId,
     outcome: &std::result::Result<Bytes, Failure>,
+    at: Timestamp,
 ) -> Result<()> {
     let (state, result, failure) = match outcome {
         Ok(result) => (COMPLETED, Some(&result[..]), None),
@@ -104,7 +165,7 @@ pub(super) fn finish(
     };
     transaction
         .prepare_cached(&format!(
-            "UPDATE jobs SET state = ?2, result = ?3, failure_code = ?4, failure_detail = ?5
+            "UPDATE jobs SET state = ?2, result = ?3, failure_code = ?4, failure_detail = ?5, finished = ?6
              WHERE id = ?1 AND state < {COMPLETED}"
         ))?
         .execute(params![
@@ -113,14 +174,27 @@ pub(super) fn finish(
             result,
             failure.map(|failure| failure.code.name()),
             failure.map(|failure| &failure.detail),
+            number(at),
         ])?;
     transaction.prepare_cached("DELETE FROM inputs WHERE job = ?1")?.execute([id.to_bytes()])?;
     Ok(())
 }
 
-pub(super) fn unfinished(connection: &Connection) -> Result<Vec<JobId>> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT id FROM jobs WHERE state < {COMPLETED} ORDER BY accepted, id"))?;
-    let ids = statement.query_map([], |row| row.get(0).map(JobId::from_bytes))?;
-    ids.collect()
+pub(super) fn delete(transaction: &Transaction<'_>, tenant: &TenantId, id: JobId) -> Result<bool> {
+    let deleted = transaction
+        .prepare_cached("DELETE FROM jobs WHERE id = ?1 AND tenant = ?2")?
+        .execute(params![id.to_bytes(), tenant.as_str()])?;
+    if deleted > 0 {
+        transaction.prepare_cached("DELETE FROM inputs WHERE job = ?1")?.execute([id.to_bytes()])?;
+    }
+    Ok(deleted > 0)
+}
+
+/// Forgets what ended before.
+pub(super) fn sweep(transaction: &Transaction<'_>, before: Timestamp) -> Result<u64> {
+    let swept = transaction.execute(
+        &format!("DELETE FROM jobs WHERE state >= {COMPLETED} AND finished < ?1"),
+        [number(before)],
+    )?;
+    Ok(swept as u64)
 }

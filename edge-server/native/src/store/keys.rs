@@ -6,37 +6,72 @@ use bytes::Bytes;
 use edge_server::{
     KeyName, KeySetId, ModelKey, TenantId,
     port::Timestamp,
-    store::{KeySet, PutKey},
+    store::{KeySet, PutKey, Usage},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use sha2::{Digest, Sha256};
 
-use super::{Result, damaged};
+use super::{Result, damaged, jobs, number, timestamp};
 
 pub(super) fn insert_set(transaction: &Transaction<'_>, set: &KeySet) -> Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO key_sets (id, tenant, model_id, version, opened) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO key_sets (id, tenant, model_id, version, opened, used, announced)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)",
         )?
         .execute(params![
             set.id.to_bytes(),
             set.tenant.as_str(),
             set.model.model_id,
             set.model.version,
-            set.opened.0.cast_signed(),
+            number(set.opened),
+            set.announced.cast_signed(),
         ])?;
     Ok(())
 }
 
+/// What a tenant has.
+pub(super) fn usage(connection: &Connection, tenant: &TenantId) -> Result<Usage> {
+    let waiting_jobs = jobs::waiting(connection, Some(tenant))?;
+    connection
+        .prepare_cached("SELECT count(*), coalesce(sum(announced), 0) FROM key_sets WHERE tenant = ?1")?
+        .query_row([tenant.as_str()], |row| {
+            Ok(Usage {
+                key_sets: row.get::<_, i64>(0)?.cast_unsigned(),
+                key_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+                waiting_jobs,
+            })
+        })
+}
+
+/// Notes that a set is in use.
+pub(super) fn touch(transaction: &Transaction<'_>, id: KeySetId, at: Timestamp) -> Result<()> {
+    transaction
+        .prepare_cached("UPDATE key_sets SET used = max(used, ?1) WHERE id = ?2")?
+        .execute(params![number(at), id.to_bytes()])?;
+    Ok(())
+}
+
+/// Forgets sets that were last used before.
+pub(super) fn sweep(transaction: &Transaction<'_>, before: Timestamp) -> Result<u64> {
+    let before = [number(before)];
+    transaction
+        .execute("DELETE FROM keys WHERE key_set IN (SELECT id FROM key_sets WHERE used < ?1)", before)?;
+    Ok(transaction.execute("DELETE FROM key_sets WHERE used < ?1", before)? as u64)
+}
+
 pub(super) fn read_set(connection: &Connection, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>> {
     let set = connection
-        .prepare_cached("SELECT model_id, version, opened FROM key_sets WHERE id = ?1 AND tenant = ?2")?
+        .prepare_cached(
+            "SELECT model_id, version, opened, announced FROM key_sets WHERE id = ?1 AND tenant = ?2",
+        )?
         .query_row(params![id.to_bytes(), tenant.as_str()], |row| {
             Ok(KeySet {
                 id,
                 tenant: tenant.clone(),
                 model: ModelKey { model_id: row.get(0)?, version: row.get(1)? },
-                opened: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
+                opened: timestamp(row.get(2)?),
+                announced: row.get::<_, i64>(3)?.cast_unsigned(),
                 present: BTreeMap::new(),
             })
         })

@@ -1,17 +1,23 @@
 //! The tables, their version, and how connections are opened.
 
 use std::{
-    fmt, fs, io,
+    fmt,
+    fs::{self, File, TryLockError},
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-/// Version of the tables below, kept in SQLite's `user_version`.
-const VERSION: i64 = 1;
+/// One step for each version of the tables, which SQLite's `user_version` keeps. A step that has been
+/// released never changes.
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS];
 
-const TABLES: &str = "
+/// The version that this server writes.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+
+const FIRST: &str = "
 CREATE TABLE jobs (
     id BLOB PRIMARY KEY,
     tenant TEXT NOT NULL,
@@ -58,6 +64,40 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// Leases, deadlines, turns, tokens, and when everything may be forgotten.
+const QUEUE_AND_TENANTS: &str = "
+ALTER TABLE jobs ADD COLUMN deadline INTEGER NOT NULL DEFAULT 9223372036854775807;
+ALTER TABLE jobs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN worker BLOB;
+ALTER TABLE jobs ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN finished INTEGER;
+UPDATE jobs SET finished = accepted WHERE state >= 2;
+CREATE INDEX finished ON jobs (finished) WHERE state >= 2;
+CREATE INDEX waiting ON jobs (tenant) WHERE state = 0;
+CREATE TABLE turns (
+    tenant TEXT PRIMARY KEY,
+    turn INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX last_turn ON turns (turn);
+ALTER TABLE key_sets ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE key_sets ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+UPDATE key_sets SET used = opened,
+    announced = (SELECT coalesce(sum(length), 0) FROM keys WHERE key_set = key_sets.id);
+CREATE INDEX key_sets_of ON key_sets (tenant, announced);
+ALTER TABLE idempotency ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+UPDATE idempotency SET at = unixepoch() * 1000;
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY,
+    tenant TEXT NOT NULL,
+    label TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER
+) STRICT, WITHOUT ROWID;
+";
+
+/// Beyond this length, in bytes, the file of written-ahead pages is cut when it has been read in.
+const WAL_BYTES: i64 = 64 << 20;
+
 /// The store could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
@@ -75,6 +115,11 @@ pub enum OpenError {
         /// Why.
         reason: rusqlite::Error,
     },
+    /// Another server has the directory.
+    InUse {
+        /// The file that it has locked.
+        path: PathBuf,
+    },
     /// The file was written by a newer server, and stays as it is.
     Newer {
         /// The file.
@@ -91,6 +136,9 @@ impl fmt::Display for OpenError {
         match self {
             Self::Directory { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::Sqlite { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::InUse { path } => {
+                write!(f, "{}: another server uses this directory; stop it first", path.display())
+            }
             Self::Newer { path, expected, found } => write!(
                 f,
                 "{}: written by a newer server (store version {found}, this one knows {expected}); left as it is",
@@ -102,29 +150,55 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
-/// Opens the connection that writes; makes the tables where there are none.
-pub(super) fn open_writer(directory: &Path, path: &Path) -> Result<Connection, OpenError> {
-    fs::create_dir_all(directory)
-        .map_err(|reason| OpenError::Directory { path: directory.to_owned(), reason })?;
+/// Locks a directory, which is made if there is none, against other servers. The lock goes with the
+/// file, and with the process however it ends.
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
+    let failed = |reason| OpenError::Directory { path: directory.to_owned(), reason };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path }),
+        Err(TryLockError::Error(reason)) => Err(failed(reason)),
+    }
+}
+
+/// Opens the connection that writes; brings the tables to this server's version.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let wrong = |reason| OpenError::Sqlite { path: path.to_owned(), reason };
     let mut connection = Connection::open(path).map_err(wrong)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(wrong)?;
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(wrong)
+    };
+    configure(&connection).map_err(wrong)?;
+    let found = version(&connection)?;
     if found > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), expected: VERSION, found });
     }
-    configure(&connection).map_err(wrong)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
     if found == 0 {
-        let mut make = || {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()
-        };
-        make().map_err(wrong)?;
+        // Takes effect only before the first table is made.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(wrong)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(wrong)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(wrong)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(wrong)?;
+    for (step, to) in MIGRATIONS.iter().zip(1..).skip(usize::try_from(found).unwrap_or_default()) {
+        migrate(&mut connection, step, to).map_err(wrong)?;
     }
     Ok(connection)
+}
+
+/// Takes one step as a whole or not at all; does nothing when another process was faster.
+fn migrate(connection: &mut Connection, step: &str, to: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < to {
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", to)?;
+        tracing::info!(from = found, to, "the store's tables are brought up to date");
+    }
+    transaction.commit()
 }
 
 /// Opens a connection that reads.
@@ -143,7 +217,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 /// Writes something that need not have reached the disk when the call returns.
 pub(super) fn lazily<T>(
     writer: &mut Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     writer.pragma_update(None, "synchronous", "NORMAL")?;
     let value = work(writer);

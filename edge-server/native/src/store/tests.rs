@@ -1,6 +1,11 @@
-use std::{env, fs, path::PathBuf, process};
+use std::{env, fs, path::PathBuf, process, time::Duration};
 
-use edge_server::store::suite;
+use edge_server::{
+    ModelKey, WorkerId,
+    payload::Encoding,
+    store::{JobState, suite},
+};
+use rusqlite::params;
 
 use super::*;
 
@@ -27,28 +32,60 @@ async fn passes_the_suite_of_stores() {
     suite::run(&SqliteStore::open(&scratch.0).expect("opens")).await;
 }
 
+fn request(number: u8) -> JobRequest {
+    JobRequest {
+        id: JobId::from_bytes([number; 16]),
+        tenant: TenantId::public(),
+        model: ModelKey { model_id: "tiny".to_owned(), version: "1.0.0".to_owned() },
+        key_set: None,
+        batch_size: 1,
+        encoding: Encoding::Bytes,
+        accepted: Timestamp(1),
+        deadline: Timestamp(1000),
+    }
+}
+
+async fn insert(store: &SqliteStore, number: u8, inputs: &[Bytes]) -> std::result::Result<(), StoreError> {
+    let inserted = store.insert_job(request(number), inputs.to_vec(), None, BOUNDS).await?;
+    assert_eq!(inserted, Inserted::New);
+    Ok(())
+}
+
+async fn is_there(store: &SqliteStore, number: u8) -> bool {
+    let id = JobId::from_bytes([number; 16]);
+    store.job(&TenantId::public(), id).await.expect("the store answers").is_some()
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     let scratch = Scratch::new("restart");
-    let (tenant, id) = (TenantId::public(), JobId::from_bytes([1; 16]));
-    let request = JobRequest {
-        id,
-        tenant: tenant.clone(),
-        model: edge_server::ModelKey { model_id: "tiny".to_owned(), version: "1.0.0".to_owned() },
-        key_set: None,
-        batch_size: 1,
-        encoding: edge_server::payload::Encoding::Bytes,
-        accepted: edge_server::port::Timestamp(1),
-    };
-    let inputs = vec![Bytes::from_static(b"input")];
+    let (request, inputs) = (request(1), vec![Bytes::from_static(b"input")]);
     {
         let store = SqliteStore::open(&scratch.0).expect("opens");
-        store.insert_job(request.clone(), inputs.clone(), None).await.expect("stored");
-        store.start_job(id).await.expect("started");
+        insert(&store, 1, &inputs).await.expect("stored");
+        store.claim_job(claim()).await.expect("claimed");
     }
     let store = SqliteStore::open(&scratch.0).expect("opens again");
-    assert_eq!(store.unfinished_jobs().await.expect("listed"), [id]);
-    assert_eq!(store.start_job(id).await.expect("started again"), Some((request, inputs)));
+    assert_eq!(store.claim_job(claim()).await.expect("asked"), None, "it still seems to run");
+    assert_eq!(store.release_jobs().await.expect("released"), 1);
+    let claimed = store.claim_job(claim()).await.expect("claimed again");
+    assert_eq!(claimed, Some(ClaimedJob { request, inputs, attempt: 2 }));
+}
+
+const BOUNDS: QueueBounds = QueueBounds { total: 1000, tenant: 1000 };
+
+fn claim() -> Claim {
+    Claim { worker: WorkerId::from_bytes([1; 16]), lease: Duration::from_secs(1), now: Timestamp(0) }
+}
+
+#[test]
+fn one_server_at_a_time() {
+    let scratch = Scratch::new("lock");
+    let first = SqliteStore::open(&scratch.0).expect("opens");
+    assert!(matches!(SqliteStore::open(&scratch.0), Err(OpenError::InUse { .. })));
+    SqliteStore::attach(&scratch.0).expect("tokens can be made meanwhile");
+    drop(first);
+    SqliteStore::open(&scratch.0).expect("the lock is gone");
 }
 
 #[test]
@@ -61,4 +98,139 @@ fn leaves_a_newer_store_alone() {
     drop(connection);
     let error = SqliteStore::open(&scratch.0).expect_err("must be refused");
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+}
+
+/// A store of the first version is brought up to date with everything in it.
+#[tokio::test]
+async fn older_stores_are_brought_up_to_date() {
+    let scratch = Scratch::new("older");
+    fs::create_dir_all(&scratch.0).expect("made");
+    let old = Connection::open(scratch.0.join(FILE)).expect("opens");
+    old.execute_batch(schema::MIGRATIONS[0]).expect("the tables of the first version");
+    old.pragma_update(None, "user_version", 1).expect("set");
+    for (state, result) in [(0u8, None), (2, Some(&b"result"[..]))] {
+        old.execute(
+            "INSERT INTO jobs (id, tenant, model_id, version, batch_size, encoding, accepted, state, result)
+             VALUES (?1, 'public', 'tiny', '1.0.0', 1, 'hex', 5, ?2, ?3)",
+            params![[state; 16], state, result],
+        )
+        .expect("a job");
+    }
+    let set = [7u8; 16];
+    old.execute("INSERT INTO key_sets VALUES (?1, 'public', 'tiny', '1.0.0', 5)", [set]).expect("a set");
+    old.execute("INSERT INTO keys VALUES (?1, 'galois-5', ?2, 3, x'010203')", params![set, [0u8; 32]])
+        .expect("a key");
+    drop(old);
+
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    let done = store.job(&TenantId::public(), JobId::from_bytes([2; 16])).await.expect("answers");
+    assert_eq!(done.expect("kept").state, JobState::Completed { result: Bytes::from_static(b"result") });
+    assert_eq!(store.claim_job(claim()).await.expect("answers").expect("waits").attempt, 1);
+    let usage = store.usage(&TenantId::public()).await.expect("answers");
+    assert_eq!((usage.key_sets, usage.key_bytes), (1, 3));
+    let key = store.key(&TenantId::public(), KeySetId::from_bytes(set), KeyName::Galois(5)).await;
+    assert_eq!(key.expect("answers"), Some(Bytes::from_static(&[1, 2, 3])));
+    drop(store);
+    SqliteStore::open(&scratch.0).expect("opens once more");
+}
+
+/// The disk is full: what does not fit is refused whole, what was acknowledged stays, and when there is
+/// room again the store goes on.
+#[tokio::test]
+async fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let scratch = Scratch::new("full");
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    let pages = |count: i64| {
+        let writer = store.0.writer();
+        let set: i64 =
+            writer.query_row(&format!("PRAGMA max_page_count = {count}"), [], |row| row.get(0)).expect("set");
+        set
+    };
+    pages(200);
+    let inputs = [Bytes::from(vec![7; 100_000])];
+    let mut acknowledged = Vec::new();
+    let mut refused = None;
+    for number in 1..40 {
+        match insert(&store, number, &inputs).await {
+            Ok(()) => acknowledged.push(number),
+            Err(error) => refused = Some((number, error)),
+        }
+    }
+    let (number, error) = refused.expect("200 pages are not enough");
+    assert!(error.to_string().contains("full"), "{error}");
+    assert!(acknowledged.len() > 3 && !is_there(&store, number).await);
+    for &number in &acknowledged {
+        assert!(is_there(&store, number).await);
+    }
+    let first = store.claim_job(claim()).await.expect("answers").expect("waits");
+    assert_eq!(first.inputs, inputs);
+    pages(100_000);
+    insert(&store, 99, &inputs).await.expect("there is room again");
+}
+
+/// Another process holds the write lock: calls wait, and fail when it takes too long; nothing is lost.
+#[tokio::test]
+async fn a_locked_file_is_waited_for() {
+    let scratch = Scratch::new("locked");
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    insert(&store, 1, &[]).await.expect("stored");
+    store.0.writer().busy_timeout(Duration::from_millis(300)).expect("set");
+    let other = Connection::open(scratch.0.join(FILE)).expect("opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    assert!(is_there(&store, 1).await, "readers do not wait");
+    let error = insert(&store, 2, &[]).await.expect_err("it is locked for too long");
+    assert!(error.to_string().contains("locked"), "{error}");
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        other.execute_batch("ROLLBACK").expect("released");
+    };
+    let (inserted, ()) = tokio::join!(insert(&store, 2, &[]), release);
+    inserted.expect("it was released in time");
+}
+
+/// The power fails: what the file system had not been asked to keep is gone, in part or as a whole, or is
+/// garbage. Whatever was acknowledged before is there.
+#[tokio::test]
+async fn a_power_failure_loses_nothing_that_was_acknowledged() {
+    let scratch = Scratch::new("power");
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    let wal = scratch.0.join(format!("{FILE}-wal"));
+    let length = || fs::metadata(&wal).map_or(0, |metadata| metadata.len());
+    let mut noise = 1u64;
+    for number in 1..=8 {
+        insert(&store, number, &[Bytes::from(vec![number; 3000])]).await.expect("stored");
+        // The call has returned, so that the disk has at least this much.
+        let kept = length();
+        // Taking a job is not waited for: it is the tail that may be lost.
+        store.claim_job(claim()).await.expect("answers").expect("waits");
+        let tail = length() - kept;
+        assert!(tail > 0);
+        for cut in [0, 1, tail / 3, tail / 2, tail - 1, tail] {
+            for garbage in [false, true] {
+                let after = Scratch::new("power-after");
+                fs::create_dir_all(&after.0).expect("made");
+                fs::copy(scratch.0.join(FILE), after.0.join(FILE)).expect("copied");
+                let mut bytes = fs::read(&wal).expect("read");
+                let keep = (kept + tail - cut) as usize;
+                if garbage {
+                    for byte in &mut bytes[keep..] {
+                        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        *byte = (noise >> 56) as u8;
+                    }
+                } else {
+                    bytes.truncate(keep);
+                }
+                fs::write(after.0.join(format!("{FILE}-wal")), bytes).expect("written");
+                let store = SqliteStore::open(&after.0).expect("opens after the failure");
+                for earlier in 1..=number {
+                    assert!(is_there(&store, earlier).await, "{earlier} of {number}, {cut} of {tail} cut");
+                }
+                store.release_jobs().await.expect("answers");
+                for _ in 1..=number {
+                    let job = store.claim_job(claim()).await.expect("answers").expect("waits");
+                    assert_eq!(job.inputs, [vec![job.request.id.to_bytes()[0]; 3000]]);
+                }
+            }
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::{
 type Named = (&'static str, Arc<Break>);
 
 /// Refusals that are let through, by sentence and code.
-const FORGOTTEN: [(&str, &str); 27] = [
+const FORGOTTEN: [(&str, &str); 28] = [
     ("3.1.2", "UNSUPPORTED_MEDIA_TYPE"),
     ("3.1.5", "NOT_ACCEPTABLE"),
     ("3.2.1", "MALFORMED_BODY"),
@@ -46,6 +46,7 @@ const FORGOTTEN: [(&str, &str); 27] = [
     ("4.8.13", "BATCH_TOO_LARGE"),
     ("4.8.14", "INPUT_COUNT_MISMATCH"),
     ("4.9.2", "UNKNOWN_JOB"),
+    ("4.12.2", "UNKNOWN_JOB"),
     ("9.1.3", "UNSUPPORTED_API_VERSION"),
 ];
 
@@ -236,6 +237,16 @@ fn endpoints() -> Vec<Named> {
         ),
         ("4.11.3", answer(|_, got| if got.status == 405 { got.without("allow") } else { got })),
         ("4.11.4", request(|asked| asked.path = asked.path.trim_end_matches('/').to_owned())),
+        (
+            "4.12.1",
+            Arc::new(
+                |asked, forward| {
+                    if asked.is(&Method::DELETE, "/jobs/") { Got::new(204, "") } else { forward(asked) }
+                },
+            ),
+        ),
+        ("4.13.1", edit(Method::GET, "/limits", |tree| tree["key_sets"]["used"] = 0.into())),
+        ("4.14.1", refuse(|asked| asked.path == "/ready" && asked.header("authorization").is_empty())),
     ]
 }
 
@@ -286,6 +297,7 @@ fn headers() -> Vec<Named> {
         ("5.7.2", drop_header("x-content-type-options")),
         ("5.8.1", drop_header("access-control-allow-headers")),
         ("5.8.2", drop_header("access-control-expose-headers")),
+        ("5.9.1", drop_header("ratelimit")),
     ]
 }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use conformance::{Feature, Options};
-use edge_server::{Access, PackageFiles, Settings, Token, testing::tiny_package};
-use edge_server_native::{Config, ExecutorSettings, Server};
+use edge_server::{Access, PackageFiles, Settings, TenantLimits, Token, testing::tiny_package};
+use edge_server_native::{Config, Patience, Server, SqliteStore};
 use model_package::Package;
 use tokio::runtime::Runtime;
 
@@ -29,25 +29,30 @@ fn packages() -> Vec<PackageFiles> {
 }
 
 /// Starts a server whose queue holds so many jobs.
-pub(crate) fn start(access: Access, queue: usize) -> Server {
+pub(crate) fn start(access: Access, queue: u64) -> Server<SqliteStore> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let data =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("conformance-{}-{number}", std::process::id()));
+    // A rate that is told, but never used up.
+    let tenant = TenantLimits { requests_per_minute: Some(1_000_000_000), ..TenantLimits::default() };
     let config = Config {
         packages: packages(),
-        data,
         listen: ([127, 0, 0, 1], 0).into(),
+        admin: None,
         assets: None,
-        settings: Settings { access, ..Settings::default() },
-        executor: ExecutorSettings { threads: NonZeroUsize::MIN, queue },
+        tls: None,
+        patience: Patience::default(),
+        settings: Settings { access, waiting_jobs: queue, tenant, ..Settings::default() },
+        threads: NonZeroUsize::MIN,
     };
-    runtime().block_on(Server::start(config)).unwrap()
+    let store = SqliteStore::open(&data).unwrap();
+    runtime().block_on(Server::start(config, store)).unwrap()
 }
 
 /// A server that demands tokens, for all tests but those that need another one.
-pub(crate) fn server() -> &'static Server {
-    static SERVER: LazyLock<Server> =
+pub(crate) fn server() -> &'static Server<SqliteStore> {
+    static SERVER: LazyLock<Server<SqliteStore>> =
         LazyLock::new(|| start(Access::Tokens([TOKEN, OTHER_TOKEN].map(Token::new).to_vec()), 4));
     &SERVER
 }

@@ -1,17 +1,11 @@
 //! The table of the README.
 
 use std::fmt::Write;
-use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process;
-
-const BEGIN: &str = "<!-- Written by `cargo xtask bench`. -->\n";
-const END: &str = "<!-- End of what it writes. -->";
-/// What to do when the README has no place for the table.
-pub(super) const HINT: &str = "It is between the lines `<!-- Written by … -->` and `<!-- End of … -->`.";
+use crate::{document, process};
 
 /// A row: what it says, and what it shows of one model, natively, in WebAssembly, over HTTP.
 type Row = (&'static str, fn([&Value; 3]) -> String);
@@ -55,13 +49,6 @@ pub(super) fn render(native: &[Value], webassembly: &[Value], http: &[Value]) ->
     text
 }
 
-/// Puts a table in the place of the last one; nothing if there is no place.
-pub(super) fn replace(readme: &str, table: &str) -> Option<String> {
-    let (before, rest) = readme.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{table}{END}{after}"))
-}
-
 fn number(of: &Value, field: &str) -> f64 {
     of[field].as_f64().unwrap_or(f64::NAN)
 }
@@ -88,17 +75,11 @@ fn bytes(of: &Value, field: &str) -> String {
 
 /// The processor, if the system tells, and the compilers.
 fn machine() -> String {
-    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let on_linux = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let processor = match on_linux {
-        Some((_, name)) => name.to_owned(),
-        None => process::capture(Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]))
-            .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned()),
-    };
     let version = |program: &str| {
         let text = process::capture(Command::new(program).arg("--version")).unwrap_or_default();
         text.split_whitespace().find(|word| word.contains('.')).unwrap_or_default().to_owned()
     };
+    let processor = document::processor();
     format!("Processor: {processor}; Rust {}, Node {}.", version("rustc"), version("node"))
 }
 
@@ -106,10 +87,10 @@ fn machine() -> String {
 mod tests {
     use serde_json::json;
 
-    use super::{BEGIN, END, render, replace};
+    use super::render;
 
     #[test]
-    fn table_has_a_column_for_each_model_and_replaces_the_last_one() {
+    fn table_has_a_column_for_each_model() {
         let native = json!({"model": "m", "backend": "avx2", "log_degree": 12, "log_qp": 87.6, "keys": 5, "keys_ms": 0.488,
             "encrypt_ms": 1.25, "evaluate_ms": 12.7, "decrypt_ms": 0.06, "keys_bytes": 154_020});
         let http = json!({"total_ms": 3.8, "keys_ms": 41.3, "request": 30_415, "response": 27_913});
@@ -125,8 +106,5 @@ mod tests {
         ] {
             assert!(table.contains(row), "{row} in\n{table}");
         }
-        let readme = format!("before\n{BEGIN}old\n{END}\nafter\n");
-        assert_eq!(replace(&readme, &table), Some(format!("before\n{BEGIN}{table}{END}\nafter\n")));
-        assert_eq!(replace("no place", &table), None);
     }
 }

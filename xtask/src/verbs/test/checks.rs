@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{packaging, wasm};
+use crate::verbs::{endurance, packaging, wasm};
 use crate::workspace::Workspace;
 use crate::{node, process, python, rust, server};
 
@@ -41,6 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
     check("server", "the server builds in release mode", server::build),
+    check("crash", "the server killed 20 times under load loses nothing", endurance::short_crash),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),
     check("node", "end to end from Node", node_tests),
     Check {

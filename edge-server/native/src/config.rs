@@ -1,0 +1,164 @@
+//! Settings as they were written into those that the parts take, with everything checked that can be
+//! checked before the server listens.
+
+use std::{
+    collections::BTreeMap, error::Error, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration,
+};
+
+use edge_server::{Access, Origins, Settings, TenantId, TenantLimits, Token, store::KeyQuota};
+
+use crate::{
+    options::{Layer, Options, TenantOptions, read_file},
+    packages::read_packages,
+    server::Config,
+    tls::TlsFiles,
+    transport::Patience,
+};
+
+const MIB: u64 = 1 << 20;
+const HOUR: u64 = 60 * 60;
+
+/// Merges environment and flags over the file.
+pub(crate) fn options(file: Option<&Path>, over: Layer) -> Result<Options, Box<dyn Error>> {
+    let under = file.map(read_file).transpose()?.unwrap_or_default();
+    let limited = over.sets_tenant_requests() || under.sets_tenant_requests();
+    let mut options = Options::merge(over, under);
+    if options.open && !limited {
+        options.tenant_requests = 0;
+    }
+    Ok(options)
+}
+
+/// Reads the packages and makes what a server is started with.
+pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
+    let o = options;
+    let assets = given(&o.assets);
+    if let Some(directory) = assets.filter(|directory| !directory.is_dir()) {
+        return Err(format!("static: {} is not a directory", directory.display()).into());
+    }
+    let tls = match (given(&o.tls_certificate), given(&o.tls_key)) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => {
+            Some(TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() })
+        }
+        _ => return Err("tls-certificate and tls-key belong together; only one of them is set".into()),
+    };
+    let admin: Option<SocketAddr> = match o.admin.as_str() {
+        "" => None,
+        text => Some(
+            text.parse().map_err(|_| format!("admin: {text} is not an address such as 127.0.0.1:9090"))?,
+        ),
+    };
+    let threads = match usize::try_from(o.threads)? {
+        0 => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        count => NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
+    };
+    let seconds = Duration::from_secs;
+    Ok(Config {
+        packages: read_packages(&o.models)?,
+        listen: o.listen,
+        admin,
+        assets: assets.map(Path::to_owned),
+        tls,
+        patience: Patience {
+            connections: usize::try_from(o.connections)?.max(1),
+            head: seconds(o.head_time),
+            unread: seconds(o.unread_time),
+            drain: seconds(o.drain),
+        },
+        settings: settings(o)?,
+        threads,
+    })
+}
+
+fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
+    let seconds = Duration::from_secs;
+    let bytes = |mib: u64| usize::try_from(mib.saturating_mul(MIB));
+    if o.open && !o.tokens.is_empty() {
+        return Err("open lets everybody in; tokens would be ignored: remove one of the two".into());
+    }
+    let access =
+        if o.open { Access::Open } else { Access::Tokens(o.tokens.iter().map(|t| Token::new(t)).collect()) };
+    if o.lease == 0 || o.attempts == 0 {
+        return Err("lease and attempts must be at least 1".into());
+    }
+    let mut tenants = BTreeMap::new();
+    for (name, own) in &o.tenants {
+        let tenant = TenantId::parse(name)
+            .ok_or_else(|| format!("tenants: {name} is no name of a tenant: a-z, 0-9, '.', '_' and '-'"))?;
+        tenants.insert(tenant, limits(o, own));
+    }
+    Ok(Settings {
+        access,
+        origins: if o.origins.is_empty() { Origins::Any } else { Origins::Only(o.origins.clone()) },
+        max_wait: seconds(o.max_wait),
+        key_cache_bytes: bytes(o.key_cache)?,
+        evaluation_bytes: bytes(o.memory)?,
+        body_bytes: bytes(o.body_memory)?,
+        body_silence: seconds(o.body_silence),
+        body_time: seconds(o.body_time),
+        waiting_jobs: o.queue,
+        job_time: seconds(o.job_time),
+        attempts: u32::try_from(o.attempts)?,
+        lease: seconds(o.lease),
+        tenant: limits(o, &TenantOptions::default()),
+        tenants,
+        keep_results: seconds(o.keep_results.saturating_mul(HOUR)),
+        keep_key_sets: seconds(o.keep_keys.saturating_mul(24 * HOUR)),
+    })
+}
+
+/// What a tenant may do: its own settings over those of all.
+fn limits(o: &Options, own: &TenantOptions) -> TenantLimits {
+    let some = |number: u64| (number > 0).then_some(number);
+    TenantLimits {
+        requests_per_minute: some(own.requests.unwrap_or(o.tenant_requests)),
+        bytes_per_minute: some(own.traffic.unwrap_or(o.tenant_traffic).saturating_mul(MIB)),
+        waiting_jobs: own.queue.unwrap_or(o.tenant_queue),
+        keys: KeyQuota {
+            key_sets: own.key_sets.unwrap_or(o.tenant_key_sets),
+            key_bytes: own.keys.unwrap_or(o.tenant_keys).saturating_mul(MIB),
+        },
+    }
+}
+
+/// A path, unless it is the empty one that stands for none.
+fn given(path: &Path) -> Option<&Path> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Options {
+        Options::merge(Layer::default(), toml::from_str(text).expect("settings"))
+    }
+
+    #[test]
+    fn a_tenant_has_its_own_limits_over_those_of_all() {
+        let o = read("tenant-queue = 7\n[tenants.alice]\nrequests = 5\nkeys = 2");
+        let settings = settings(&o).expect("right");
+        let alice = settings.limits_of(&TenantId::new("alice"));
+        assert_eq!((alice.requests_per_minute, alice.waiting_jobs), (Some(5), 7));
+        assert_eq!(alice.keys.key_bytes, 2 << 20);
+        assert_eq!(settings.limits_of(&TenantId::new("bob")).requests_per_minute, Some(6000));
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        for wrong in
+            ["open = true\ntoken = [\"x\"]", "lease = 0", "attempts = 0", "[tenants.Alice]\nqueue = 1"]
+        {
+            assert!(settings(&read(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_open_server_has_no_rate_unless_one_is_set() {
+        let layer = |text: &str| -> Layer { toml::from_str(text).expect("settings") };
+        assert_eq!(options(None, layer("open = true")).expect("right").tenant_requests, 0);
+        let set = options(None, layer("open = true\ntenant-requests = 5")).expect("right");
+        assert_eq!(set.tenant_requests, 5);
+    }
+}

@@ -1,0 +1,7 @@
+//! The native host through its sockets.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod start;
+
+mod config;
+mod transport;

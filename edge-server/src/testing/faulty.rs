@@ -1,0 +1,87 @@
+//! A store that fails when it is told to.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use bytes::Bytes;
+
+use crate::{
+    access::TokenRecord,
+    id::{JobId, KeyName, KeySetId, TenantId},
+    port::Timestamp,
+    store::{
+        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+    },
+};
+
+/// Passes every call on to another store, unless it is to fail.
+#[derive(Debug, Default)]
+pub struct FaultyStore<S> {
+    inner: S,
+    fails: AtomicBool,
+    failing_outcomes: AtomicUsize,
+}
+
+impl<S> FaultyStore<S> {
+    /// Makes every call fail, or none.
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// Makes the next calls fail that store an outcome.
+    pub fn fail_next_outcomes(&self, count: usize) {
+        self.failing_outcomes.store(count, Ordering::Relaxed);
+    }
+
+    fn inner(&self) -> Result<&S, StoreError> {
+        if self.fails.load(Ordering::Relaxed) {
+            Err(StoreError::new("told to fail"))
+        } else {
+            Ok(&self.inner)
+        }
+    }
+
+    fn inner_for_outcome(&self) -> Result<&S, StoreError> {
+        let take = |left: usize| left.checked_sub(1);
+        match self.failing_outcomes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Err(StoreError::new("told to fail for this outcome")),
+            Err(_) => self.inner(),
+        }
+    }
+}
+
+/// Writes methods that pass on.
+macro_rules! passed_on {
+    ($($through:ident $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
+        $(async fn $name(&self, $($argument: $type),*) -> Result<$output, StoreError> {
+            self.$through()?.$name($($argument),*).await
+        })+
+    };
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    passed_on! {
+        inner insert_job(
+            job: JobRequest, inputs: Vec<Bytes>, idempotency: Option<Idempotency>, bounds: QueueBounds
+        ) -> Inserted<Full>;
+        inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
+        inner claim_job(claim: Claim) -> Option<ClaimedJob>;
+        inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();
+        inner_for_outcome finish_job(id: JobId, outcome: Result<Bytes, Failure>, at: Timestamp) -> ();
+        inner delete_job(tenant: &TenantId, id: JobId) -> bool;
+        inner release_jobs() -> u64;
+        inner queue() -> QueueLengths;
+        inner insert_key_set(set: KeySet, idempotency: Option<Idempotency>, quota: KeyQuota) -> Inserted<Usage>;
+        inner key_set(tenant: &TenantId, id: KeySetId) -> Option<KeySet>;
+        inner put_key(tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> PutKey;
+        inner key(tenant: &TenantId, id: KeySetId, name: KeyName) -> Option<Bytes>;
+        inner delete_key_set(tenant: &TenantId, id: KeySetId) -> bool;
+        inner remembered(tenant: &TenantId, key: &str) -> Option<Remembered>;
+        inner usage(tenant: &TenantId) -> Usage;
+        inner token(hash: [u8; 32]) -> Option<TokenRecord>;
+        inner insert_token(token: TokenRecord) -> ();
+        inner tokens() -> Vec<TokenRecord>;
+        inner delete_token(hash: [u8; 32]) -> bool;
+        inner sweep(horizon: Horizon) -> Swept;
+    }
+}

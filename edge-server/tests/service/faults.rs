@@ -1,0 +1,162 @@
+//! What goes wrong around the service: the store, the clock, jobs that end their process.
+
+use std::time::Duration;
+
+use edge_server::{
+    Settings, WorkerId,
+    port::{Host, Timestamp},
+    store::{Claim, Store},
+};
+use http::{Request, StatusCode};
+use serde_json::json;
+
+use crate::api::{Api, infer};
+
+#[tokio::test]
+async fn every_route_that_needs_the_store_says_when_to_come_back_while_it_fails() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let accepted = api.post("/infer", &body).await;
+    let (job, set) = (accepted.header("location").to_owned(), format!("/keys/{key_id}"));
+
+    api.service.host().store().fail(true);
+    let delete = |path: &str| Request::delete(path.to_owned()).body("").unwrap();
+    let open = json!({"model_id": "tiny", "version": "1.0.0"});
+    for answer in [
+        api.post("/infer", &body).await,
+        api.post("/keys", &open).await,
+        api.get(&job).await,
+        api.get(&set).await,
+        api.get("/limits").await,
+        api.put(&format!("{set}/relinearization"), vec![0]).await,
+        api.send(delete(&job)).await,
+        api.send(delete(&set)).await,
+    ] {
+        assert_eq!(answer.is_problem("STORE_UNAVAILABLE").header("retry-after"), "5");
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(api.get("/ready").await.is_problem("NOT_READY").header("retry-after"), "2");
+    for path in ["/health", "/models", "/keys"] {
+        assert_eq!(api.get(path).await.status, StatusCode::OK, "{path}");
+    }
+    assert!(api.service.run_next().await.is_err());
+
+    api.service.host().store().fail(false);
+    assert_eq!(api.get("/ready").await.status, StatusCode::OK);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(&job).await.text("/status"), "completed", "nothing was lost");
+}
+
+#[tokio::test]
+async fn an_outcome_is_offered_until_the_store_takes_it() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    api.service.host().clock().set_impatient(true);
+    api.service.host().store().fail_next_outcomes(3);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_stored_is_computed_again_after_the_lease() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    api.service.host().clock().set_impatient(true);
+    api.service.host().store().fail_next_outcomes(5);
+    assert!(api.service.run_next().await.is_err());
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running");
+    assert_eq!(api.run_jobs().await, 0, "its lease runs");
+    api.service.renew_leases().await.unwrap();
+    api.service.host().clock().pass(Duration::from_secs(31));
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn a_job_that_keeps_ending_its_process_is_given_up() {
+    let api = Api::with(Settings { attempts: 2, ..Settings::default() });
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let claim =
+        Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
+    for _ in 0..2 {
+        assert!(api.service.host().store().claim_job(claim).await.unwrap().is_some());
+        assert_eq!(api.service.resume().await.unwrap(), 1);
+    }
+    assert_eq!(api.run_jobs().await, 1);
+    let job = api.get(accepted.header("location")).await;
+    assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "EVALUATION_FAILED"));
+    assert!(job.text("/error/detail").contains("2 starts"), "{}", job.tree);
+}
+
+#[tokio::test]
+async fn jobs_that_wait_too_long_fail_with_their_deadline() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    body["deadline_seconds"] = json!(10);
+    let (late, timely) = (api.post("/infer", &body).await, {
+        body["deadline_seconds"] = json!(11);
+        api.post("/infer", &body).await
+    });
+    api.service.host().clock().pass(Duration::from_secs(10));
+    assert_eq!(api.run_jobs().await, 2);
+    let job = api.get(late.header("location")).await;
+    assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "DEADLINE_EXCEEDED"));
+    assert_eq!(api.get(timely.header("location")).await.text("/status"), "completed");
+
+    let api = Api::with(Settings { job_time: Duration::from_secs(5), ..Settings::default() });
+    let (mut session, key_id) = api.ready().await;
+    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    body["deadline_seconds"] = json!(1000);
+    let accepted = api.post("/infer", &body).await;
+    api.service.host().clock().pass(Duration::from_secs(5));
+    api.run_jobs().await;
+    assert_eq!(api.get(accepted.header("location")).await.text("/error/code"), "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_forward_makes_nothing_old() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let done = api.post("/infer", &body).await;
+    api.run_jobs().await;
+    let waiting = api.post("/infer", &body).await;
+    api.service.host().clock().jump(Duration::from_secs(365 * 24 * 60 * 60));
+    api.service.sweep().await.unwrap();
+    assert_eq!(api.get(done.header("location")).await.text("/status"), "completed");
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(waiting.header("location")).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn results_and_unused_keys_are_forgotten_in_time() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let done = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    api.run_jobs().await;
+    let hour = Duration::from_secs(60 * 60);
+    api.service.host().clock().pass(24 * hour);
+    api.service.sweep().await.unwrap();
+    assert_eq!(api.get(done.header("location")).await.text("/status"), "completed");
+    api.service.host().clock().pass(hour);
+    assert_eq!(api.service.sweep().await.unwrap().jobs, 1);
+    api.get(done.header("location")).await.is_problem("UNKNOWN_JOB");
+    assert_eq!(api.get(&format!("/keys/{key_id}")).await.text("/status"), "complete");
+    api.service.host().clock().pass(30 * 24 * hour);
+    assert_eq!(api.service.sweep().await.unwrap().key_sets, 1);
+    api.get(&format!("/keys/{key_id}")).await.is_problem("UNKNOWN_KEY");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_alive_but_not_ready() {
+    let api = Api::new();
+    assert_eq!(api.get("/ready").await.status, StatusCode::OK);
+    api.service.drain();
+    api.get("/ready").await.is_problem("NOT_READY");
+    assert_eq!(api.get("/health").await.status, StatusCode::OK);
+}

@@ -1,0 +1,66 @@
+//! Tests of a server that runs for long: `endurance crash` kills it at random points and shows that
+//! nothing was lost, `endurance load` measures it. Both start the real binary on a loopback address, are
+//! bounded, and end what they started.
+
+mod random;
+
+mod client;
+mod server;
+
+mod crash;
+mod load;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "endurance")]
+struct Arguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is tested, and where.
+#[derive(Args)]
+pub(crate) struct Place {
+    /// The server's program.
+    #[arg(long, value_name = "FILE")]
+    server: PathBuf,
+    /// Directory of model packages.
+    #[arg(long, value_name = "DIR")]
+    models: PathBuf,
+    /// Directory to work in; what is there already is deleted.
+    #[arg(long, value_name = "DIR")]
+    scratch: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Kill the server at random points under load.
+    Crash(crash::Plan),
+    /// Measure requests a second, latency and memory.
+    Load(load::Plan),
+}
+
+fn main() -> ExitCode {
+    let Arguments { place, command } = Arguments::parse();
+    let done = prepare(&place).and_then(|()| match command {
+        Command::Crash(plan) => crash::run(&place, &plan),
+        Command::Load(plan) => load::run(&place, &plan),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("endurance: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepare(place: &Place) -> Result<(), Box<dyn Error>> {
+    let _ = std::fs::remove_dir_all(&place.scratch);
+    Ok(std::fs::create_dir_all(&place.scratch)?)
+}

@@ -1,0 +1,69 @@
+//! `cargo xtask crash` and `cargo xtask load`: the server killed and loaded, by the package of
+//! `tests/endurance`.
+
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use crate::arguments::Arguments;
+use crate::error::TaskError;
+use crate::progress::Progress;
+use crate::workspace::Workspace;
+use crate::{document, process, server};
+
+const PACKAGE: &str = "endurance-tests";
+const PROGRAM: &str = "endurance";
+/// Kills in `cargo xtask test`, and in `cargo xtask crash` if not said otherwise.
+const SHORT: &str = "20";
+const LONG: &str = "300";
+
+/// Kills the server often.
+pub(crate) fn crash(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
+    let kills = arguments.value("--kills", "a number")?.unwrap_or_else(|| LONG.to_owned());
+    let seed = arguments.value("--seed", "a number")?.unwrap_or_else(|| "1".to_owned());
+    arguments.finish()?;
+    let mut progress = Progress::new(2);
+    progress.step("Build the server and its test", || build(workspace))?;
+    progress.step("Kill the server under load", || {
+        process::run(program(workspace).args(["crash", "--kills", &kills, "--seed", &seed]))
+    })
+}
+
+/// Kills the server a few times; it has been built.
+pub(crate) fn short_crash(workspace: &Workspace) -> Result<(), TaskError> {
+    build_program(workspace)?;
+    process::run(program(workspace).args(["crash", "--kills", SHORT]))
+}
+
+/// Measures the server and rewrites the table of `docs/operating.md`.
+pub(crate) fn load(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
+    arguments.finish()?;
+    let mut progress = Progress::new(3);
+    progress.step("Build the server and its clients", || build(workspace))?;
+    let table = progress.step("Load the server", || process::capture(program(workspace).arg("load")))?;
+    progress.step("Rewrite the table of docs/operating.md", || {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
+        let machine =
+            format!("{} cores, shared by server and clients. Processor: {}.", cores, document::processor());
+        let text = format!("{machine}\n\n{table}");
+        print!("\n{text}\n");
+        document::rewrite(&workspace.path("docs/operating.md"), "load", &text)
+    })
+}
+
+fn build(workspace: &Workspace) -> Result<(), TaskError> {
+    server::build(workspace)?;
+    build_program(workspace)
+}
+
+fn build_program(workspace: &Workspace) -> Result<(), TaskError> {
+    process::run(workspace.cargo().args(["build", "--release", "--package", PACKAGE]))
+}
+
+fn program(workspace: &Workspace) -> Command {
+    let name = format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX);
+    let mut command = Command::new(workspace.target("release").join(name));
+    command.arg("--server").arg(server::program(workspace));
+    command.arg("--models").arg(workspace.path("models"));
+    command.arg("--scratch").arg(workspace.target("endurance"));
+    command
+}
