@@ -65,22 +65,33 @@ impl Session {
         self.client.generate_key(name).map_err(|error| thrown(&error))
     }
 
-    /// Encrypts an input vector: one payload per ciphertext.
+    /// Encrypts so many input vectors, one after the other in `values`: one payload per ciphertext.
     ///
     /// # Errors
     /// Throws an `Error` with a `code`.
-    pub fn encrypt(&mut self, values: Vec<f64>) -> Result<Vec<Uint8Array>, JsValue> {
+    pub fn encrypt(&mut self, values: Vec<f64>, samples: usize) -> Result<Vec<Uint8Array>, JsValue> {
         let values = Zeroizing::new(values);
-        let payloads = self.client.encrypt(&values).map_err(|error| thrown(&error))?;
+        // Values that do not divide evenly leave a sample of another length, which the client refuses.
+        let length = values.len().div_ceil(samples.max(1)).max(1);
+        let samples: Vec<&[f64]> = values.chunks(length).collect();
+        let payloads = self.client.encrypt_batch(&samples).map_err(|error| thrown(&error))?;
         Ok(payloads.iter().map(|payload| Uint8Array::from(payload.as_slice())).collect())
     }
 
-    /// Decrypts a result: the output vector before post-processing.
+    /// Decrypts the results of so many samples, one after the other: output vectors before post-processing.
     ///
     /// # Errors
     /// Throws an `Error` with a `code`.
-    pub fn decrypt(&self, result: &[u8]) -> Result<Vec<f64>, JsValue> {
-        self.client.decrypt(result).map_err(|error| thrown(&error))
+    pub fn decrypt(&self, result: &[u8], samples: usize) -> Result<Vec<f64>, JsValue> {
+        let outputs = self.client.decrypt_batch(result, samples).map_err(|error| thrown(&error))?;
+        Ok(outputs.concat())
+    }
+
+    /// Whether decrypted values are such as the model can give. The server must not learn of it.
+    #[wasm_bindgen(js_name = isInRange)]
+    #[must_use]
+    pub fn is_in_range(&self, values: &[f64]) -> bool {
+        self.client.is_in_range(values)
     }
 
     /// Applies the model's post-processing to decrypted values.

@@ -256,7 +256,7 @@ test("the comparison on plain numbers is right, local and by choice", async () =
 });
 
 test("the page works below a path of another origin, against a server that it is told", async () => {
-  const files = await serveFiles(join(ROOT, "dist/www"), "/some/path/");
+  const files = await serveFiles(join(ROOT, "dist/www"), { below: "/some/path/" });
   const { page, complaints, elsewhere, close } = await openPage(browser, `${files.url}?api=${encodeURIComponent(door.url)}`, { home: files.url });
   await settled(page);
   assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");

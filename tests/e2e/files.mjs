@@ -15,8 +15,11 @@ const TYPES = {
   ".wasm": "application/wasm",
 };
 
-/** Serves a folder; `asked` has the paths in order, `missing` those that there is nothing for. */
-export async function serveFiles(root, below = "/", headers = {}) {
+/**
+ * Serves a folder, and `pages` that are not in it: from paths to bodies. `headers` may depend on the path. `asked`
+ * has the paths in order, `missing` those that there is nothing for.
+ */
+export async function serveFiles(root, { below = "/", headers = () => ({}), pages = {} } = {}) {
   const asked = [];
   const missing = [];
   const http = createServer(async (request, response) => {
@@ -25,8 +28,8 @@ export async function serveFiles(root, below = "/", headers = {}) {
     asked.push(path);
     try {
       if (!path.startsWith(below)) throw new Error("elsewhere");
-      const body = await readFile(join(root, normalize(path.slice(below.length))));
-      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream", ...headers });
+      const body = pages[path] ?? (await readFile(join(root, normalize(path.slice(below.length)))));
+      response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream", ...headers(path) });
       response.end(body);
     } catch {
       if (!path.endsWith("favicon.ico")) missing.push(path);

@@ -90,7 +90,7 @@ async function ended(page) {
 async function inBoth(context, root, { below, page = "", isWhole }) {
   for (const [name, browser] of Object.entries(browsers)) {
     await context.test(name, async () => {
-      const files = await serveFiles(root, below, { "content-security-policy": POLICY });
+      const files = await serveFiles(root, { below, headers: () => ({ "content-security-policy": POLICY }) });
       try {
         await predicts(browser, files.url + page);
         const inlined = files.asked.some((path) => path.includes("inline-files"));

@@ -12,6 +12,7 @@ const CLIENT = {
   INPUT_DIMENSION: "`model.info.input` has the shape and the number of elements that the model takes.",
   INPUT_VALUE: "Replace missing values by numbers, and scale values into `model.info.input.range`.",
   INPUT_TYPE: "Pass an array, a typed array, nested arrays of the model's shape, or `{ data, shape }`.",
+  BATCH_SIZE: "`model.info.constraints.max_batch_size` samples share a request at most; `predictBatch` sends as many requests as it takes.",
   KEYS_MISMATCH: "Make new keys: leave `keys` out.",
   INVALID_KEYS: "Pass what `model.exportKeys()` gave, unchanged.",
   STORAGE: "Leave `keep` out to hold keys in memory only, or pass a `KeyStore` of your own.",

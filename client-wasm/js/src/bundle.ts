@@ -21,6 +21,8 @@ export interface InputBundle {
   /** Names the request: sent twice, it is carried out once. */
   request: string;
   payloads: Uint8Array[];
+  /** Samples that share the payloads. */
+  samples: number;
 }
 
 export const packKeys = (bundle: KeyBundle): Uint8Array<ArrayBuffer> => {
@@ -41,8 +43,9 @@ export const packInput = (bundle: InputBundle): Uint8Array<ArrayBuffer> => toCbo
 /** Reads what `encrypt` gave. */
 export function unpackInput(bytes: Uint8Array): InputBundle {
   const found = read(bytes, INPUT, "INVALID_BYTES", "an encrypted input");
-  const { payloads, request, model_id, version } = found;
-  const isWhole = Array.isArray(payloads) && [request, model_id, version].every((text) => typeof text === "string");
+  const { payloads, samples, request, model_id, version } = found;
+  const isNamed = [request, model_id, version].every((text) => typeof text === "string");
+  const isWhole = isNamed && Array.isArray(payloads) && Number.isInteger(samples);
   if (!isWhole) throw new EncryptedInferenceError("INVALID_BYTES", "The encrypted input is incomplete");
   return found as unknown as InputBundle;
 }

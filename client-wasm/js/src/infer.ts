@@ -25,7 +25,7 @@ export interface EncryptedOutput {
 /** Has a server evaluate a model on an encrypted input. */
 export async function infer(
   transport: Transport,
-  { model_id, version, key_id, request, payloads }: InputBundle,
+  { model_id, version, key_id, request, payloads, samples }: InputBundle,
   signal: AbortSignal | undefined,
 ): Promise<EncryptedOutput> {
   const prefer = { prefer: `wait=${WAIT}` };
@@ -33,6 +33,7 @@ export async function infer(
     model_id,
     version,
     ...(key_id && { key_id }),
+    ...(samples > 1 && { batch_size: samples }),
     inputs: payloads.map((payload) => ({ encoding: "bytes", payload })),
   };
   const headers = { ...prefer, "idempotency-key": request };

@@ -5,13 +5,20 @@ import type { Transport } from "./http.js";
 import { type EncryptedOutput, infer } from "./infer.js";
 import { flatten, split, warningsOf } from "./sample.js";
 import type { KeyStore } from "./store.js";
-import type { KeyReport, ModelInfo, Numbers, Output, ParameterSet, Prediction, Sample, Step } from "./types.js";
+import type { KeyReport, ModelInfo, Numbers, Output, ParameterSet, Prediction, Sample, Step, Warning } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Predictions of a batch that are under way at the same time. */
 const PARALLEL = 2;
 /** Problems that say that the server has lost keys: it is given them again, once. */
 const LOST = new Set(["UNKNOWN_KEY", "EVALUATION_KEYS_INCOMPLETE"]);
+
+/** What is said of an output that the model cannot give. */
+const OUT_OF_RANGE: Warning = {
+  code: "OUTPUT_RANGE",
+  message: "The output is such as the model cannot give: the input was unlike what it was calibrated for",
+  count: 0,
+};
 
 /** Options of `predict`. */
 export interface PredictOptions {
@@ -23,7 +30,7 @@ export interface PredictOptions {
 
 /** Options of `predictBatch`. */
 export interface BatchOptions {
-  /** Called after each sample. */
+  /** Called after each request. */
   onProgress?: (progress: { done: number; total: number }) => void;
   /** Gives up. */
   signal?: AbortSignal;
@@ -113,14 +120,18 @@ export class Model {
    * Nothing that is sent depends on what was decrypted before. An error whose `retryable` is set can go away by itself;
    * retries that the protocol allows have been made by then.
    */
-  async predict(sample: Sample, { onProgress, signal }: PredictOptions = {}): Promise<Prediction> {
-    const values = flatten(sample, this.info.input);
+  async predict(sample: Sample, options: PredictOptions = {}): Promise<Prediction> {
+    const [prediction] = await this.#predict([flatten(sample, this.info.input)], options);
+    return prediction as Prediction;
+  }
+
+  /** Predicts for samples that share a request. */
+  async #predict(samples: Float64Array[], { onProgress, signal }: PredictOptions): Promise<Prediction[]> {
     checkAborted(signal);
     if (!this.#prepared) await this.prepareKeys(signal ? { signal } : {});
     const begun = performance.now();
     onProgress?.("encrypt");
-    const warnings = warningsOf(values, this.info.input);
-    const input = await this.#encrypt(values);
+    const input = await this.#encrypt(samples);
     const encrypted = performance.now();
 
     onProgress?.("infer");
@@ -128,7 +139,7 @@ export class Model {
     const answered = performance.now();
 
     onProgress?.("decrypt");
-    const output = await this.decrypt(payload);
+    const outputs = await this.#decrypt(payload, samples.length);
     const decrypted = performance.now();
     const timings = {
       encrypt: encrypted - begun,
@@ -136,19 +147,23 @@ export class Model {
       decrypt: decrypted - answered,
       total: decrypted - begun,
     };
-    return { ...output, timings, bytes, retries, warnings, sent: input.payloads, received: payload, jobId };
+    return outputs.map((output, i) => {
+      const warnings = [...warningsOf(samples[i] as Float64Array, this.info.input), ...output.warnings];
+      return { ...output, timings, bytes, retries, warnings, sent: input.payloads, received: payload, jobId };
+    });
   }
 
   /**
-   * Predicts for several samples: a list of them, or one tensor with one more axis in front. Two are under way at
-   * the same time. The first error ends the others.
+   * Predicts for several samples: a list of them, or one tensor with one more axis in front. As many as the model
+   * allows share a request, two requests are under way at the same time. The first error ends the others.
    */
   async predictBatch(
     batch: readonly Sample[] | { data: Numbers; shape: readonly number[] },
     { onProgress, signal }: BatchOptions = {},
   ): Promise<Prediction[]> {
     const samples = split(batch, this.info.input);
-    const results: Prediction[] = [];
+    const size = this.info.constraints.max_batch_size;
+    const results: Prediction[] = new Array(samples.length);
     const controller = new AbortController();
     const abort = (): void => controller.abort(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -157,9 +172,13 @@ export class Model {
     let done = 0;
     const run = async (): Promise<void> => {
       while (next < samples.length) {
-        const at = next++;
-        results[at] = await this.predict(samples[at] as Float64Array, { signal: controller.signal });
-        onProgress?.({ done: ++done, total: samples.length });
+        const at = next;
+        const together = samples.slice(at, at + size);
+        next += together.length;
+        const predictions = await this.#predict(together, { signal: controller.signal });
+        results.splice(at, predictions.length, ...predictions);
+        done += together.length;
+        onProgress?.({ done, total: samples.length });
       }
     };
     try {
@@ -178,15 +197,13 @@ export class Model {
    * the secret key.
    */
   async encrypt(sample: Sample): Promise<Uint8Array<ArrayBuffer>> {
-    return packInput(await this.#encrypt(flatten(sample, this.info.input)));
+    return packInput(await this.#encrypt([flatten(sample, this.info.input)]));
   }
 
   /** Decrypts what `api.send` gave, and applies the model's post-processing. */
   async decrypt(output: EncryptedOutput | Uint8Array): Promise<Output> {
-    const { raw, values } = await this.#parts.engine.decrypt(output instanceof Uint8Array ? output : output.payload);
-    const labels = this.info.output.labels ?? [];
-    const index = values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
-    return { values, raw, labels, best: { index, value: values[index] ?? Number.NaN, label: labels[index] } };
+    const [decrypted] = await this.#decrypt(output instanceof Uint8Array ? output : output.payload, 1);
+    return decrypted as Output;
   }
 
   /**
@@ -249,10 +266,22 @@ export class Model {
     await this.#parts.engine.close();
   }
 
-  async #encrypt(values: Float64Array): Promise<InputBundle> {
-    const { model_id, version } = this.info;
-    const payloads = await this.#parts.engine.encrypt(values);
-    return { model_id, version, key_id: this.keyId, request: crypto.randomUUID(), payloads };
+  async #encrypt(samples: Float64Array[]): Promise<InputBundle> {
+    const { model_id, version, input } = this.info;
+    const values = new Float64Array(samples.length * input.dimension);
+    samples.forEach((sample, i) => values.set(sample, i * input.dimension));
+    const payloads = await this.#parts.engine.encrypt(values, samples.length);
+    return { model_id, version, key_id: this.keyId, request: crypto.randomUUID(), payloads, samples: samples.length };
+  }
+
+  async #decrypt(payload: Uint8Array, samples: number): Promise<Output[]> {
+    const labels = this.info.output.labels ?? [];
+    const decrypted = await this.#parts.engine.decrypt(payload, samples);
+    return decrypted.map(({ raw, values, inRange }) => {
+      const index = values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
+      const best = { index, value: values[index] ?? Number.NaN, label: labels[index] };
+      return { values, raw, labels, best, warnings: inRange ? [] : [OUT_OF_RANGE] };
+    });
   }
 
   async #infer(input: InputBundle, signal: AbortSignal | undefined): Promise<EncryptedOutput> {

@@ -14,7 +14,7 @@ export interface ModelInfo {
     params_id: string;
   };
   constraints: {
-    /** Samples that one request can hold. */
+    /** Samples that share the ciphertexts of one request. */
     max_batch_size: number;
     max_request_bytes: number;
   };
@@ -23,7 +23,7 @@ export interface ModelInfo {
     shape: number[];
     /** Elements in all. */
     dimension: number;
-    /** Ciphertexts that a sample takes. */
+    /** Ciphertexts that a request takes. */
     ciphertexts: number;
     level: number;
     /** Smallest and largest value that the model was calibrated for. */
@@ -91,10 +91,13 @@ export type Step = "encrypt" | "infer" | "decrypt";
 
 /** Something about an input that makes the answer doubtful, though it can be computed. */
 export interface Warning {
-  /** `INPUT_RANGE`: values outside of what the model was calibrated for. */
-  code: "INPUT_RANGE";
+  /**
+   * `INPUT_RANGE`: values outside of what the model was calibrated for. `OUTPUT_RANGE`: the output is such as the
+   * model cannot give, so that the values mean nothing.
+   */
+  code: "INPUT_RANGE" | "OUTPUT_RANGE";
   message: string;
-  /** How many values it concerns. */
+  /** How many values of the input it concerns. */
   count: number;
 }
 
@@ -106,6 +109,8 @@ export interface Output {
   raw: number[];
   /** Names of the elements, if the model has any. */
   labels: string[];
+  /** What makes the answer doubtful; empty if nothing does. Do not tell the server. */
+  warnings: Warning[];
   /** The largest of `values`. */
   best: { index: number; value: number; label: string | undefined };
 }
@@ -114,12 +119,10 @@ export interface Output {
 export interface Prediction extends Output {
   /** Milliseconds. */
   timings: { encrypt: number; roundTrip: number; decrypt: number; total: number };
-  /** Bytes of the bodies of request and answer. */
+  /** Bytes of the bodies of request and answer, which the samples of a batch share. */
   bytes: { request: number; response: number };
   /** Requests that had to be sent again. */
   retries: number;
-  /** What makes the answer doubtful; empty if nothing does. */
-  warnings: Warning[];
   /** The encrypted input as it was sent, one element per ciphertext. */
   sent: Uint8Array[];
   /** The encrypted output as it came. */

@@ -59,8 +59,21 @@ test("what is encrypted is the sample", async () => {
   const server = fakeServer();
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
   const bundle = bodyOf({ body: await model.encrypt([1, 2, 3, 4]) });
-  assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "version"]);
+  assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "samples", "version"]);
   assert.equal(bundle.payloads[0].length, 30292);
   const twin = await openKeys(await model.exportKeys());
   assert.equal(bodyOf({ body: await twin.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292);
+});
+
+test("as many samples as the model allows share a request", async () => {
+  const models = [{ ...MODEL, constraints: { max_batch_size: 4, max_request_bytes: 100_000 } }];
+  const server = fakeServer(({ path }) => {
+    if (path === "/models") return answer(200, { api_version: "1.1", models });
+    return path === "/infer" ? problem(409, "LEVEL_MISMATCH") : undefined;
+  });
+  const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+  await assert.rejects(model.predictBatch(new Array(6).fill([1, 2, 3, 4])), { code: "LEVEL_MISMATCH" });
+  const bodies = server.log.filter(({ path }) => path === "/infer").map(bodyOf);
+  assert.deepEqual(bodies.map(({ batch_size, inputs }) => [batch_size, inputs.length]), [[4, 1], [2, 1]]);
+  assert.equal(bodies[0].inputs[0].payload.length, 30292, "no longer than that of one sample");
 });

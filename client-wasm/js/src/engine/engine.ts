@@ -8,13 +8,22 @@ export interface Start {
   secret?: Uint8Array;
 }
 
+/** An output of the model, before and after post-processing. */
+export interface Decrypted {
+  raw: number[];
+  values: number[];
+  /** Whether the model can give such values. */
+  inRange: boolean;
+}
+
 /** The cryptography of one secret key and one model, wherever it runs. */
 export interface Engine {
   keyNames(): Promise<string[]>;
   generateKey(name: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Encrypts one sample: one payload for each of its ciphertexts. */
-  encrypt(values: Float64Array): Promise<Uint8Array<ArrayBuffer>[]>;
-  decrypt(result: Uint8Array): Promise<{ raw: number[]; values: number[] }>;
+  /** Encrypts so many samples, one after the other in `values`, together: one payload for each ciphertext. */
+  encrypt(values: Float64Array, samples: number): Promise<Uint8Array<ArrayBuffer>[]>;
+  /** Decrypts the outputs of so many samples. */
+  decrypt(result: Uint8Array, samples: number): Promise<Decrypted[]>;
   secret(): Promise<Uint8Array<ArrayBuffer>>;
   /** Wipes the secret key. */
   close(): Promise<void>;

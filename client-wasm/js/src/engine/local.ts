@@ -25,11 +25,15 @@ export function openLocal(module: WebAssembly.Module, { model, parameters, secre
       await turn();
       return call(() => session.generateKey(name) as Uint8Array<ArrayBuffer>);
     },
-    encrypt: (values) => call(() => session.encrypt(values) as Uint8Array<ArrayBuffer>[]),
-    decrypt: (result) =>
+    encrypt: (values, samples) => call(() => session.encrypt(values, samples) as Uint8Array<ArrayBuffer>[]),
+    decrypt: (result, samples) =>
       call(() => {
-        const raw = session.decrypt(result);
-        return { raw: [...raw], values: [...session.postprocess(raw)] };
+        const all = session.decrypt(result, samples);
+        const dimension = all.length / samples;
+        return Array.from({ length: samples }, (_, i) => {
+          const raw = all.slice(i * dimension, (i + 1) * dimension);
+          return { raw: [...raw], values: [...session.postprocess(raw)], inRange: session.isInRange(raw) };
+        });
       }),
     secret: () => call(() => session.secretBytes() as Uint8Array<ArrayBuffer>),
     async close() {

@@ -152,8 +152,8 @@ function remoteEngine(connection: Connection, number: number, released: () => vo
   return {
     keyNames: () => ask({ method: "keyNames", parameters: [] }),
     generateKey: (name) => ask({ method: "generateKey", parameters: [name] }),
-    encrypt: (values) => ask({ method: "encrypt", parameters: [values] }),
-    decrypt: (result) => ask({ method: "decrypt", parameters: [result] }),
+    encrypt: (values, samples) => ask({ method: "encrypt", parameters: [values, samples] }),
+    decrypt: (result, samples) => ask({ method: "decrypt", parameters: [result, samples] }),
     secret: () => ask({ method: "secret", parameters: [] }),
     async close() {
       if (!open) return;

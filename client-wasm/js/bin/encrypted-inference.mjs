@@ -1,0 +1,197 @@
+#!/usr/bin/env node
+// The command line: try a server, or use one from a script.
+
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+
+import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
+
+const HELP = `Private predictions from the command line.
+
+  encrypted-inference models  URL                list what a server offers
+  encrypted-inference predict URL MODEL          encrypt, have the server evaluate, decrypt
+  encrypted-inference keys    URL MODEL          make keys and upload the public ones; needs --keys
+  encrypted-inference encrypt                    encrypt without a server; needs --keys
+  encrypted-inference send    URL FILE           send what encrypt wrote; needs no keys
+  encrypted-inference decrypt FILE               decrypt what send wrote; needs --keys
+  encrypted-inference forget  URL MODEL          delete keys here and on the server; needs --keys
+
+  --input FILE    the sample, - for standard input: a JSON array, nested arrays, {"data", "shape"}, or numbers
+                  separated by spaces or commas. With more than one line, each is a sample
+  --random        a sample of random numbers in the model's range
+  --keys FILE     keep the secret key there and go on with it; without it, a new one is made and thrown away
+  --output FILE   write there instead of to standard output (encrypt, send)
+  --token TOKEN   bearer token; the variable ENCRYPTED_INFERENCE_TOKEN is read too
+  --version V     version of the model; the newest if not set
+  --json          print JSON
+`;
+
+const OPTIONS = {
+  input: { type: "string" },
+  random: { type: "boolean" },
+  keys: { type: "string" },
+  output: { type: "string" },
+  token: { type: "string" },
+  version: { type: "string" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+};
+
+/** A mistake in the command line. */
+class UsageError extends Error {}
+
+const COMMANDS = {
+  async models({ words: [url], json, token }) {
+    const api = await connect(need(url, "the server's address"), { token });
+    const lines = api.models.map(({ model_id, version, description, input, output, evaluation_keys: { bytes } }) =>
+      [`${model_id} ${version}`, description, `  ${input.dimension} values (${input.shape.join(" × ")}) in, ${output.dimension} out, ${size(bytes)} of keys`].join("\n"),
+    );
+    print(json, api.models, lines.join("\n\n"));
+  },
+
+  async predict(options) {
+    const model = await opened(options);
+    try {
+      await model.prepareKeys({ onProgress: progress(options) });
+      const samples = await readSamples(options, model.info);
+      const started = performance.now();
+      const predictions = await model.predictBatch(samples);
+      const took = performance.now() - started;
+      const shown = predictions.map(({ values, raw, labels, best, warnings }) => ({ values, raw, labels, best, warnings }));
+      const [{ bytes, timings }] = predictions;
+      print(options.json, shown.length === 1 ? { ...shown[0], bytes, timings } : shown, shown.map(describe).join("\n\n"));
+      say(options, `${Math.round(took)} ms; ${size(bytes.request)} sent and ${size(bytes.response)} received for each request`);
+    } finally {
+      await model.close();
+    }
+  },
+
+  async keys(options) {
+    needKeys(options);
+    const model = await opened(options);
+    const { made, bytes, keyId } = await model.prepareKeys({ onProgress: progress(options) });
+    await model.close();
+    print(options.json, { key_id: keyId, made, bytes }, `${made} keys made, ${size(bytes)} uploaded; the secret key is in ${options.keys}`);
+  },
+
+  async encrypt(options) {
+    const model = await fromFile(options);
+    const samples = await readSamples(options, model.info);
+    if (samples.length !== 1) throw new UsageError("encrypt takes one sample");
+    await write(options, await model.encrypt(samples[0]));
+    await model.close();
+  },
+
+  async send({ words: [url, file], ...options }) {
+    const api = await connect(need(url, "the server's address"), { token: options.token });
+    const { payload } = await api.send(await readFile(need(file, "the file that encrypt wrote")));
+    await write(options, payload);
+  },
+
+  async decrypt(options) {
+    const model = await fromFile(options);
+    const output = await model.decrypt(await readFile(need(options.words[0], "the file that send wrote")));
+    await model.close();
+    print(options.json, output, describe(output));
+  },
+
+  async forget(options) {
+    needKeys(options);
+    await (await opened(options)).forget();
+    say(options, `${options.keys} and the keys on the server are deleted`);
+  },
+};
+
+function need(word, what) {
+  if (word === undefined) throw new UsageError(`${what} is missing`);
+  return word;
+}
+
+const needKeys = ({ keys }) => need(keys, "--keys FILE");
+
+/** One file, readable for its owner only. */
+const fileStore = (path) => ({
+  load: () => readFile(path).catch((error) => (error.code === "ENOENT" ? undefined : Promise.reject(error))),
+  save: (_, bytes) => writeFile(path, bytes, { mode: 0o600 }),
+  delete: () => rm(path, { force: true }),
+});
+
+async function opened({ words: [url, name], token, version, keys }) {
+  const api = await connect(need(url, "the server's address"), { token });
+  return api.model(need(name, "the model's name"), { version, ...(keys && { keep: fileStore(keys) }) });
+}
+
+async function fromFile(options) {
+  return openKeys(await readFile(needKeys(options)));
+}
+
+async function readSamples({ input, random }, info) {
+  if (random) {
+    const [least, most] = info.input.range ?? [-1, 1];
+    return [Float64Array.from({ length: info.input.dimension }, () => least + Math.random() * (most - least))];
+  }
+  const file = need(input, "--input FILE, or --random,");
+  const text = file === "-" ? await new Response(process.stdin).text() : await readFile(file, "utf8");
+  const lines = text.split("\n").filter((line) => line.trim());
+  // One JSON document may span lines.
+  try {
+    return [JSON.parse(text)];
+  } catch {
+    return lines.map((line, i) => readSample(line, i));
+  }
+}
+
+function readSample(line, at) {
+  if (/^\s*[[{]/.test(line)) {
+    try {
+      return JSON.parse(line);
+    } catch (error) {
+      throw new UsageError(`line ${at + 1} of the input is not JSON: ${error.message}`);
+    }
+  }
+  const values = line.split(/[\s,;]+/).filter(Boolean).map(Number);
+  const wrong = values.findIndex(Number.isNaN);
+  if (wrong >= 0) throw new UsageError(`value ${wrong + 1} in line ${at + 1} of the input is not a number`);
+  return values;
+}
+
+function describe({ values, labels, best, warnings }) {
+  const shown = values.map((value, i) => `${i === best.index && values.length > 1 ? "*" : " "} ${labels[i] ?? i}\t${value.toFixed(5)}`);
+  return [...shown, ...warnings.map(({ message }) => `  warning: ${message}`)].join("\n");
+}
+
+async function write({ output }, bytes) {
+  if (output) await writeFile(output, bytes);
+  else process.stdout.write(bytes);
+}
+
+function print(json, value, text) {
+  console.log(json ? JSON.stringify(value) : text);
+}
+
+/** Remarks go to standard error, and only to people. */
+function say({ json }, text) {
+  if (!json) console.error(text);
+}
+
+const progress = ({ json }) =>
+  json || !process.stderr.isTTY ? undefined : ({ done, total }) => process.stderr.write(`\rkeys: ${done} of ${total}${done === total ? "\n" : ""}`);
+
+const size = (count) => (count < 1e6 ? `${(count / 1e3).toFixed(1)} KB` : `${(count / 1e6).toFixed(2)} MB`);
+
+async function main() {
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const [command, ...words] = positionals;
+  if (values.help || command === undefined) return console.log(HELP);
+  if (!Object.hasOwn(COMMANDS, command)) throw new UsageError(`there is no command ${command}`);
+  return COMMANDS[command]({ token: process.env.ENCRYPTED_INFERENCE_TOKEN, ...values, words });
+}
+
+try {
+  await main();
+} catch (error) {
+  const isUsage = error instanceof UsageError || error.code?.startsWith?.("ERR_PARSE_ARGS");
+  const code = error instanceof EncryptedInferenceError ? `${error.code}: ` : "";
+  console.error(isUsage ? `${error.message}\n\n${HELP}` : `error: ${code}${error.message}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
