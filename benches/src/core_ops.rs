@@ -56,6 +56,18 @@ pub(crate) fn run(only_fastest: bool) -> Result<()> {
     Ok(())
 }
 
+/// Prints the time of one limb's transforms only.
+pub(crate) fn kernels() -> Result<()> {
+    for (log_degree, backend) in (13..16).flat_map(|d| Backend::available().map(move |b| (d, b))) {
+        let spec = ParamsSpec::generate(log_degree, &[30], &[], &[30], 1, f64::from(1 << 28))?;
+        let mut kernels = Kernels::new(&Params::insecure_on(&spec, backend)?);
+        let forward = median_micros(2001, || kernels.forward());
+        let inverse = median_micros(2001, || kernels.inverse());
+        println!("2^{log_degree} {}: {forward:.1} {inverse:.1} µs", backend.name());
+    }
+    Ok(())
+}
+
 /// Name, microseconds, bits of precision.
 type Row = (&'static str, f64, Option<f64>);
 

@@ -15,6 +15,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
+        Some("kernels") => core_ops::kernels(),
         Some("models") => models::run(),
         other => Err(format!("no bench named {:?}; there are: core, models", other.unwrap_or("")).into()),
     }

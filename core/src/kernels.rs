@@ -25,6 +25,7 @@ impl Kernels {
 
     /// Transforms the limb back.
     pub fn inverse(&mut self) {
-        self.params.ring().inverse_limb(0, &mut self.limb);
+        let ring = self.params.ring();
+        ring.inverse_limb_scaled(0, ring.moduli()[0].shoup(1), &mut self.limb);
     }
 }

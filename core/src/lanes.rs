@@ -22,7 +22,7 @@ pub(crate) trait Lanes: Copy {
     /// log₂ of the width: how many of a transform's layers lie inside one vector.
     const TAIL: usize;
     /// Most layers of a transform that are done at a time: eight vectors, their factors and what a
-    /// butterfly needs want 32 registers.
+    /// butterfly needs want 32 registers, four want 16. 2 or 3.
     const LAYERS_AT_ONCE: usize;
     /// `[u32; WIDTH]`.
     type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
@@ -171,9 +171,9 @@ impl Backend {
         core::iter::once(Self::SCALAR).chain(found)
     }
 
-    /// This instance, or the scalar one where there are too few entries for its vectors.
-    pub(crate) fn for_entries(self, entries: usize) -> Self {
-        if entries >= 4 * self.run(Width) { self } else { Self::SCALAR }
+    /// This instance, or the scalar one where the vectors are fewer than `least`.
+    pub(crate) fn with_vectors(self, least: usize, entries: usize) -> Self {
+        if entries >= least * self.run(Width) { self } else { Self::SCALAR }
     }
 
     /// A short name for reports.

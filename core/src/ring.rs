@@ -23,6 +23,9 @@ use crate::{
 };
 use ntt::NttTable;
 
+/// How many entries of every limb are worked on at a time where limbs depend on each other.
+const BLOCK: usize = 1024;
+
 /// The ring of one parameter set: its degree, its primes (main ones first, then special ones), and
 /// the tables of their transforms.
 pub(crate) struct Ring {
@@ -73,9 +76,9 @@ impl Ring {
         self.tables[prime].forward(limb);
     }
 
-    /// Undoes [`Ring::forward_limb`].
-    pub(crate) fn inverse_limb(&self, prime: usize, limb: &mut [u32]) {
-        self.tables[prime].inverse(limb);
+    /// Undoes [`Ring::forward_limb`] and multiplies by a constant.
+    pub(crate) fn inverse_limb_scaled(&self, prime: usize, w: ShoupFactor, limb: &mut [u32]) {
+        self.tables[prime].inverse_scaled(w, limb);
     }
 
     /// Transforms a polynomial over `main` main primes, and the special ones if it has more limbs.
@@ -186,6 +189,31 @@ impl Ring {
         poly
     }
 
+    /// The balanced mixed-radix digits of the coefficients of a polynomial over main primes, in place:
+    /// digit i is an `i32` in (−qᵢ/2, qᵢ/2), and the coefficient is `d₀ + q₀·(d₁ + q₁·(d₂ + …))`.
+    pub(crate) fn to_balanced_digits(&self, poly: &mut Poly<Coeff>) {
+        let (degree, limbs) = (self.degree(), poly.limbs());
+        let inverse = |i: usize, j: usize| {
+            let m = self.moduli[i];
+            m.shoup(m.invert(m.reduce_public(self.moduli[j].value().into())))
+        };
+        let inverses: Vec<Vec<ShoupFactor>> =
+            (0..limbs).map(|i| (0..i).map(|j| inverse(i, j)).collect()).collect();
+        let residues = poly.residues_mut();
+        for start in (0..degree).step_by(BLOCK) {
+            let length = BLOCK.min(degree - start);
+            for (i, inverses) in inverses.iter().enumerate() {
+                let (below, rest) = residues.split_at_mut(i * degree);
+                let limb = &mut rest[start..][..length];
+                for (digits, &w) in below.chunks_exact(degree).zip(inverses) {
+                    let digits = &digits[start..][..length];
+                    pointwise::subtract_signed_and_scale(self.backend, self.moduli[i], w, limb, digits);
+                }
+                pointwise::centre(self.backend, self.moduli[i], limb);
+            }
+        }
+    }
+
     /// The permutation that applies `X → X^g` to transforms.
     pub(crate) fn ntt_permutation(&self, element: u32) -> Vec<u32> {
         automorphism::ntt_permutation(self.log_degree, element)
@@ -200,6 +228,11 @@ impl Ring {
         out
     }
 
+    /// Applies a permutation of [`Ring::ntt_permutation`] to one limb.
+    pub(crate) fn permute_limb(&self, permutation: &[u32], input: &[u32], output: &mut [u32]) {
+        automorphism::permute(self.backend, permutation, input, output);
+    }
+
     /// Applies `X → X^g` to coefficients.
     pub(crate) fn automorphism(&self, main: usize, element: u32, poly: &Poly<Coeff>) -> Poly<Coeff> {
         let mut out = Poly::zero(self.degree(), poly.limbs());
@@ -207,5 +240,34 @@ impl Ring {
             automorphism::apply_to_coefficients(self.modulus_of_limb(main, i), element, input, output);
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn balanced_digits_give_the_coefficient_back() {
+        // With primes as far apart as they may be.
+        let primes = [1_179_649u32, 1_073_479_681, 7_340_033];
+        let product: i128 = primes.iter().map(|&q| i128::from(q)).product();
+        let extremes = [0, 1, -1, (product - 1) / 2, -(product - 1) / 2];
+        let values: Vec<i128> = (0..64i128)
+            .map(|i| extremes.get(i as usize).copied().unwrap_or(i * 0x1234_5678_9ABC % product))
+            .collect();
+        for backend in Backend::available() {
+            let ring = Ring::new(6, &primes, &[], backend);
+            let residues = |q: u32| values.iter().map(move |v| v.rem_euclid(i128::from(q)) as u32);
+            let mut poly = Poly::from_residues(64, primes.into_iter().flat_map(residues).collect());
+            ring.to_balanced_digits(&mut poly);
+            for (k, &value) in values.iter().enumerate() {
+                let digit = |i: usize| i128::from(poly.limb(i)[k] as i32);
+                assert!((0..3).all(|i| 2 * digit(i).abs() < i128::from(primes[i])));
+                let sum = (0..3).rev().fold(0, |sum, i| sum * i128::from(primes[i]) + digit(i));
+                let centred = if 2 * value > product { value - product } else { value };
+                assert_eq!(sum, centred, "coefficient {k} on {}", backend.name());
+            }
+        }
     }
 }

@@ -81,18 +81,6 @@ impl Modulus {
         subtract_if_reached(a + self.value - b, self.value)
     }
 
-    /// Returns the residue of `x` in (−2^30, 2^30), in constant time.
-    #[inline(always)]
-    pub(crate) const fn signed_residue(self, x: i64) -> u32 {
-        self.sub(self.reduce((x + (1 << 30)) as u32), self.reduce(1 << 30))
-    }
-
-    /// Returns `x` mod q for any 32-bit number, in constant time.
-    #[inline(always)]
-    pub(crate) const fn reduce(self, x: u32) -> u32 {
-        self.montgomery_reduce(self.to_montgomery(x) as u64)
-    }
-
     /// Returns `t / 2^32` mod q for `t < q·2^32`.
     #[inline(always)]
     pub(crate) const fn montgomery_reduce(self, t: u64) -> u32 {

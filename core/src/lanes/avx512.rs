@@ -14,21 +14,32 @@ pub(super) struct Halves {
     odd: __m512i,
 }
 
-/// The odd lanes of a vector.
-const ODD: __mmask16 = 0b1010_1010_1010_1010;
+/// The even lanes of a vector, from where the compiler cannot see the value: it would make two-source
+/// permutations of the blends below, which take four cycles instead of one and run at 40 % of the rate.
+#[inline(always)]
+fn even_lanes() -> __mmask16 {
+    let lanes: u32;
+    // SAFETY: moves a constant to a register.
+    unsafe {
+        core::arch::asm!("mov {:e}, 0x5555", out(reg) lanes, options(pure, nomem, nostack, preserves_flags));
+    }
+    lanes as __mmask16
+}
 
-/// Where the entries of a pair of vectors stand after every split: the vector of even ones, whose
-/// neighbours stand in the other vector.
-const SPLIT: [u32; 16] = [0, 4, 2, 6, 16, 20, 18, 22, 8, 12, 10, 14, 24, 28, 26, 30];
+/// Which entries of a pair of vectors stand in each of them after every split: even ones in the first
+/// vector, their neighbours in the second.
+const SPLIT: [[u32; 16]; 2] = [
+    [0, 4, 2, 6, 16, 20, 18, 22, 8, 12, 10, 14, 24, 28, 26, 30],
+    [1, 5, 3, 7, 17, 21, 19, 23, 9, 13, 11, 15, 25, 29, 27, 31],
+];
 
 /// For the entries of each vector in memory order: where they stand in the pair that is split.
 const JOIN: [[u32; 16]; 2] = {
     let mut join = [[0; 16]; 2];
     let mut at = 0;
-    while at < 16 {
-        let entry = SPLIT[at] as usize;
+    while at < 32 {
+        let entry = SPLIT[at / 16][at % 16] as usize;
         join[entry / 16][entry % 16] = at as u32;
-        join[entry / 16][entry % 16 + 1] = at as u32 + 16;
         at += 1;
     }
     join
@@ -131,12 +142,12 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn wide_low(wide: Halves) -> Self {
-        Self(unsafe { _mm512_mask_shuffle_epi32::<0b10_10_00_00>(wide.even, ODD, wide.odd) })
+        Self(unsafe { _mm512_mask_shuffle_epi32::<0b10_10_00_00>(wide.even, !even_lanes(), wide.odd) })
     }
 
     #[inline(always)]
     fn wide_high(wide: Halves) -> Self {
-        Self(unsafe { _mm512_mask_shuffle_epi32::<0b11_11_01_01>(wide.odd, !ODD, wide.even) })
+        Self(unsafe { _mm512_mask_shuffle_epi32::<0b11_11_01_01>(wide.odd, even_lanes(), wide.even) })
     }
 
     #[inline(always)]
@@ -195,14 +206,12 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn join_all(a: Self, b: Self) -> (Self, Self) {
-        let [low, high] = JOIN.map(|indices| a.shuffle_pair(b, &indices));
-        (low, high)
+        (a.shuffle_pair(b, &JOIN[0]), a.shuffle_pair(b, &JOIN[1]))
     }
 
     #[inline(always)]
     fn split_all(a: Self, b: Self) -> (Self, Self) {
-        let [even, odd] = [SPLIT, SPLIT.map(|i| i + 1)].map(|indices| a.shuffle_pair(b, &indices));
-        (even, odd)
+        (a.shuffle_pair(b, &SPLIT[0]), a.shuffle_pair(b, &SPLIT[1]))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
-use super::field::{Factor, Field};
+use super::field::Field;
 
 /// Fractional bits of the quotient estimate; primes are above 2^20, so `⌊2^52/q⌋` fits 32 bits.
 const QUOTIENT_BITS: u32 = 20;
@@ -31,7 +31,6 @@ pub(crate) struct BaseConverter {
 }
 
 struct Source {
-    modulus: Modulus,
     /// (S/sᵢ)⁻¹ mod sᵢ.
     hat_inverse: ShoupFactor,
     /// ⌊2^52/sᵢ⌋.
@@ -68,7 +67,6 @@ impl BaseConverter {
             .iter()
             .enumerate()
             .map(|(i, &modulus)| Source {
-                modulus,
                 hat_inverse: modulus.shoup(modulus.invert(hat_mod(i, modulus))),
                 reciprocal: ((1u64 << (32 + QUOTIENT_BITS)) / u64::from(modulus.value())) as u32,
             })
@@ -76,43 +74,98 @@ impl BaseConverter {
         Self { sources, targets }
     }
 
-    /// Converts the coefficients of `sources` limbs into the first `targets.len()` target limbs.
-    pub(crate) fn convert(&self, backend: Backend, sources: &[&[u32]], targets: &mut [&mut [u32]]) {
-        debug_assert!(sources.len() == self.sources.len() && targets.len() <= self.targets.len());
-        backend.run(Convert { converter: self, sources, targets });
+    /// What the coefficients of a source limb are multiplied by before anything else.
+    pub(crate) fn scaling(&self, source: usize) -> ShoupFactor {
+        self.sources[source].hat_inverse
+    }
+
+    /// How often the product of the source primes is contained in the sum of scaled limbs, for each
+    /// coefficient.
+    pub(crate) fn quotients(&self, backend: Backend, scaled: &[&[u32]], out: &mut [u32]) {
+        debug_assert_eq!(scaled.len(), self.sources.len());
+        backend.run(Quotients { sources: &self.sources, scaled, out });
+    }
+
+    /// Converts to one target prime, from scaled limbs and their quotients.
+    pub(crate) fn convert(
+        &self,
+        backend: Backend,
+        target: usize,
+        scaled: &[&[u32]],
+        quotients: &[u32],
+        out: &mut [u32],
+    ) {
+        debug_assert_eq!(scaled.len(), self.sources.len());
+        backend.run(Convert { target: &self.targets[target], scaled, quotients, out });
     }
 }
 
-struct Convert<'a, 'b> {
-    converter: &'a BaseConverter,
-    sources: &'a [&'a [u32]],
-    targets: &'a mut [&'b mut [u32]],
+struct Quotients<'a> {
+    sources: &'a [Source],
+    scaled: &'a [&'a [u32]],
+    out: &'a mut [u32],
 }
 
-impl Kernel for Convert<'_, '_> {
+impl Kernel for Quotients<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let mut digits = [L::splat(0).multiplier(); MAX_SOURCES];
-        let count = self.sources.len();
-        let vectors = self.sources[0].len() / L::WIDTH;
-        for j in 0..vectors {
+        for (j, out) in L::chunks_mut(self.out).iter_mut().enumerate() {
             let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
-            for ((digit, limb), source) in digits.iter_mut().zip(self.sources).zip(&self.converter.sources) {
-                let field = Field::<L>::new(source.modulus);
-                let reduced = field.mul(L::load(&L::chunks(limb)[j]), Factor::splat(source.hat_inverse));
-                quotient = quotient.add(reduced.mul_high(L::constant(source.reciprocal)));
-                *digit = reduced.multiplier();
+            for (limb, source) in self.scaled.iter().zip(self.sources) {
+                let digit = L::load(&L::chunks(limb)[j]);
+                quotient = quotient.add(digit.mul_high(L::constant(source.reciprocal)));
             }
-            let quotient = quotient.shift_right(QUOTIENT_BITS);
-            for (out, target) in self.targets.iter_mut().zip(&self.converter.targets) {
-                let mut sum = quotient.mul_wide(L::constant(target.minus_product));
-                for (&digit, &hat) in digits[..count].iter().zip(&target.hats) {
-                    sum = L::wide_add(sum, L::product(digit, L::constant(hat)));
-                }
-                Field::<L>::new(target.modulus).montgomery_sum(sum).store(&mut L::chunks_mut(out)[j]);
+            quotient.shift_right(QUOTIENT_BITS).store(out);
+        }
+    }
+}
+
+struct Convert<'a> {
+    target: &'a Target,
+    scaled: &'a [&'a [u32]],
+    quotients: &'a [u32],
+    out: &'a mut [u32],
+}
+
+/// How many vectors are converted side by side: their sums and a constant fit sixteen registers.
+const SIDE_BY_SIDE: usize = 4;
+
+impl Kernel for Convert<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { target, scaled, quotients, out } = self;
+        let field = Field::<L>::new(target.modulus);
+        let minus_product = L::constant(target.minus_product);
+        let (blocks, rest) = L::chunks_mut(out).as_chunks_mut::<SIDE_BY_SIDE>();
+        let (quotient_blocks, quotient_rest) = L::chunks(quotients).as_chunks::<SIDE_BY_SIDE>();
+        for (j, ([x0, x1, x2, x3], [v0, v1, v2, v3])) in blocks.iter_mut().zip(quotient_blocks).enumerate() {
+            let mut s0 = L::load(v0).mul_wide(minus_product);
+            let mut s1 = L::load(v1).mul_wide(minus_product);
+            let mut s2 = L::load(v2).mul_wide(minus_product);
+            let mut s3 = L::load(v3).mul_wide(minus_product);
+            for (limb, &hat) in scaled.iter().zip(&target.hats) {
+                let ([y0, y1, y2, y3], hat) = (&L::chunks(limb).as_chunks().0[j], L::constant(hat));
+                s0 = L::wide_add(s0, L::load(y0).mul_wide(hat));
+                s1 = L::wide_add(s1, L::load(y1).mul_wide(hat));
+                s2 = L::wide_add(s2, L::load(y2).mul_wide(hat));
+                s3 = L::wide_add(s3, L::load(y3).mul_wide(hat));
             }
+            field.montgomery_sum(s0).store(x0);
+            field.montgomery_sum(s1).store(x1);
+            field.montgomery_sum(s2).store(x2);
+            field.montgomery_sum(s3).store(x3);
+        }
+        let done = SIDE_BY_SIDE * quotient_blocks.len();
+        for (j, (x, v)) in rest.iter_mut().zip(quotient_rest).enumerate() {
+            let mut sum = L::load(v).mul_wide(minus_product);
+            for (limb, &hat) in scaled.iter().zip(&target.hats) {
+                sum = L::wide_add(sum, L::load(&L::chunks(limb)[done + j]).mul_wide(L::constant(hat)));
+            }
+            field.montgomery_sum(sum).store(x);
         }
     }
 }
@@ -138,13 +191,20 @@ mod tests {
                 values.iter().map(|v| v.rem_euclid(i128::from(m.value())) as u32).collect()
             };
             let input: Vec<Vec<u32>> = sources.iter().map(residues).collect();
-            let input: Vec<&[u32]> = input.iter().map(Vec::as_slice).collect();
+            let converter = BaseConverter::new(&sources, targets.iter().copied());
+            let scale = |(i, limb): (usize, &Vec<u32>)| -> Vec<u32> {
+                limb.iter().map(|&x| sources[i].mul_shoup(x, converter.scaling(i))).collect()
+            };
+            let scaled: Vec<Vec<u32>> = input.iter().enumerate().map(scale).collect();
+            let scaled: Vec<&[u32]> = scaled.iter().map(Vec::as_slice).collect();
             for backend in Backend::available() {
-                let mut output = alloc::vec![alloc::vec![0u32; 64]; 5];
-                let mut limbs: Vec<&mut [u32]> = output.iter_mut().map(Vec::as_mut_slice).collect();
-                BaseConverter::new(&sources, targets.iter().copied()).convert(backend, &input, &mut limbs);
-                let expected: Vec<Vec<u32>> = targets.iter().map(residues).collect();
-                prop_assert_eq!(&output, &expected);
+                let mut quotients = alloc::vec![0; 64];
+                converter.quotients(backend, &scaled, &mut quotients);
+                for (i, target) in targets.iter().enumerate() {
+                    let mut output = alloc::vec![0; 64];
+                    converter.convert(backend, i, &scaled, &quotients, &mut output);
+                    prop_assert_eq!(&output, &residues(target), "on {}", backend.name());
+                }
             }
         }
     }

@@ -4,8 +4,8 @@
 //!
 //! The transform is a binary tree: node 1 is the whole polynomial, and the layer that splits node k
 //! into the nodes 2k and 2k + 1 multiplies by the k-th twiddle factor. Several layers are done at a
-//! time in registers; an eighth of the polynomial is finished before the next one is begun, since it
-//! fits the nearest cache. The last layers, whose pairs lie closer together than a
+//! time in registers; after the first ones, each part of the polynomial is finished before the next one
+//! is begun, since it fits the nearest cache. The last layers, whose pairs lie closer together than a
 //! vector is wide, are done on pairs of vectors with shuffles between layers. Values stay in [0, 4q)
 //! on the way forward and in [0, 2q) on the way back.
 //!
@@ -13,8 +13,10 @@
 //! Lattice-Based Cryptography" (eprint 2016/504), algorithms 1 and 2, for the order of the
 //! twiddle factors; Harvey (arXiv 1205.2926), section 3, for the lazy butterflies.
 
-mod butterfly;
 mod twiddles;
+
+mod butterfly;
+mod parts;
 
 mod forward;
 mod inverse;
@@ -27,8 +29,8 @@ use forward::Forward;
 use inverse::Inverse;
 use twiddles::Twiddles;
 
-/// How many parts the first layers make of a transform, each of which fits the nearest cache.
-const PARTS: usize = 8;
+/// Fewest vectors of a transform: as many parts of as many vectors as are done together.
+const LEAST_VECTORS: usize = 64;
 
 /// Twiddle factors of one prime, laid out for one backend.
 pub(crate) struct NttTable {
@@ -42,7 +44,7 @@ pub(crate) struct NttTable {
 
 impl NttTable {
     pub(crate) fn new(modulus: Modulus, log_degree: u8, backend: Backend) -> Self {
-        let backend = backend.for_entries(1 << log_degree);
+        let backend = backend.with_vectors(LEAST_VECTORS, 1 << log_degree);
         let psi = primitive_root(modulus, log_degree);
         let forward = Twiddles::new(modulus, psi, log_degree, backend);
         let inverse = Twiddles::new(modulus, modulus.invert(psi), log_degree, backend);
@@ -62,6 +64,13 @@ impl NttTable {
     pub(crate) fn inverse(&self, values: &mut [u32]) {
         let Self { modulus, inverse: twiddles, scaling, .. } = self;
         self.backend.run(Inverse { modulus: *modulus, twiddles, scaling: *scaling, values });
+    }
+
+    /// Undoes [`NttTable::forward`] and multiplies by a constant, at no cost.
+    pub(crate) fn inverse_scaled(&self, w: ShoupFactor, values: &mut [u32]) {
+        let Self { modulus, inverse: twiddles, scaling, .. } = self;
+        let scaling = scaling.map(|factor| modulus.shoup(modulus.mul(factor.value, w.value)));
+        self.backend.run(Inverse { modulus: *modulus, twiddles, scaling, values });
     }
 }
 
@@ -115,13 +124,13 @@ mod tests {
 
     #[test]
     fn entry_i_is_the_value_at_the_odd_power_of_psi_with_reversed_index() {
-        for table in tables(5) {
-            let (m, psi) = (table.modulus, primitive_root(table.modulus, 5));
-            let input = residues(m.value(), 32, 7);
+        for table in tables(10) {
+            let (m, psi) = (table.modulus, primitive_root(table.modulus, 10));
+            let input = residues(m.value(), 1024, 7);
             let mut output = input.clone();
             table.forward(&mut output);
             for (i, &got) in output.iter().enumerate() {
-                let point = m.pow(psi, 2 * u64::from((i as u32).reverse_bits() >> 27) + 1);
+                let point = m.pow(psi, 2 * u64::from((i as u32).reverse_bits() >> 22) + 1);
                 let value = input.iter().rev().fold(0, |sum, &c| m.add(m.mul(sum, point), c));
                 assert_eq!(got, value, "entry {i} on {}", table.backend.name());
             }
@@ -144,15 +153,15 @@ mod tests {
 
     #[test]
     fn products_agree_with_the_schoolbook_negacyclic_product() {
-        for table in tables(6) {
+        for table in tables(10) {
             let m = table.modulus;
-            let (a, b) = (residues(m.value(), 64, 11), residues(m.value(), 64, 13));
-            let mut expected = alloc::vec![0u32; 64];
+            let (a, b) = (residues(m.value(), 1024, 11), residues(m.value(), 1024, 13));
+            let mut expected = alloc::vec![0u32; 1024];
             for (i, &x) in a.iter().enumerate() {
                 for (j, &y) in b.iter().enumerate() {
-                    let (k, product) = ((i + j) % 64, m.mul(x, y));
+                    let (k, product) = ((i + j) % 1024, m.mul(x, y));
                     expected[k] =
-                        if i + j < 64 { m.add(expected[k], product) } else { m.sub(expected[k], product) };
+                        if i + j < 1024 { m.add(expected[k], product) } else { m.sub(expected[k], product) };
                 }
             }
             let (mut x, mut y) = (a, b);

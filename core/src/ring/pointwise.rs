@@ -114,6 +114,64 @@ impl Kernel for SubtractAndScale<'_> {
     }
 }
 
+/// `(values − digits)·w` entry by entry, in place, for signed digits of at most 2^29.
+pub(crate) fn subtract_signed_and_scale(
+    backend: Backend,
+    modulus: Modulus,
+    w: ShoupFactor,
+    values: &mut [u32],
+    digits: &[u32],
+) {
+    backend.run(SubtractSignedAndScale { modulus, w, values, digits });
+}
+
+struct SubtractSignedAndScale<'a> {
+    modulus: Modulus,
+    w: ShoupFactor,
+    values: &'a mut [u32],
+    digits: &'a [u32],
+}
+
+impl Kernel for SubtractSignedAndScale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
+        // The multiple of q that makes every difference positive; the sum stays below 3·2^30.
+        let offset = L::splat((1u32 << 29).next_multiple_of(self.modulus.value()));
+        for (x, d) in L::chunks_mut(self.values).iter_mut().zip(L::chunks(self.digits)) {
+            field.mul(L::load(x).add(offset).sub(L::load(d)), w).store(x);
+        }
+    }
+}
+
+/// Replaces residues above q/2 by themselves minus q, in two's complement, in place.
+pub(crate) fn centre(backend: Backend, modulus: Modulus, values: &mut [u32]) {
+    backend.run(Centre { modulus, values });
+}
+
+struct Centre<'a> {
+    modulus: Modulus,
+    values: &'a mut [u32],
+}
+
+impl Kernel for Centre<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let field = Field::<L>::new(self.modulus);
+        let q = self.modulus.value();
+        // Rotated by the least residue of the upper half, which comes to stand at 0.
+        let upper = L::splat(q / 2 + 1);
+        let back = L::splat((q / 2 + 1).wrapping_sub(q));
+        for x in L::chunks_mut(self.values) {
+            field.sub(L::load(x), upper).add(back).store(x);
+        }
+    }
+}
+
 /// `values += w·other` entry by entry, in place.
 pub(crate) fn add_scaled(
     backend: Backend,
@@ -248,14 +306,14 @@ impl Kernel for Tensor<'_> {
         let m = self.modulus;
         let field = Field::<L>::new(m);
         let radix = Factor::splat(m.shoup(m.reduce_public(1 << 32)));
-        let [a0, a1] = self.a.map(L::chunks);
-        let [b0, b1] = self.b.map(L::chunks);
-        let [d0, d1, d2] = self.out.map(L::chunks_mut);
+        let ([a0, a1], [b0, b1], [d0, d1, d2]) = (self.a, self.b, self.out);
+        let (a0, a1, b0, b1) = (L::chunks(a0), L::chunks(a1), L::chunks(b0), L::chunks(b1));
+        let (d0, d1, d2) = (L::chunks_mut(d0), L::chunks_mut(d1), L::chunks_mut(d2));
         let inputs = a0.iter().zip(a1).zip(b0.iter().zip(b1));
         let outputs = d0.iter_mut().zip(d1).zip(d2);
         for (((a0, a1), (b0, b1)), ((d0, d1), d2)) in inputs.zip(outputs) {
-            let [a0, a1] = [a0, a1].map(|a| field.mul(L::load(a), radix));
-            let [b0, b1] = [b0, b1].map(|b| L::load(b).multiplier());
+            let (a0, a1) = (field.mul(L::load(a0), radix), field.mul(L::load(a1), radix));
+            let (b0, b1) = (L::load(b0).multiplier(), L::load(b1).multiplier());
             let middle = L::wide_add(a0.mul_wide(b1), a1.mul_wide(b0));
             field.montgomery(a0.mul_wide(b0)).store(d0);
             field.montgomery_sum(middle).store(d1);

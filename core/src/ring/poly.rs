@@ -60,7 +60,7 @@ impl<Domain> Poly<Domain> {
     }
 
     /// The limbs in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> + DoubleEndedIterator {
         self.residues.chunks_exact(self.degree)
     }
 

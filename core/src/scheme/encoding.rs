@@ -10,7 +10,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
     ciphertext::{Plaintext, PreparedPlaintext},
@@ -189,32 +189,16 @@ impl Encoder {
     /// By balanced mixed-radix digits, so that small numbers lose nothing to cancellation.
     fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Zeroizing<Vec<f64>> {
         let moduli = &self.params.ring().moduli()[..poly.limbs()];
-        let inverses: Vec<Vec<_>> = moduli
-            .iter()
-            .enumerate()
-            .map(|(i, m)| {
-                moduli[..i].iter().map(|d| m.shoup(m.invert(m.reduce_public(d.value().into())))).collect()
-            })
-            .collect();
+        let mut digits = Zeroizing::new(poly.clone());
+        self.params.ring().to_balanced_digits(&mut digits);
         let mut out = Zeroizing::new(vec![0.0; poly.degree()]);
-        let mut digits = Zeroizing::new(vec![0i64; moduli.len()]);
-        for (k, value) in out.iter_mut().enumerate() {
-            for (i, m) in moduli.iter().enumerate() {
-                let q = m.value();
-                let mut residue = poly.limb(i)[k];
-                for (digit, inverse) in digits[..i].iter().zip(&inverses[i]) {
-                    residue = m.mul_shoup(m.sub(residue, m.signed_residue(*digit)), *inverse);
-                }
-                // Minus q for the upper half, without a branch.
-                let upper = i64::from((q / 2).wrapping_sub(residue) >> 31);
-                digits[i] = i64::from(residue) - upper * i64::from(q);
+        for (limb, m) in digits.iter().zip(moduli).rev() {
+            let q = f64::from(m.value());
+            for (value, &digit) in out.iter_mut().zip(limb) {
+                *value = *value * q + f64::from(digit as i32);
             }
-            let horner = |sum: f64, (digit, m): (&i64, &crate::arithmetic::Modulus)| {
-                sum * f64::from(m.value()) + *digit as f64
-            };
-            *value = digits.iter().zip(moduli).rev().fold(0.0, horner) / scale.value();
         }
-        digits.zeroize();
+        out.iter_mut().for_each(|value| *value /= scale.value());
         out
     }
 

@@ -180,10 +180,11 @@ impl Evaluator {
             return Err(Error::ParamsMismatch);
         }
         let [d0, d1, d2] = &tensor.d;
-        let [mut c0, mut c1] = key_switch(&self.params, tensor.level, d2, &key.0)?;
-        let (ring, main) = (self.params.ring(), d0.limbs());
-        ring.combine(main, Binary::Add, &mut c0, d0);
-        ring.combine(main, Binary::Add, &mut c1, d1);
+        let sums = key_switch(&self.params, tensor.level, d2, &key.0)?;
+        let ring = self.params.ring();
+        let [c0, c1] = mod_down(&self.params, tensor.level, sums, |k, i, limb| {
+            ring.combine_limb(i, Binary::Add, limb, [d0, d1][k].limb(i));
+        });
         Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
     }
 
@@ -209,10 +210,9 @@ impl Evaluator {
         let tables = self.params.tables_at(a.level);
         let division = tables.rescale.as_ref().ok_or(Error::LevelExhausted)?;
         let remaining = self.params.limbs_at(below);
-        for half in [&mut a.c0, &mut a.c1] {
-            let poly = core::mem::replace(half, Poly::zero(self.params.degree(), 0));
-            *half = divide(&self.params, division, main, remaining, poly);
-        }
+        let halves =
+            [&mut a.c0, &mut a.c1].map(|half| core::mem::replace(half, Poly::zero(self.params.degree(), 0)));
+        [a.c0, a.c1] = divide(&self.params, division, main, remaining, halves, |_, _, _| ());
         a.scale = a.scale.divided_by(self.params.level_divisor(a.level));
         a.level = below;
         Ok(())
@@ -264,7 +264,9 @@ impl Evaluator {
     /// # Errors
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
     pub fn apply_galois(&self, a: &Ciphertext, key: &GaloisKey) -> Result<Ciphertext, Error> {
-        self.rotate_hoisted(a, &self.hoist(a)?, key)
+        self.check(a)?;
+        let sums = key_switch(&self.params, a.level, &a.c1, &key.key)?;
+        Ok(self.rotated(a, sums, key))
     }
 
     /// Decomposes a ciphertext for several automorphisms.
@@ -288,12 +290,21 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         same_level(a.level, digits.level())?;
+        Ok(self.rotated(a, digits.inner_product(&self.params, &key.key)?, key))
+    }
+
+    /// Divides switched halves by the special modulus, adds c₀ and applies the automorphism.
+    fn rotated(&self, a: &Ciphertext, sums: [Poly<Ntt>; 2], key: &GaloisKey) -> Ciphertext {
         let ring = self.params.ring();
-        let sums = digits.inner_product(&self.params, &key.key)?;
-        let [mut c0, c1] = sums.map(|sum| mod_down(&self.params, a.level, sum));
-        ring.combine(a.c0.limbs(), Binary::Add, &mut c0, &a.c0);
-        let [c0, c1] = [c0, c1].map(|poly| ring.permute(&key.permutation, &poly));
-        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
+        let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), a.c0.limbs()));
+        mod_down(&self.params, a.level, sums, |k, i, limb| {
+            if k == 0 {
+                ring.combine_limb(i, Binary::Add, limb, a.c0.limb(i));
+            }
+            let out = if k == 0 { &mut c0 } else { &mut c1 };
+            ring.permute_limb(&key.permutation, limb, out.limb_mut(i));
+        });
+        Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 }
     }
 
     fn combine(&self, operation: Binary, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {

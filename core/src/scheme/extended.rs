@@ -8,7 +8,7 @@ use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
     error::Error,
     evaluator::{Evaluator, sums_of_products},
-    key_switch::{HoistedDigits, divide, mod_down},
+    key_switch::{HoistedDigits, divide, key_switch, mod_down},
     keys::{GaloisKey, RelinearizationKey},
     level::{Level, Scale},
 };
@@ -65,8 +65,7 @@ impl Evaluator {
             return Err(Error::ParamsMismatch);
         }
         let [d0, d1, d2] = &tensor.d;
-        let digits = HoistedDigits::decompose(&self.params, tensor.level, d2);
-        let [mut c0, mut c1] = digits.inner_product(&self.params, &key.0)?;
+        let [mut c0, mut c1] = key_switch(&self.params, tensor.level, d2, &key.0)?;
         self.add_times_special(&mut c0, d0);
         self.add_times_special(&mut c1, d1);
         self.rescale_extended(ExtendedCiphertext { level: tensor.level, scale: tensor.scale, c0, c1 })
@@ -98,8 +97,8 @@ impl Evaluator {
         key: &GaloisKey,
     ) -> Result<ExtendedCiphertext, Error> {
         let (params, ring) = (&self.params, self.params.ring());
-        let c1 = mod_down(params, a.level, a.c1.clone());
-        let [mut c0, c1] = HoistedDigits::decompose(params, a.level, &c1).inner_product(params, &key.key)?;
+        let [c1] = mod_down(params, a.level, [a.c1.clone()], |_, _, _| ());
+        let [mut c0, c1] = key_switch(params, a.level, &c1, &key.key)?;
         ring.combine(params.limbs_at(a.level), Binary::Add, &mut c0, &a.c0);
         let [c0, c1] = [c0, c1].map(|poly| ring.permute(&key.permutation, &poly));
         Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
@@ -137,13 +136,13 @@ impl Evaluator {
     pub(crate) fn rescale_extended(&self, a: ExtendedCiphertext) -> Result<Ciphertext, Error> {
         let params = &self.params;
         let Some(division) = &params.tables_at(a.level).rescale_extended else {
-            let [c0, c1] = [a.c0, a.c1].map(|poly| mod_down(params, a.level, poly));
+            let [c0, c1] = mod_down(params, a.level, [a.c0, a.c1], |_, _, _| ());
             let (params_id, level, scale) = (params.id(), a.level, a.scale);
             return self.rescale(&Ciphertext { params_id, level, scale, c0, c1 });
         };
         let below = a.level.below().ok_or(Error::LevelExhausted)?;
         let (main, remaining) = (params.limbs_at(a.level), params.limbs_at(below));
-        let [c0, c1] = [a.c0, a.c1].map(|poly| divide(params, division, main, remaining, poly));
+        let [c0, c1] = divide(params, division, main, remaining, [a.c0, a.c1], |_, _, _| ());
         let scale = a.scale.divided_by(params.level_divisor(a.level));
         Ok(Ciphertext { params_id: params.id(), level: below, scale, c0, c1 })
     }

@@ -1,8 +1,8 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    PARTS,
-    butterfly::{cooley_tukey, eighths, halves, quarters},
+    butterfly::{cooley_tukey, down_eight, down_four, three_factors, two_factors},
+    parts::{eighths, halves, load_eight, load_four, quarters, store_eight, store_four},
     twiddles::Twiddles,
 };
 use crate::{
@@ -22,42 +22,50 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let field = Field::<L>::new(self.modulus);
-        let vectors = L::chunks_mut(self.values);
-        let length = vectors.len() / PARTS;
-        if length < 2 {
-            return node(field, self.twiddles, vectors, 1);
+        let Self { modulus, twiddles, values } = self;
+        let field = Field::<L>::new(modulus);
+        let vectors = L::chunks_mut(values);
+        match L::LAYERS_AT_ONCE {
+            2 => two_layers(field, twiddles, vectors, 1),
+            _ => three_layers(field, twiddles, vectors, 1),
         }
-        three_layers(field, self.twiddles, vectors, 1);
+        let parts = 1 << L::LAYERS_AT_ONCE;
+        let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
-            node(field, self.twiddles, part, PARTS + i);
+            finish(field, twiddles, part, parts + i);
         }
     }
 }
 
 /// Does all layers of a node.
 #[inline(always)]
-fn node<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], root: usize) {
+fn finish<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], root: usize) {
     let (mut length, mut first) = (vectors.len(), root);
-    while length > 2 {
-        let layers = L::layers_at_once(length.trailing_zeros() as usize - 1);
-        for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
+    while length > 1 << L::LAYERS_AT_ONCE {
+        let left = length.trailing_zeros() as usize - L::LAYERS_AT_ONCE;
+        let layers = L::layers_at_once(left);
+        for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
             match layers {
-                1 => one_layer(field, twiddles, part, first + i),
-                2 => two_layers(field, twiddles, part, first + i),
-                _ => three_layers(field, twiddles, part, first + i),
+                1 => one_layer(field, twiddles, node, first + i),
+                2 => two_layers(field, twiddles, node, first + i),
+                _ => three_layers(field, twiddles, node, first + i),
             }
         }
         length >>= layers;
         first <<= layers;
     }
-    tail(field, twiddles, vectors, first);
+    for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
+        match L::LAYERS_AT_ONCE {
+            2 => last_of_four(field, twiddles, node, first + i),
+            _ => last_of_eight(field, twiddles, node, first + i),
+        }
+    }
 }
 
 #[inline(always)]
-fn one_layer<L: Lanes>(field: Field<L>, twiddles: &Twiddles, part: &mut [L::Chunk], node: usize) {
+fn one_layer<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
     let w = Factor::splat(twiddles.node(node));
-    for [x0, x1] in halves(part) {
+    for [x0, x1] in halves(vectors) {
         let (a0, a1) = cooley_tukey(field, L::load(x0), L::load(x1), w);
         a0.store(x0);
         a1.store(x1);
@@ -65,57 +73,72 @@ fn one_layer<L: Lanes>(field: Field<L>, twiddles: &Twiddles, part: &mut [L::Chun
 }
 
 #[inline(always)]
-fn two_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, part: &mut [L::Chunk], node: usize) {
-    let w1 = Factor::splat(twiddles.node(node));
-    let [w2, w3] = twiddles.row(2 * node).map(Factor::splat);
-    for quarters in quarters(part) {
-        let [a0, a1, a2, a3] = quarters.each_ref().map(|x| L::load(x));
-        let (a0, a2) = cooley_tukey(field, a0, a2, w1);
-        let (a1, a3) = cooley_tukey(field, a1, a3, w1);
-        let (a0, a1) = cooley_tukey(field, a0, a1, w2);
-        let (a2, a3) = cooley_tukey(field, a2, a3, w3);
-        quarters.into_iter().zip([a0, a1, a2, a3]).for_each(|(x, a)| a.store(x));
+fn two_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
+    let w = two_factors(twiddles, node);
+    for x in quarters(vectors) {
+        let a = down_four(field, load_four(&x), w);
+        store_four(x, a);
     }
 }
 
 #[inline(always)]
-fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, part: &mut [L::Chunk], node: usize) {
-    let w1 = Factor::splat(twiddles.node(node));
-    let [w2, w3] = twiddles.row(2 * node).map(Factor::splat);
-    let [w4, w5, w6, w7] = twiddles.row(4 * node).map(Factor::splat);
-    for eighths in eighths(part) {
-        let [a0, a1, a2, a3, a4, a5, a6, a7] = eighths.each_ref().map(|x| L::load(x));
-        let (a0, a4) = cooley_tukey(field, a0, a4, w1);
-        let (a1, a5) = cooley_tukey(field, a1, a5, w1);
-        let (a2, a6) = cooley_tukey(field, a2, a6, w1);
-        let (a3, a7) = cooley_tukey(field, a3, a7, w1);
-        let (a0, a2) = cooley_tukey(field, a0, a2, w2);
-        let (a1, a3) = cooley_tukey(field, a1, a3, w2);
-        let (a4, a6) = cooley_tukey(field, a4, a6, w3);
-        let (a5, a7) = cooley_tukey(field, a5, a7, w3);
-        let (a0, a1) = cooley_tukey(field, a0, a1, w4);
-        let (a2, a3) = cooley_tukey(field, a2, a3, w5);
-        let (a4, a5) = cooley_tukey(field, a4, a5, w6);
-        let (a6, a7) = cooley_tukey(field, a6, a7, w7);
-        eighths.into_iter().zip([a0, a1, a2, a3, a4, a5, a6, a7]).for_each(|(x, a)| a.store(x));
+fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
+    let w = three_factors(twiddles, node);
+    for x in eighths(vectors) {
+        let a = down_eight(field, load_eight(&x), w);
+        store_eight(x, a);
     }
 }
 
-/// The layer between two vectors, and those inside them, to residues in [0, q).
+/// The last layers of a node of four vectors: two between vectors, the others inside them.
 #[inline(always)]
-fn tail<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], first: usize) {
-    for (i, [x, y]) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-        let w = Factor::splat(twiddles.node(first + i));
-        let (mut a, mut b) = cooley_tukey(field, L::load(x), L::load(y), w);
-        let inside = twiddles.inside::<L>(first + i);
-        for stage in 0..L::TAIL {
-            (a, b) = L::split(stage, a, b);
-            let w = Factor::load(&inside[2 * stage], &inside[2 * stage + 1]);
-            (a, b) = cooley_tukey(field, a, b, w);
+fn last_of_four<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
+    for x in quarters(vectors) {
+        let mut a = down_four(field, load_four(&x), two_factors(twiddles, node));
+        inside(field, twiddles, &mut a, 2 * node);
+        store_four(x, a);
+    }
+}
+
+/// The last layers of a node of eight vectors: three between vectors, the others inside them.
+#[inline(always)]
+fn last_of_eight<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
+    for x in eighths(vectors) {
+        let mut a = down_eight(field, load_eight(&x), three_factors(twiddles, node));
+        inside(field, twiddles, &mut a, 4 * node);
+        store_eight(x, a);
+    }
+}
+
+/// The layers inside vectors, to residues in [0, q). Layer after layer for all pairs, since one pair
+/// alone would leave the processor waiting for each butterfly.
+#[inline(always)]
+fn inside<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L], first: usize) {
+    let pairs = vectors.as_chunks_mut::<2>().0;
+    // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
+    stage::<L, 0>(field, twiddles, pairs, first);
+    stage::<L, 1>(field, twiddles, pairs, first);
+    stage::<L, 2>(field, twiddles, pairs, first);
+    stage::<L, 3>(field, twiddles, pairs, first);
+    for [a, b] in pairs {
+        let x = a.reduce_once(field.two_q).reduce_once(field.q);
+        let y = b.reduce_once(field.two_q).reduce_once(field.q);
+        (*a, *b) = L::join_all(x, y);
+    }
+}
+
+/// One layer inside vectors, if they are that wide.
+#[inline(always)]
+fn stage<L: Lanes, const STAGE: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    pairs: &mut [[L; 2]],
+    first: usize,
+) {
+    if STAGE < L::TAIL {
+        for (i, [a, b]) in pairs.iter_mut().enumerate() {
+            let (x, y) = L::split(STAGE, *a, *b);
+            (*a, *b) = cooley_tukey(field, x, y, twiddles.inside(first + i, STAGE));
         }
-        let [a, b] = [a, b].map(|x| x.reduce_once(field.two_q).reduce_once(field.q));
-        let (a, b) = L::join_all(a, b);
-        a.store(x);
-        b.store(y);
     }
 }

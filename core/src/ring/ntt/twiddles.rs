@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
     lanes::{Backend, Kernel, Lanes},
+    ring::field::Factor,
 };
 
 /// The twiddle factors of one direction.
@@ -36,17 +37,18 @@ impl Twiddles {
         self.nodes[node]
     }
 
-    /// The factors of the `COUNT` nodes from `first` on.
+    /// The factors of the two children of a node, in every lane.
     #[inline(always)]
-    pub(super) fn row<const COUNT: usize>(&self, first: usize) -> &[ShoupFactor; COUNT] {
-        self.nodes[first..].first_chunk().expect("nodes lie inside the tree")
+    pub(super) fn children<L: Lanes>(&self, node: usize) -> [Factor<L>; 2] {
+        [Factor::splat(self.nodes[2 * node]), Factor::splat(self.nodes[2 * node + 1])]
     }
 
-    /// The factors of the layers inside the pair of vectors that a node is.
+    /// The factors of one of the layers inside the pair of vectors that a node is.
     #[inline(always)]
-    pub(super) fn inside<L: Lanes>(&self, node: usize) -> &[L::Chunk] {
+    pub(super) fn inside<L: Lanes>(&self, node: usize, stage: usize) -> Factor<L> {
         let pair = node - self.nodes.len() / (2 * L::WIDTH);
-        &L::chunks(&self.tail)[2 * L::TAIL * pair..][..2 * L::TAIL]
+        let chunks = &L::chunks(&self.tail)[2 * (L::TAIL * pair + stage)..][..2];
+        Factor::load(&chunks[0], &chunks[1])
     }
 }
 
