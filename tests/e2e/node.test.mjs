@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -77,6 +77,23 @@ test("the ten lines of the README work", async () => {
   const count = keys.galois.length + (keys.relinearization ? 1 : 0);
   assert.ok(count > 1 && stdout.includes(`${count} of ${count} keys`), stdout);
   assert.match(stdout, /a 0: \[/);
+});
+
+test("the recipe for a file of rows works, and goes on with its keys", async () => {
+  const recipes = await readFile(join(ROOT, "client-wasm/js/docs/recipes.md"), "utf8");
+  const [, code] = /## A script for Node.*?```js\n(.*?)```/s.exec(recipes);
+  const folder = await mkdtemp(fileURLToPath(new URL("recipe-", import.meta.url)));
+  try {
+    await writeFile(join(folder, "rows.csv"), `${patients.map(({ values }) => values.join(",")).join("\n")}\n`);
+    const env = { ...process.env, INFERENCE_URL: server.url };
+    const run = () => promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], { cwd: folder, env });
+    for (const { stdout } of [await run(), await run()]) {
+      const probabilities = stdout.trim().split("\n").map((line) => Number(line.split(" ").at(-1)));
+      assert.ok(distance(probabilities, patients.map(({ probability }) => probability)) < TOLERANCE, stdout);
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("nothing that is sent holds the input or the secret key", async () => {
@@ -176,7 +193,9 @@ test("a batch comes out in its order, with warnings where values are out of rang
     assert.deepEqual(warnings, []);
   });
   const { warnings } = await model.predict(samples[0].with(0, -1).with(1, 5000));
-  assert.deepEqual(warnings.map(({ code, count }) => [code, count]), [["INPUT_RANGE", 2]]);
+  assert.deepEqual(warnings.filter(({ code }) => code === "INPUT_RANGE").map(({ count }) => count), [2]);
+  const { warnings: beyond } = await model.predict(samples[0].map((value) => value * 50));
+  assert.ok(beyond.some(({ code }) => code === "OUTPUT_RANGE"), "the model cannot give such an output");
   await model.close();
 });
 

@@ -38,7 +38,7 @@ const isRight = (text) => {
 };
 
 test("the tarball holds what is needed and nothing else", () => {
-  const allowed = /^(?:LICENSE|README\.md|package\.json|bin\/[\w-]+\.mjs|dist\/(?:[\w-]+\/)?[\w-]+\.(?:js|js\.map|d\.ts)|wasm\/(?:simd|scalar)\.wasm)$/;
+  const allowed = /^(?:LICENSE|README\.md|docs\/[\w-]+\.md|package\.json|bin\/[\w-]+\.mjs|dist\/(?:[\w-]+\/)?[\w-]+\.(?:js|js\.map|d\.ts)|wasm\/(?:simd|scalar)\.wasm)$/;
   assert.deepEqual(packed.files.filter((path) => !allowed.test(path)), []);
   for (const path of ["dist/index.js", "dist/index.d.ts", "dist/index.js.map", "dist/worker.js", "wasm/simd.wasm", "wasm/scalar.wasm", "README.md", "LICENSE"]) {
     assert.ok(packed.files.includes(path), path);

@@ -114,7 +114,8 @@ export class Api {
   }
 
   /** Makes a secret key for a model, or goes on with one that was kept or exported. */
-  async model(name: string, { version, keys, keep }: ModelOptions = {}): Promise<Model> {
+  async model(name: string, options: ModelOptions = {}): Promise<Model> {
+    const { version, keys, keep } = options;
     const info = this.#find(name, version);
     const { params_id } = info.encryption_parameters;
     const parameters = this.parameterSets.find((set) => set.params_id === params_id);
@@ -132,8 +133,8 @@ export class Api {
   }
 
   /** Sends what `model.encrypt` gave. Needs no key; `model.decrypt` reads the answer. */
-  send(input: Uint8Array, { signal }: CallOptions = {}): Promise<EncryptedOutput> {
-    return infer(this.#transport, unpackInput(input), signal);
+  async send(input: Uint8Array, options: CallOptions = {}): Promise<EncryptedOutput> {
+    return infer(this.#transport, unpackInput(input), options.signal);
   }
 
   #find(name: string, version: string | undefined): ModelInfo {

@@ -22,6 +22,9 @@ export interface Problem {
   pointer?: string;
 }
 
+/** A code of this package or of a server; a newer server can have others. */
+export type ErrorCode = ClientCode | ServerCode | (string & {});
+
 /** What an error is made from, beside its code and what happened. */
 export interface ErrorDetails {
   retryable?: boolean;
@@ -57,12 +60,14 @@ export class EncryptedInferenceError extends Error {
   /** @internal */
   readonly retryAfter: number | undefined;
 
+  /** @internal */
   constructor(
     /** A code of this package or of the server's table of errors. */
-    readonly code: ClientCode | ServerCode | (string & {}),
+    readonly code: ErrorCode,
     happened: string,
-    { retryable = false, problem, cause, retryAfter }: ErrorDetails = {},
+    details: ErrorDetails = {},
   ) {
+    const { retryable = false, problem, cause, retryAfter } = details;
     const advice = adviceFor(code);
     const sentence = /[.!?]$/.test(happened) ? happened : `${happened}.`;
     super(advice ? `${sentence} ${advice}` : sentence, cause === undefined ? undefined : { cause });

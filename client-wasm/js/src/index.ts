@@ -14,7 +14,7 @@
 
 export { Api, connect, openKeys, type ConnectOptions, type EngineOptions, type ModelOptions } from "./connect.js";
 export { CODES, type ClientCode, type ServerCode } from "./advice.js";
-export { EncryptedInferenceError, type ErrorDetails, type Problem } from "./errors.js";
+export { EncryptedInferenceError, type ErrorCode, type Problem } from "./errors.js";
 export type { EncryptedOutput } from "./infer.js";
 export { Model, type BatchOptions, type CallOptions, type PredictOptions } from "./model.js";
 export type { ModuleSource } from "./platform/platform.js";

@@ -100,7 +100,7 @@ export class Model {
   /**
    * Makes the evaluation keys and uploads them, once: several at a time, each again after a failure of the network.
    * Called again after an error, it goes on where the upload broke off; called when all is there, it asks the server
-   * and does nothing. `predict` calls it if you have not.
+   * and does nothing; called while another call is under way, it waits for that one. `predict` calls it if you have not.
    */
   prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
     // Two calls at once would make every key twice.
@@ -159,8 +159,9 @@ export class Model {
    */
   async predictBatch(
     batch: readonly Sample[] | { data: Numbers; shape: readonly number[] },
-    { onProgress, signal }: BatchOptions = {},
+    options: BatchOptions = {},
   ): Promise<Prediction[]> {
+    const { onProgress, signal } = options;
     const samples = split(batch, this.info.input);
     const size = this.info.constraints.max_batch_size;
     const results: Prediction[] = new Array(samples.length);
@@ -243,9 +244,9 @@ export class Model {
   }
 
   /** Deletes the evaluation keys on the server. The next prediction uploads new ones of the same secret key. */
-  async deleteKeys({ signal }: CallOptions = {}): Promise<void> {
+  async deleteKeys(options: CallOptions = {}): Promise<void> {
     this.#prepared = false;
-    await this.#online().delete(signal);
+    await this.#online().delete(options.signal);
     await this.#keep();
   }
 
@@ -253,10 +254,10 @@ export class Model {
    * Forgets the secret key: deletes the evaluation keys on the server and what was kept here, and closes the model.
    * What was encrypted with it can never be read again.
    */
-  async forget({ signal }: CallOptions = {}): Promise<void> {
+  async forget(options: CallOptions = {}): Promise<void> {
     const { kept } = this.#parts;
     await kept?.store.delete(kept.name);
-    await this.#upload?.delete(signal);
+    await this.#upload?.delete(options.signal);
     await this.close();
   }
 

@@ -57,9 +57,11 @@ test("the copy in a script works where the files are missing", async () => {
 function seenWorker() {
   const asked = [];
   let ended = false;
+  let started = 0;
   class SeenWorker extends EventTarget {
     constructor() {
       super();
+      started += 1;
       setTimeout(() => this.#say({ ready: true }));
     }
     postMessage({ id, engine, open, call, close }) {
@@ -73,20 +75,23 @@ function seenWorker() {
       this.dispatchEvent(new MessageEvent("message", { data: { mark: "encrypted-inference", ...data } }));
     }
   }
-  return { asked, start: () => new SeenWorker(), ended: () => ended };
+  return { asked, start: () => new SeenWorker(), ended: () => ended, started: () => started };
 }
 
 const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 test("models share a worker of the caller's, which ends with the last of them", async () => {
-  const { asked, start, ended } = seenWorker();
+  const { asked, start, ended, started } = seenWorker();
   const api = await connect("https://server.test", { fetch: fakeServer().fetch, worker: start });
   const [first, second] = await Promise.all([api.model("sum"), api.model("sum")]);
   await first.close();
   assert.equal(ended(), false);
   await second.close();
   assert.equal(ended(), true);
-  assert.deepEqual(asked.map(({ engine, what }) => `${what} ${engine}`), ["open 1", "open 2", "close 1", "close 2"]);
+  assert.equal(started(), 1);
+  await (await api.model("sum")).close();
+  assert.equal(started(), 2, "another one when it is needed again");
+  assert.deepEqual(asked.map(({ engine, what }) => `${what} ${engine}`), ["open 1", "open 2", "close 1", "close 2", "open 3", "close 3"]);
 });
 
 test("a worker that cannot be loaded is told", async () => {

@@ -5,6 +5,7 @@ mod table;
 use serde_json::Value;
 
 use crate::arguments::Arguments;
+use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
 use crate::verbs::wasm;
@@ -15,7 +16,7 @@ const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
-/// with `core`, prints a line of JSON for every operation instead.
+/// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
@@ -24,6 +25,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         ["core"] => {
             process::run(workspace.cargo().args(["run", "--release", "--package", PACKAGE, "--", "core"]))
         }
+        ["page"] => page(workspace),
         _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
     }
 }
@@ -53,6 +55,19 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
         let table = table::render(&native, &webassembly, &round_trips);
         print!("\n{table}\n");
         document::rewrite(&workspace.path("README.md"), "bench", &table)
+    })
+}
+
+/// From opening the page to its first answer, and to another one, in a real Chromium.
+fn page(workspace: &Workspace) -> Result<(), TaskError> {
+    let mut progress = Progress::new(wasm::STEPS + 2);
+    wasm::build(workspace, &mut progress)?;
+    progress.step("Build the server", || server::build(workspace))?;
+    progress.step("Measure visits", || {
+        node::install(workspace, E2E)?;
+        let mut script = node::script(&workspace.path(E2E), "bench:page");
+        script.env("EDGE_SERVER", server::program(workspace)).env(CHROMIUM.variable, CHROMIUM.require()?);
+        process::run(&mut script)
     })
 }
 

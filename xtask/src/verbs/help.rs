@@ -16,6 +16,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   packaging pack the npm package, install it into a project of each kind, predict in each, in Chromium and Firefox
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
               core            print a line of JSON for every operation of the core instead
+              page            print how long visitors of the page wait instead
   conformance
             check a server against every numbered sentence of docs/api.md
               --url URL       that server; without it, the native one is built and started

@@ -15,6 +15,8 @@ class Connection {
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
   #ended: EncryptedInferenceError | undefined;
+  /** Called when the worker has ended, for whatever reason. */
+  onEnd: () => void = () => undefined;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -41,10 +43,6 @@ class Connection {
     });
   }
 
-  get isOpen(): boolean {
-    return this.#ended === undefined;
-  }
-
   ask(engine: number, what: Asked, transfer: Transferable[] = []): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#ended) return reject(this.#ended);
@@ -63,6 +61,7 @@ class Connection {
   end(error: EncryptedInferenceError): void {
     this.#ended ??= error;
     this.#worker.terminate();
+    this.onEnd();
     for (const { reject } of this.#waiting.values()) reject(this.#ended);
     this.#waiting.clear();
   }
@@ -92,11 +91,18 @@ export function remoteEngines(
   const inUse = new Set<number>();
   let last = 0;
 
+  const forget = (): void => {
+    worker = undefined;
+  };
   const connect = async (): Promise<Connection> => {
-    const current = await worker?.catch(() => undefined);
-    if (current?.isOpen) return current;
-    worker = firstThatWorks(ways);
-    return worker;
+    try {
+      const connection = await firstThatWorks(ways);
+      connection.onEnd = forget;
+      return connection;
+    } catch (error) {
+      forget();
+      throw error;
+    }
   };
   const release = (connection: Connection, engine: number): void => {
     inUse.delete(engine);
@@ -109,7 +115,7 @@ export function remoteEngines(
       const number = last;
       inUse.add(number);
       // The worker starts while the module is fetched and compiled.
-      const connecting = connect();
+      const connecting = (worker ??= connect());
       const compiling = module();
       compiling.catch(() => undefined);
       let connection: Connection;
