@@ -1,8 +1,9 @@
 // End to end from a real Chromium: the page, the npm package in its worker, the real server.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
@@ -273,6 +274,36 @@ test("the page works below a path of another origin, against a server that it is
   await settled(alone.page);
   await alone.close();
   files.close();
+});
+
+test("a server with a model that the page does not know is asked with numbers", async () => {
+  const models = await mkdtemp(join(tmpdir(), "models-"));
+  const shipped = join(ROOT, "models/breast_cancer_logistic/package");
+  const manifest = JSON.parse(await readFile(join(shipped, "manifest.json"), "utf8"));
+  await cp(shipped, join(models, "unknown"), { recursive: true });
+  await writeFile(join(models, "unknown/manifest.json"), JSON.stringify({ ...manifest, model_id: "unknown" }));
+  const other = await startServer({ models });
+  const { page, complaints, close } = await openPage(browser, other.url.replace("127.0.0.1", "localhost"));
+  try {
+    await settled(page);
+    assert.deepEqual(await page.getByRole("tab").allTextContents().then((all) => all.map((text) => text.trim())), ["More models"]);
+    const plain = await plainModel("breast_cancer_logistic", [30]);
+    await page.getByTestId("samples-text").fill(patients[0].values.join(", "));
+    await page.getByRole("button", { name: "Encrypt and ask" }).click();
+    await settled(page);
+    const [{ value }] = await bars(page);
+    const [expected] = await plain(patients[0].values.map((number) => Number(number)));
+    assert.ok(Math.abs(value - expected) < TOLERANCE, `${value} against ${expected}`);
+    assert.ok(await page.getByTestId("compare").isHidden());
+    await page.getByTestId("samples-text").fill("1 2 three");
+    await page.getByRole("button", { name: "Encrypt and ask" }).click();
+    assert.equal(await page.locator("#samples-wrong").textContent(), "Only numbers are needed here.");
+    assert.deepEqual(complaints, []);
+  } finally {
+    await close();
+    await other.stop();
+    await rm(models, { recursive: true, force: true });
+  }
 });
 
 test("an accessibility checker finds nothing", async () => {

@@ -16,11 +16,11 @@ const PAGE = join(ROOT, "dist/www");
  * Starts a server; `stop` ends it and deletes its store, `kill` ends it at once and leaves the store.
  * What it logs is in `log`.
  */
-export async function startServer({ token, data, port = 0 } = {}) {
+export async function startServer({ token, data, models = MODELS, port = 0 } = {}) {
   const program = process.env.EDGE_SERVER;
   if (!program) throw new Error("EDGE_SERVER must be the path of the edge-server program; `cargo xtask test node` sets it");
   const store = data ?? (await mkdtemp(join(tmpdir(), "encrypted-inference-")));
-  const words = ["serve", "--models", MODELS, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
+  const words = ["serve", "--models", models, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
   words.push(...(token ? ["--token", token] : ["--open"]));
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log = [];

@@ -2,6 +2,7 @@
 // Each page runs in Chromium and in Firefox.
 
 import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
@@ -12,12 +13,14 @@ import * as vite from "vite";
 import webpack from "webpack";
 
 import { serveFiles } from "../e2e/files.mjs";
-import { startServer } from "../e2e/server.mjs";
+import { ROOT, startServer } from "../e2e/server.mjs";
 import { PATIENT, TOLERANCE, pack, program, project, temporary, write } from "./project.mjs";
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Page and scripts come from the same place, as at most sites; evaluation of text is not allowed, WebAssembly is. */
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src *";
+
+const SCREENSHOTS = join(ROOT, "tests/e2e/results");
 
 const PAGE = (script) => `<!doctype html><title>waiting</title><script type="module" src="${script}"></script>`;
 const SOURCE = program({
@@ -35,6 +38,7 @@ let folder;
 let browsers;
 before(async () => {
   temp = await temporary();
+  await mkdir(SCREENSHOTS, { recursive: true });
   const [started, { tarball }] = await Promise.all([startServer(), pack(temp.folder)]);
   server = started;
   folder = await project(join(temp.folder, "page"), tarball, {
@@ -139,6 +143,22 @@ test("esbuild, which leaves worker and module behind", async (context) => {
   await esbuild({ entryPoints: [join(folder, "watched.js")], bundle: true, format: "esm", outdir, logLevel: "warning" });
   await copyPage(outdir, "./watched.js");
   await inBoth(context, outdir, { isWhole: false });
+});
+
+test("the demonstration page", async (context) => {
+  const files = await serveFiles(join(ROOT, "dist/www"));
+  for (const [name, browser] of Object.entries(browsers)) {
+    await context.test(name, async () => {
+      const page = await browser.page();
+      await page.goto(`${files.url}?api=${encodeURIComponent(server.url)}`);
+      const verdict = () => page.evaluate(() => document.getElementById("verdict").textContent);
+      for (let i = 0; i < 300 && (await verdict()).startsWith("Nothing"); i += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(await verdict(), "This is a 7.");
+      await page.screenshot({ path: join(SCREENSHOTS, `${name.toLowerCase()}.png`), fullPage: true });
+      await page.close();
+    });
+  }
+  files.close();
 });
 
 async function copyPage(to, script) {

@@ -10,7 +10,8 @@ const PACE = 120;
 const FIRST = 7;
 
 /** Models that take pictures of digits. */
-export const takesDigits = ({ input, output }) => input.dimension === EDGE * EDGE && output.dimension === 10;
+export const takesDigits = ({ input, output }) =>
+  input.dimension === EDGE * EDGE && output.labels?.length === 10 && output.labels.every((label, i) => label === String(i));
 
 /** Sets the panel up; `ask` takes its questions, `cleared` is called when there is nothing to ask. */
 export async function setUpDigits({ ask, cleared }) {

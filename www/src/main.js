@@ -6,10 +6,10 @@ import { setUpDigits, takesDigits } from "./digits.js";
 import { byId, element } from "./dom.js";
 import { security } from "./format.js";
 import { showConnecting, showKeyProgress, showKeysFailed, showKeysReady } from "./keys.js";
-import { setUpNumbers } from "./numbers.js";
 import { setUpPatients, takesPatients } from "./patients.js";
 import { hasPlain, plainly } from "./plain/plain.js";
 import { Totals, showReceipt, showRequest } from "./receipt.js";
+import { setUpSamples } from "./samples.js";
 import { server, setUpServerDialog } from "./server.js";
 import { Session } from "./session.js";
 import { setUpCopy, showSnippet } from "./snippet.js";
@@ -23,11 +23,11 @@ const traffic = new Traffic(showRequest);
 const start = [{ title: "this page and its scripts", begun: 0, ended: performance.now() }];
 const figures = fetch("data/figures.json").then((answer) => answer.json());
 
-/** The panels, in order: which models they take, and how they are set up. */
+/** The panels, in order: which models they take, how they are set up, and whether each model has questions of its own. */
 const PANELS = {
   digits: { takes: takesDigits, setUp: setUpDigits },
   patients: { takes: takesPatients, setUp: setUpPatients },
-  numbers: { takes: (info) => !takesDigits(info) && !takesPatients(info), setUp: setUpNumbers },
+  samples: { takes: (info) => !takesDigits(info) && !takesPatients(info), setUp: setUpSamples, own: true },
 };
 
 /** What is on the page. */
@@ -133,9 +133,10 @@ async function chooseModel(name) {
   showError(entry, entry.error);
   showSnippet(info);
   entry.session.start();
-  // What was asked of one model of the panel is asked of the other too.
   const last = state.last[state.panel];
-  if (last && entry.answered?.question !== last && last.input.length === info.input.dimension) entry.session.ask(last);
+  if (!last || PANELS[state.panel].own) state.first[state.panel]?.();
+  // What was asked of one model of the panel is asked of the other too.
+  else if (entry.answered?.question !== last) entry.session.ask(last);
   showFacts(info, await figures);
 }
 
@@ -145,7 +146,6 @@ function choosePanel(panel) {
   const chosen = state.chosen[panel] ?? models[0];
   byId("model").replaceChildren(...models.map(({ model_id: id }) => element("option", { value: id, selected: id === chosen.model_id }, id)));
   chooseModel(chosen.model_id);
-  if (!state.last[panel]) state.first[panel]?.();
 }
 
 function ask(panel, question) {

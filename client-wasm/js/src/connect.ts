@@ -72,6 +72,8 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     ...(token && { token }),
   };
   const engines = enginesFor(options);
+  // Where a model is wanted the module is too: it is fetched and compiled while the server is asked.
+  engines.prepare();
   const [models, sets] = await Promise.all([
     send<{ api_version: string; models: ModelInfo[] }>(transport, { method: "GET", path: "/models", signal }),
     send<{ parameter_sets: ParameterSet[] }>(transport, { method: "GET", path: "/keys", signal }),

@@ -86,6 +86,9 @@ const OPERATORS = {
   Tanh: each(Math.tanh),
 };
 
+/** Tells whether a graph has nothing but operators that are known here. */
+export const isKnown = ({ nodes }) => nodes.every(({ op }) => Object.hasOwn(OPERATORS, op));
+
 /** Evaluates a graph of `readOnnx` on the elements of a sample. */
 export function evaluate({ nodes, constants, input, output }, values, shape) {
   if (size(shape) !== values.length) throw new Error(`expected ${size(shape)} values, found ${values.length}`);

@@ -15,17 +15,20 @@ const FOLDER: &str = "tests/packaging";
 /// Packs the package, installs it into a fresh project of each kind, predicts in each.
 pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
     arguments.finish()?;
-    let mut progress = Progress::new(wasm::CLIENT_STEPS + 2);
-    wasm::build_client(workspace, &mut progress)?;
+    let mut progress = Progress::new(wasm::STEPS + 2);
+    wasm::build(workspace, &mut progress)?;
     progress.step("Build the server", || server::build(workspace))?;
-    progress.step("Pack, install, predict: Node, Deno, Bun, workerd, Vite, webpack, esbuild, files", || {
-        node::install(workspace, FOLDER)?;
-        let mut command = script(workspace, "test:all");
-        for browser in [CHROMIUM, FIREFOX] {
-            command.env(browser.variable, browser.require()?);
-        }
-        process::run(&mut command)
-    })
+    progress.step(
+        "Pack, install, predict: Node, Deno, Bun, workerd, Vite, webpack, esbuild, files, the page",
+        || {
+            node::install(workspace, FOLDER)?;
+            let mut command = script(workspace, "test:all");
+            for browser in [CHROMIUM, FIREFOX] {
+                command.env(browser.variable, browser.require()?);
+            }
+            process::run(&mut command)
+        },
+    )
 }
 
 /// The part that needs nothing but Node: the tarball, and a project of Node's.

@@ -4,7 +4,8 @@ import type { Engine, Engines, Start } from "./engine.js";
 
 /** Engines in this thread. */
 export function localEngines(module: () => Promise<WebAssembly.Module>): Engines {
-  return { open: async (start) => openLocal(await module(), start) };
+  // In this thread compiling holds others up, so that it waits until it is needed.
+  return { prepare: () => undefined, open: async (start) => openLocal(await module(), start) };
 }
 
 /** An engine in this thread. */

@@ -110,6 +110,7 @@ export function remoteEngines(
   };
 
   return {
+    prepare: () => void module().catch(() => undefined),
     async open(start) {
       last += 1;
       const number = last;
