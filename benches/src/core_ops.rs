@@ -43,10 +43,10 @@ pub(crate) fn run(only_fastest: bool) -> Result<()> {
         for backend in Backend::available().filter(|&b| !only_fastest || b == Backend::detect()) {
             let params = Params::insecure_on(&spec, backend)?;
             assert_eq!(params.security_bits(), 128, "{} is in the table", set.name);
-            for (operation, micros, precision) in measure(&params)? {
+            for (operation, value, precision) in measure(&params)? {
                 let line = json!({
                     "program": "this", "backend": backend.name(), "set": set.name, "operation": operation,
-                    "micros": micros, "precision_bits": precision, "log_qp": params.log_qp(),
+                    "value": value, "precision_bits": precision, "log_qp": params.log_qp(),
                     "depth": set.depth, "scale_bits": scale.log2(),
                 });
                 println!("{line}");
@@ -68,7 +68,7 @@ pub(crate) fn kernels() -> Result<()> {
     Ok(())
 }
 
-/// Name, microseconds, bits of precision.
+/// Name, microseconds (or bytes, where the name says so), bits of precision.
 type Row = (&'static str, f64, Option<f64>);
 
 fn measure(params: &Params) -> Result<Vec<Row>> {
@@ -84,7 +84,9 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
 
     let plaintext = encoder.encode_real(&values, top, scale)?;
     let prepared = encoder.prepare(&plaintext);
-    let ciphertext = encrypt_symmetric(params, &secret, &plaintext, &mut seeds)?.expand(params);
+    let fresh = encrypt_symmetric(params, &secret, &plaintext, &mut seeds)?;
+    let fresh_bytes = fresh.to_bytes(params).len();
+    let ciphertext = fresh.expand(params);
     let low = evaluator.drop_level(&ciphertext, Level(0))?;
     let element = GaloisElement::rotation(params, 1);
     let compressed = CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)?;
@@ -107,8 +109,8 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
     let runs = if params.degree() > 1 << 13 { 25 } else { 101 };
     let mut kernels = Kernels::new(params);
     Ok(vec![
-        ("forward transform of one limb", median_micros(runs * 8, || kernels.forward()), None),
-        ("inverse transform of one limb", median_micros(runs * 8, || kernels.inverse()), None),
+        ("forward transform, 30 bits of modulus", median_micros(runs * 8, || kernels.forward()), None),
+        ("inverse transform, 30 bits of modulus", median_micros(runs * 8, || kernels.inverse()), None),
         ("prepare parameters", median_micros(5, || Params::insecure(params.spec())), None),
         ("encode", median_micros(runs, || encoder.encode_real(&values, top, scale)), None),
         (
@@ -166,5 +168,7 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
             precision(&product, &squares)?,
         ),
         ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext)), None),
+        ("bytes of a fresh ciphertext", fresh_bytes as f64, None),
+        ("bytes of one Galois key", compressed.to_bytes(params).len() as f64, None),
     ])
 }

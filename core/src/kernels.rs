@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::scheme::Params;
 
-/// One limb modulo the first prime of a parameter set.
+/// One limb modulo the last special prime of a parameter set.
 #[derive(Debug)]
 pub struct Kernels {
     params: Params,
@@ -20,12 +20,14 @@ impl Kernels {
 
     /// Transforms the limb.
     pub fn forward(&mut self) {
-        self.params.ring().forward_limb(0, &mut self.limb);
+        let ring = self.params.ring();
+        ring.forward_limb(ring.moduli().len() - 1, &mut self.limb);
     }
 
     /// Transforms the limb back.
     pub fn inverse(&mut self) {
         let ring = self.params.ring();
-        ring.inverse_limb_scaled(0, ring.moduli()[0].shoup(1), &mut self.limb);
+        let prime = ring.moduli().len() - 1;
+        ring.inverse_limb_scaled(prime, ring.moduli()[prime].shoup(1), &mut self.limb);
     }
 }

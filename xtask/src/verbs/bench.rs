@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: measures, and rewrites the table in the README.
 
+mod peers;
 mod table;
+
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -16,7 +19,8 @@ const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
-/// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait.
+/// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait;
+/// with `peers`, see [`peers`].
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
@@ -26,6 +30,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
             process::run(workspace.cargo().args(["run", "--release", "--package", PACKAGE, "--", "core"]))
         }
         ["page"] => page(workspace),
+        ["peers"] => peers::run(workspace),
         _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
     }
 }
@@ -73,6 +78,14 @@ fn page(workspace: &Workspace) -> Result<(), TaskError> {
 
 /// The same program in Node, with the lanes that browsers use.
 fn in_webassembly(workspace: &Workspace) -> Result<Vec<Value>, TaskError> {
+    build_for_webassembly(workspace)?;
+    let mut node = node::node(&workspace.path(""));
+    lines(&process::capture(
+        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module(workspace)).arg("models"),
+    )?)
+}
+
+fn build_for_webassembly(workspace: &Workspace) -> Result<(), TaskError> {
     rust::require_target(workspace, rust::WASI)?;
     process::run(rust::with_simd(&mut workspace.cargo()).args([
         "build",
@@ -82,12 +95,12 @@ fn in_webassembly(workspace: &Workspace) -> Result<Vec<Value>, TaskError> {
         rust::WASI,
         "--package",
         PACKAGE,
-    ]))?;
-    let module = workspace.target(rust::WASI).join("release").join(format!("{PACKAGE}.wasm"));
-    let mut node = node::node(&workspace.path(""));
-    lines(&process::capture(
-        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module).arg("models"),
-    )?)
+    ]))
+}
+
+/// What [`build_for_webassembly`] makes.
+fn module(workspace: &Workspace) -> PathBuf {
+    workspace.target(rust::WASI).join("release").join(format!("{PACKAGE}.wasm"))
 }
 
 /// One measurement for each line.

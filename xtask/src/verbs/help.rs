@@ -17,6 +17,8 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
               core            print a line of JSON for every operation of the core instead
               page            print how long visitors of the page wait instead
+              peers           compare with SEAL, OpenFHE and node-seal in the same run, rewrite the tables
+                              of README.md and docs/performance.md
   conformance
             check a server against every numbered sentence of docs/api.md
               --url URL       that server; without it, the native one is built and started

@@ -1,0 +1,92 @@
+// SEAL in WebAssembly: node-seal in Node.
+
+import { readFile } from "node:fs/promises";
+import SEAL from "node-seal/throws";
+
+const { version } = JSON.parse(await readFile(new URL("node_modules/node-seal/package.json", import.meta.url)));
+const seal = await SEAL();
+
+// Name, log2 N, bits of Q's first prime, of the others, how many of those, repetitions.
+const SETS = [
+  ["P1", 13, 50, 30, 3, 21],
+  ["P2", 14, 60, 40, 7, 5],
+  ["P3", 15, 60, 40, 18, 3],
+];
+
+function medianMicros(runs, call) {
+  call();
+  const times = Array.from({ length: runs }, () => {
+    const begun = performance.now();
+    call();
+    return performance.now() - begun;
+  });
+  return times.sort((a, b) => a - b)[times.length >> 1] * 1e3;
+}
+
+function precisionBits(found, expected) {
+  const error = expected.reduce((worst, value, i) => Math.max(worst, Math.abs(value - found[i])), 0);
+  if (!(error < 1e-3)) throw new Error(`a result is wrong by ${error}`);
+  return -Math.log2(error);
+}
+
+for (const [set, logDegree, first, bits, depth, runs] of SETS) {
+  const degree = 1 << logDegree;
+  const sizes = [first, ...Array(depth).fill(bits), 60];
+  const parameters = new seal.EncryptionParameters(seal.SchemeType.ckks);
+  parameters.setPolyModulusDegree(degree);
+  parameters.setCoeffModulus(seal.CoeffModulus.Create(degree, Int32Array.from(sizes)));
+  const context = new seal.SEALContext(parameters, true, seal.SecLevelType.tc128);
+  if (!context.parametersSet()) throw new Error(`SEAL refuses ${set}`);
+  const logQp = sizes.reduce((sum, size) => sum + size, 0);
+
+  const keygen = new seal.KeyGenerator(context);
+  const secret = keygen.secretKey();
+  const encryptor = new seal.Encryptor(context, keygen.createPublicKey());
+  encryptor.setSecretKey(secret);
+  const decryptor = new seal.Decryptor(context, secret);
+  const encoder = new seal.CKKSEncoder(context);
+  const evaluator = new seal.Evaluator(context);
+  const scale = 2 ** bits;
+  const values = Float64Array.from({ length: degree / 2 }, (_, i) => Math.sin(i));
+  const squares = values.map((value) => value * value);
+  const rotated = values.map((_, i) => values[(i + 1) % values.length]);
+
+  const [plain, decrypted] = [new seal.Plaintext(), new seal.Plaintext()];
+  const [ciphertext, out, coefficients] = [new seal.Ciphertext(), new seal.Ciphertext(), new seal.Ciphertext()];
+  encoder.encode(values, scale, plain);
+  encryptor.encryptSymmetric(plain, ciphertext);
+  const relinearization = keygen.createRelinKeys();
+  const galois = keygen.createGaloisKeysWithSteps(Int32Array.from([1]));
+
+  const decrypt = (source) => {
+    decryptor.decrypt(source, decrypted);
+    return encoder.decodeFloat64(decrypted);
+  };
+  const print = (operation, value, precision = null) => {
+    const line = { program: `node-seal ${version}`, set, operation, value, precision_bits: precision };
+    console.log(JSON.stringify({ ...line, log_qp: logQp, depth, scale_bits: bits }));
+  };
+  const report = (operation, call, expected, result) => {
+    const micros = medianMicros(runs, call);
+    print(operation, micros, expected ? precisionBits(result(), expected) : null);
+  };
+  evaluator.cipherTransformFromNtt(ciphertext, coefficients);
+  const transforms = medianMicros(runs, () => evaluator.cipherTransformToNtt(coefficients, out));
+  print("forward transform, 30 bits of modulus", (transforms / (2 * (logQp - 60))) * 30);
+  report("encode", () => encoder.encode(values, scale, plain));
+  report("decode", () => encoder.decodeFloat64(plain), values, () => encoder.decodeFloat64(plain));
+  report("encrypt symmetrically", () => encryptor.encryptSymmetric(plain, ciphertext), values, () => decrypt(ciphertext));
+  report("decrypt and decode", () => decrypt(ciphertext), values, () => decrypt(ciphertext));
+  report("make one Galois key", () => keygen.createGaloisKeysWithSteps(Int32Array.from([1])).delete());
+  report("rotate", () => evaluator.rotateVector(ciphertext, 1, galois, out), rotated, () => decrypt(out));
+  const multiply = () => {
+    evaluator.multiply(ciphertext, ciphertext, out);
+    evaluator.relinearizeInplace(out, relinearization);
+    evaluator.rescaleToNextInplace(out);
+  };
+  report("multiply, relinearize, rescale", multiply, squares, () => decrypt(out));
+  const bytes = (seeded) => seeded.saveToArray(seal.ComprModeType.none).length;
+  print("bytes of a fresh ciphertext", bytes(encryptor.encryptSymmetricSerializable(plain)));
+  print("bytes of one Galois key", bytes(keygen.createGaloisKeysSerializableWithSteps(Int32Array.from([1]))));
+  report("multiply by plaintext", () => evaluator.multiplyPlain(ciphertext, plain, out), squares, () => decrypt(out));
+}

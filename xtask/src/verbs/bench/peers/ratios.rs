@@ -1,0 +1,193 @@
+//! Medians of rounds, ratios to the best rival, and their tables.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+const SETS: [&str; 3] = ["P1", "P2", "P3"];
+/// Operations by the name that every program gives them, in the order of the tables.
+const OPERATIONS: [&str; 11] = [
+    "forward transform, 30 bits of modulus",
+    "encode",
+    "decode",
+    "encrypt symmetrically",
+    "decrypt and decode",
+    "make one Galois key",
+    "rotate",
+    "multiply, relinearize, rescale",
+    "multiply by plaintext",
+    "bytes of a fresh ciphertext",
+    "bytes of one Galois key",
+];
+const THIS: &str = "this";
+
+/// Where programs run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Native,
+    WebAssembly,
+}
+
+impl Side {
+    fn has(self, line: &Value) -> bool {
+        let program = line["program"].as_str().unwrap_or_default();
+        let in_wasm = program.starts_with("node-seal") || line["backend"] == "simd128";
+        in_wasm == (self == Self::WebAssembly)
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Native => "Native",
+            Self::WebAssembly => "WebAssembly",
+        }
+    }
+}
+
+/// The measurements of one side, round by round.
+pub(super) struct Rounds {
+    side: Side,
+    rounds: Vec<Vec<Value>>,
+}
+
+impl Rounds {
+    pub(super) fn new(side: Side, all: &[Vec<Value>]) -> Self {
+        let of_side = |round: &Vec<Value>| round.iter().filter(|line| side.has(line)).cloned().collect();
+        Self { side, rounds: all.iter().map(of_side).collect() }
+    }
+
+    fn find<'a>(round: &'a [Value], program: &str, set: &str, operation: &str) -> Option<&'a Value> {
+        round
+            .iter()
+            .find(|line| line["program"] == program && line["set"] == set && line["operation"] == operation)
+    }
+
+    fn programs(&self) -> Vec<&str> {
+        let mut programs = vec![THIS];
+        for name in self.rounds[0].iter().filter_map(|line| line["program"].as_str()) {
+            if !programs.contains(&name) {
+                programs.push(name);
+            }
+        }
+        programs
+    }
+
+    /// The median over rounds of the best rival's value divided by ours.
+    fn ratio(&self, set: &str, operation: &str) -> Option<f64> {
+        let rivals = self.programs().split_off(1);
+        let of_round = |round: &Vec<Value>| {
+            let value = |program: &str| Self::find(round, program, set, operation)?["value"].as_f64();
+            let best = rivals.iter().filter_map(|rival| value(rival)).min_by(f64::total_cmp)?;
+            Some(best / value(THIS)?)
+        };
+        median(self.rounds.iter().filter_map(of_round))
+    }
+
+    fn cell(&self, program: &str, set: &str, operation: &str) -> String {
+        let lines = || self.rounds.iter().filter_map(|round| Self::find(round, program, set, operation));
+        let Some(value) = median(lines().filter_map(|line| line["value"].as_f64())) else {
+            return "–".to_owned();
+        };
+        match median(lines().filter_map(|line| line["precision_bits"].as_f64())) {
+            Some(bits) => format!("{} ({bits:.0})", number(value)),
+            None => number(value),
+        }
+    }
+
+    /// One table for each parameter set.
+    pub(super) fn tables(&self) -> String {
+        let mut text = String::new();
+        let programs = self.programs();
+        for set in SETS {
+            let chain = |program: &str| {
+                let of_set = |line: &&Value| line["program"] == program && line["set"] == set;
+                self.rounds[0].iter().find(of_set).map_or_else(String::new, |line| {
+                    let number = |field: &str| line[field].as_f64().unwrap_or_default();
+                    let (log_qp, depth, scale) = (number("log_qp"), number("depth"), number("scale_bits"));
+                    format!("{log_qp:.0}; {depth}; 2^{scale}")
+                })
+            };
+            let header = programs.join(" | ");
+            let rule = "---|".repeat(programs.len() + 2);
+            let _ = write!(text, "### {}, {set}\n\n| | {header} | ratio |\n|{rule}\n", self.side.title());
+            let chains: Vec<String> = programs.iter().map(|program| chain(program)).collect();
+            let _ = writeln!(text, "| log₂(QP); depth; scale | {} | |", chains.join(" | "));
+            for operation in OPERATIONS {
+                let cells: Vec<String> =
+                    programs.iter().map(|program| self.cell(program, set, operation)).collect();
+                let _ = writeln!(
+                    text,
+                    "| {operation} | {} | {} |",
+                    cells.join(" | "),
+                    times(self.ratio(set, operation))
+                );
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The table of the README: ratios only.
+pub(super) fn summary(machine: &str, native: &Rounds, webassembly: &Rounds) -> String {
+    let mut text = format!("{machine}\n\n| |");
+    for side in [native, webassembly] {
+        for set in SETS {
+            let _ = write!(text, " {} {set} |", side.side.title());
+        }
+    }
+    let _ = write!(text, "\n|---|{}\n", "---|".repeat(2 * SETS.len()));
+    for operation in OPERATIONS {
+        let _ = write!(text, "| {operation} |");
+        for side in [native, webassembly] {
+            for set in SETS {
+                let _ = write!(text, " {} |", times(side.ratio(set, operation)));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn times(ratio: Option<f64>) -> String {
+    match ratio {
+        Some(ratio) if ratio >= 10.0 => format!("{ratio:.0}×"),
+        Some(ratio) => format!("{ratio:.1}×"),
+        None => "–".to_owned(),
+    }
+}
+
+fn number(value: f64) -> String {
+    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Rounds, Side, summary};
+
+    fn line(program: &str, backend: &str, value: f64) -> Value {
+        json!({"program": program, "backend": backend, "set": "P1", "operation": "rotate", "value": value,
+            "precision_bits": 15.2, "log_qp": 200.0, "depth": 3, "scale_bits": 30})
+    }
+
+    #[test]
+    fn a_ratio_is_the_median_of_the_best_rival_in_each_round() {
+        let round = |ours, theirs, others| {
+            let native = [line("this", "avx2", ours), line("a", "", theirs), line("b", "", others)];
+            native.into_iter().chain([line("this", "simd128", 4.0), line("node-seal 7", "", 36.0)]).collect()
+        };
+        let rounds: Vec<Vec<Value>> =
+            vec![round(10.0, 60.0, 90.0), round(10.0, 80.0, 50.0), round(10.0, 200.0, 70.0)];
+        let (native, wasm) = (Rounds::new(Side::Native, &rounds), Rounds::new(Side::WebAssembly, &rounds));
+        assert_eq!(native.ratio("P1", "rotate"), Some(6.0));
+        assert!(native.tables().contains("| rotate | 10.0 (15) | 80.0 (15) | 70.0 (15) | 6.0× |"));
+        assert!(summary("m", &native, &wasm).contains("| rotate | 6.0× | – | – | 9.0× | – | – |"));
+    }
+}
