@@ -39,6 +39,26 @@ export async function openPage(browser, address, { options = DESKTOP, home = add
   return { page, complaints, elsewhere, close: () => context.close() };
 }
 
+/** A frame at 60 a second, in milliseconds. */
+export const FRAME = 16;
+
+/** Begins to record what a page's threads do. */
+export const trace = (browser, page) => browser.startTracing(page, { categories: ["toplevel", "blink.user_timing"] });
+
+/**
+ * Ends the recording: the longest piece of work of the thread that set the mark `started`, after it, in milliseconds
+ * of the processor's time, which other programs do not lengthen.
+ */
+export async function longestTask(browser) {
+  const { traceEvents } = JSON.parse(await browser.stopTracing());
+  const mark = traceEvents.find(({ name }) => name === "started");
+  const own = ({ name, pid, tid, ts, tdur }) =>
+    name === "ThreadControllerImpl::RunTask" && pid === mark.pid && tid === mark.tid && ts > mark.ts && tdur !== undefined;
+  const tasks = traceEvents.filter(own);
+  assert.ok(tasks.length > 100, `${tasks.length} pieces of work were seen`);
+  return Math.max(...tasks.map(({ tdur }) => tdur / 1000));
+}
+
 /** Takes a picture of the whole page, for people to look at. */
 export const screenshot = (page, name) => page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage: true });
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { openPage, startChromium } from "./chromium.mjs";
+import { FRAME, longestTask, openPage, startChromium, trace } from "./chromium.mjs";
 import { serveFiles } from "./files.mjs";
 import { patients } from "./plain.mjs";
 import { ROOT, startServer } from "./server.mjs";
@@ -65,6 +65,20 @@ test("in a worker, in this thread, in a worker of the caller's", async () => {
     assert.deepEqual(complaints, []);
     await close();
   }
+});
+
+test("without a worker no frame is held up either", async () => {
+  const { page, close } = await open();
+  await trace(browser, page);
+  await page.evaluate(async (url) => {
+    performance.mark("started");
+    const { connect } = await import("/encrypted-inference/dist/index.js");
+    const model = await (await connect(url, { worker: false })).model("mnist_mlp");
+    for (let i = 0; i < 5; i += 1) await model.predict(new Float32Array(784));
+  }, server.url);
+  const longest = await longestTask(browser);
+  assert.ok(longest <= FRAME, `${longest} ms in one piece`);
+  await close();
 });
 
 test("in this thread where a policy forbids workers", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,7 +11,7 @@ import { build } from "esbuild";
 import { Miniflare } from "miniflare";
 
 import { startServer } from "../e2e/server.mjs";
-import { PATIENT, TOLERANCE, output, pack, program, project, temporary } from "./project.mjs";
+import { PATIENT, TOLERANCE, output, pack, program, project, temporary, write } from "./project.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const BUN = here("node_modules/@oven/bun-linux-x64/bin/bun");
@@ -27,6 +28,7 @@ before(async () => {
   folder = await project(join(temp.folder, "runtimes"), tarball, {
     "node.mjs": program({ url: "process.argv[2]", answer }),
     "deno.mjs": program({ url: "Deno.args[0]", answer }),
+    "stranger.ts": await readFile(here("stranger.ts"), "utf8"),
     "worker.mjs": `import { connect } from "encrypted-inference";
       export default {
         async fetch(request) {
@@ -61,6 +63,15 @@ test("bundled for Node by esbuild, where the files stay behind", async () => {
   const bundled = join(temp.folder, "bundled.mjs");
   await build({ entryPoints: [join(folder, "node.mjs")], bundle: true, platform: "node", format: "esm", outfile: bundled, logLevel: "warning" });
   isRight(await output("node", [bundled, server.url], { cwd: temp.folder }));
+});
+
+test("the types fit a strict project, by Node's resolution and by bundlers'", async () => {
+  const compiler = here("node_modules/typescript/bin/tsc");
+  for (const [moduleResolution, module] of [["nodenext", "nodenext"], ["bundler", "esnext"]]) {
+    const compilerOptions = { noEmit: true, strict: true, exactOptionalPropertyTypes: true, module, moduleResolution, target: "es2022", lib: ["es2022", "dom"], types: [] };
+    await write(folder, { "tsconfig.json": JSON.stringify({ compilerOptions, files: ["stranger.ts"] }) });
+    await output("node", [compiler, "--project", folder], { cwd: folder });
+  }
 });
 
 test("workerd, bundled as wrangler bundles", async () => {

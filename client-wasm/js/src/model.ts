@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import { type InputBundle, packInput, packKeys } from "./bundle.js";
 import type { Engine, Engines } from "./engine/engine.js";
 import { EncryptedInferenceError, checkAborted } from "./errors.js";
