@@ -115,6 +115,9 @@ impl Contract {
         if let Err(error) = self.validators[file].validate(&document.tree) {
             panic!("{name} does not match {file} at {}: {error}", error.instance_path());
         }
+        if let Some(pointer) = undeclared(file, &published(file), &document.tree, "") {
+            panic!("{name} has a member that {file} does not declare: {pointer}");
+        }
         document.tree
     }
 
@@ -136,5 +139,46 @@ impl Contract {
         described.sort();
         routes.sort();
         assert_eq!(described, routes);
+    }
+}
+
+/// A published schema as a tree.
+fn published(file: &str) -> Value {
+    let text = SCHEMAS.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| *text);
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The first member of a body that its schema does not name: schemas of answers are open to later
+/// versions, but what this version sends stands in them.
+fn undeclared(file: &str, schema: &Value, tree: &Value, at: &str) -> Option<String> {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        let (other, pointer) = target.split_once('#').unwrap_or((target, ""));
+        let other = if other.is_empty() { file } else { other };
+        let whole = published(other);
+        let referred = whole.pointer(pointer).unwrap_or_else(|| panic!("{target} leads nowhere"));
+        return undeclared(other, referred, tree, at);
+    }
+    if let Some(alternatives) = schema.get("oneOf").and_then(Value::as_array) {
+        let found: Vec<_> = alternatives.iter().map(|one| undeclared(file, one, tree, at)).collect();
+        return if found.contains(&None) { None } else { found.into_iter().flatten().next() };
+    }
+    match tree {
+        // A schema without properties, of `expected` say, allows anything.
+        Value::Object(members) => schema.get("properties").and_then(|properties| {
+            members.iter().find_map(|(name, value)| {
+                let at = format!("{at}/{name}");
+                match properties.get(name) {
+                    Some(schema) => undeclared(file, schema, value, &at),
+                    None => Some(at),
+                }
+            })
+        }),
+        Value::Array(elements) => schema.get("items").and_then(|items| {
+            elements
+                .iter()
+                .enumerate()
+                .find_map(|(i, value)| undeclared(file, items, value, &format!("{at}/{i}")))
+        }),
+        _ => None,
     }
 }

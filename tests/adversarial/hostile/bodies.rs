@@ -182,3 +182,66 @@ fn bodies_longer_than_the_route_accepts_are_refused() {
     }
     world().still_serves();
 }
+
+#[test]
+fn bodies_that_grow_when_they_are_read_stay_within_bounds() {
+    let models = world().get("/models");
+    let limit = models.tree["models"][0]["constraints"]["max_request_bytes"].as_u64().unwrap() as usize;
+    let repeated = |start: &str, part: &str, end: &str| {
+        let count = (limit - start.len() - end.len()) / part.len();
+        format!("{start}{}{end}", part.repeat(count)).into_bytes()
+    };
+    let json = [
+        ("empty arrays", repeated("[[]", ",[]", "]"), "INVALID_ENVELOPE"),
+        ("empty objects", repeated("[{}", ",{}", "]"), "INVALID_ENVELOPE"),
+        ("nulls", repeated("[0", ",0", "]"), "INVALID_ENVELOPE"),
+        ("one long number", repeated("[1", "1", "]"), "MALFORMED_BODY"),
+        ("one long text", repeated("\"", "\\u0061", "\""), "INVALID_ENVELOPE"),
+        ("one long name", repeated("{\"", "a", "\":1}"), "INVALID_ENVELOPE"),
+        ("brackets", repeated("", "[", ""), "MALFORMED_BODY"),
+    ];
+    let members: Vec<String> = (0..limit / 16).map(|i| format!("\"m{i}\":0")).collect();
+    let many = format!("{{{}}}", members.join(","));
+    let before = resident();
+    for (name, body, code) in json {
+        let answer = world().post("/infer", JSON, &body);
+        assert!(
+            answer.tree["code"] == code || answer.tree["code"] == "INVALID_ENVELOPE",
+            "{name}: {}",
+            answer.tree
+        );
+    }
+    world().post("/infer", JSON, many.as_bytes()).is("INVALID_ENVELOPE", "many members");
+    for (name, part) in
+        [("arrays", 0x80u8), ("maps", 0xa0), ("zeros", 0x00), ("empty texts", 0x60), ("empty bytes", 0x40)]
+    {
+        let count = (limit - 16) as u32;
+        let body = [&[0x9a][..], &count.to_be_bytes(), &vec![part; count as usize]].concat();
+        world().post("/infer", CBOR, &body).is("INVALID_ENVELOPE", name);
+    }
+    // A tree takes some tens of bytes for one of the body: far below this, whatever was sent.
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 256 << 20, "{grown} bytes more than before");
+    world().still_serves();
+}
+
+#[test]
+fn compressed_bodies_are_not_decompressed() {
+    // The start of a gzip stream of zeros; what follows would be a gigabyte.
+    let bomb =
+        [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xed, 0xc1, 1, 1, 0, 0, 0, 0x80, 0x90, 0xfe, 0xaf, 0xee, 8, 10];
+    for coding in ["gzip", "deflate", "br", "zstd", "gzip, gzip", "x-gzip", "aws-chunked"] {
+        for path in ENDPOINTS {
+            let headers = [("content-type", JSON), ("content-encoding", coding)];
+            let answer = world().send(&http::Method::POST, path, &headers, &bomb);
+            answer.is("UNSUPPORTED_MEDIA_TYPE", &format!("{path} {coding}"));
+        }
+    }
+    world().still_serves();
+}
+
+/// Memory of this process, which the server is part of, in bytes; 0 where the system does not tell.
+fn resident() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}

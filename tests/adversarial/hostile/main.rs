@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+// what is counted
+mod tally;
+
 // the server under attack, and a right client of it
 mod world;
 
@@ -14,5 +17,7 @@ mod ciphertexts;
 mod inferences;
 mod keys;
 mod mutations;
+mod residues;
 mod routes;
+mod schemas;
 mod sockets;

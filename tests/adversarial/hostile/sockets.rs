@@ -78,3 +78,113 @@ fn a_body_without_an_announced_length_is_cut_off_at_the_limit() {
     assert!(taken < 1_000, "{taken} chunks of 64 KB were taken");
     world().still_serves();
 }
+
+/// The status lines of what comes back.
+fn statuses(answer: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(answer);
+    text.lines().filter(|line| line.starts_with("HTTP/1.1 ")).map(|line| line[9..12].to_owned()).collect()
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order_or_not_at_all() {
+    let mut requests = Vec::new();
+    for i in 0..50 {
+        let path = if i % 2 == 0 { "/health" } else { "/nothing" };
+        requests.extend(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").into_bytes());
+    }
+    let found = statuses(&talk(&requests));
+    assert!(!found.is_empty());
+    for (i, status) in found.iter().enumerate() {
+        assert_eq!(status, if i % 2 == 0 { "200" } else { "404" }, "{found:?}");
+    }
+    world().still_serves();
+}
+
+#[test]
+fn requests_that_can_be_read_two_ways_are_refused() {
+    let smuggled = "0\r\n\r\nGET /health HTTP/1.1\r\nhost: x\r\n\r\n";
+    for head in [
+        "content-length: 5\r\ncontent-length: 6",
+        "content-length: 5, 6",
+        "content-length: +5",
+        "content-length: 0x5",
+        "content-length: 18446744073709551616",
+        "transfer-encoding: gzip, chunked, identity",
+        "transfer-encoding: xchunked",
+        " content-length: 5",
+        "content-length : 5",
+    ] {
+        let request = format!(
+            "POST /infer HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{head}\r\n\r\n{smuggled}"
+        );
+        let found = statuses(&talk(request.as_bytes()));
+        assert!(found.iter().all(|status| status != "200" && status != "202"), "{head}: {found:?}");
+    }
+    world().still_serves();
+}
+
+#[test]
+fn floods_of_headers_and_endless_lines_are_cut_off() {
+    let many: String = (0..5000).map(|i| format!("x-{i}: y\r\n")).collect();
+    let long = format!("x: {}\r\n", "y".repeat(1 << 20));
+    let lines = [many, long];
+    for headers in lines {
+        let answer = talk(format!("GET /health HTTP/1.1\r\nhost: x\r\n{headers}\r\n").as_bytes());
+        assert!(statuses(&answer).iter().all(|status| status != "200"), "{:?}", statuses(&answer));
+    }
+    let path = talk(format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(1 << 20)).as_bytes());
+    assert!(statuses(&path).iter().all(|status| status != "200"));
+    world().still_serves();
+}
+
+#[test]
+fn tricks_with_paths_reach_nothing() {
+    for path in [
+        "/../../etc/passwd",
+        "/schemas/../../Cargo.toml",
+        "/schemas/..%2f..%2fCargo.toml",
+        "/schemas/%2e%2e/openapi.yaml",
+        "/schemas/%00job.schema.json",
+        "/schemas/job.schema.json%00",
+        "/schemas\\job.schema.json",
+        "/keys/..;/models",
+        "/./models",
+        "/models%20",
+        "/models;x=1",
+        "/%2fmodels",
+        "//models",
+        "*",
+        "models",
+    ] {
+        let found = statuses(&talk(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()));
+        assert!(found.iter().all(|status| status.starts_with('4')), "{path}: {found:?}");
+    }
+    // Query and fragment are no part of the path, and an absolute target names the same server.
+    for path in ["/health?x=../../etc/passwd", "/health#x", "http://elsewhere.example/health"] {
+        assert_eq!(
+            statuses(&talk(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())),
+            ["200"],
+            "{path}"
+        );
+    }
+    world().still_serves();
+}
+
+#[test]
+fn slow_and_silent_clients_do_not_keep_others_out() {
+    let head =
+        "POST /infer HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{";
+    let mut slow: Vec<TcpStream> = (0..200)
+        .map(|i| {
+            let mut stream = TcpStream::connect(world().server.address()).unwrap();
+            let part = if i % 2 == 0 { head } else { &head[..20] };
+            stream.write_all(part.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..3 {
+        world().still_serves();
+        // One byte more from each that is still there.
+        slow.iter_mut().for_each(|stream| drop(stream.write_all(b" ")));
+    }
+}

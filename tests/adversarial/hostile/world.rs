@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use ureq::Agent;
 
+use crate::tally;
+
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const CBOR: &str = "application/cbor";
 pub(crate) const BYTES: &str = "application/octet-stream";
@@ -70,6 +72,7 @@ pub(crate) fn world() -> &'static World {
 
 impl World {
     fn new() -> Self {
+        tally::count_panics();
         let runtime = Runtime::new().unwrap();
         let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}", std::process::id()));
         let config = Config {
@@ -134,6 +137,7 @@ impl World {
 
     /// Sends a request over TCP and checks the answer against the contract.
     pub(crate) fn send(&self, method: &Method, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let sent = body;
         let mut request =
             Request::builder().method(method).uri(format!("http://{}{path}", self.server.address()));
         for (name, value) in headers {
@@ -145,6 +149,7 @@ impl World {
         let body = body.read_to_vec().unwrap();
         let path = path.split('?').next().unwrap();
         let tree = self.contract.check(method, path, parts.status, &parts.headers, &body);
+        tally::count((method.as_str(), path, headers, sent), tree["code"].as_str());
         Answer { status: parts.status, headers: parts.headers, tree }
     }
 
@@ -188,6 +193,7 @@ impl World {
 
     /// Asserts that a right request gets the right answer, whatever was sent before.
     pub(crate) fn still_serves(&self) {
+        tally::check();
         let headers = [(header::CONTENT_TYPE.as_str(), JSON), ("prefer", "wait=20")];
         let job = self.send(&Method::POST, "/infer", &headers, self.inference().to_string().as_bytes());
         assert_eq!(job.text("/status"), "completed", "{}", job.tree);

@@ -64,3 +64,56 @@ fn every_code_has_a_section_with_its_example() {
         assert_eq!(example["type"], format!("https://encrypted-inference.dev/problems/{kebab}"));
     }
 }
+
+/// The pointers of all members that a schema declares; elements of arrays are `*`.
+fn declared(file: &str, schema: &Value, at: &str, found: &mut BTreeSet<String>) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let (other, pointer) = target.split_once('#').unwrap_or((target, ""));
+        let other = if other.is_empty() { file } else { other };
+        let text = SCHEMAS.iter().find(|(name, _)| *name == other).unwrap().1;
+        let whole: Value = serde_json::from_str(text).unwrap();
+        return declared(other, whole.pointer(pointer).unwrap(), at, found);
+    }
+    for alternative in schema["oneOf"].as_array().into_iter().flatten() {
+        declared(file, alternative, at, found);
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        declared(file, member, &at, found);
+        found.insert(at);
+    }
+    if schema["items"].is_object() {
+        declared(file, &schema["items"], &format!("{at}/*"), found);
+    }
+}
+
+/// The pointers of all members that a tree has.
+fn shown(tree: &Value, at: &str, found: &mut BTreeSet<String>) {
+    for (name, value) in tree.as_object().into_iter().flatten() {
+        let at = format!("{at}/{name}");
+        shown(value, &at, found);
+        found.insert(at);
+    }
+    tree.as_array().into_iter().flatten().for_each(|value| shown(value, &format!("{at}/*"), found));
+}
+
+#[test]
+fn every_member_of_every_message_is_shown_in_an_example() {
+    let all = [examples(API), examples(PROBLEMS)].concat();
+    let files: BTreeSet<&str> = all.iter().map(|(schema, _, _)| *schema).collect();
+    let mut count = 0;
+    for file in files {
+        let (mut wanted, mut found) = (BTreeSet::new(), BTreeSet::new());
+        let text = SCHEMAS.iter().find(|(name, _)| *name == file).unwrap().1;
+        declared(file, &serde_json::from_str(text).unwrap(), "", &mut wanted);
+        all.iter()
+            .filter(|(schema, _, _)| *schema == file)
+            .for_each(|(_, _, tree)| shown(tree, "", &mut found));
+        // Shown where problems are shown.
+        wanted.retain(|pointer| !pointer.starts_with("/error/"));
+        let missing: Vec<&String> = wanted.difference(&found).collect();
+        assert!(missing.is_empty(), "{file}: in no example: {missing:?}");
+        count += wanted.len();
+    }
+    println!("{count} members of messages, each in an example");
+}

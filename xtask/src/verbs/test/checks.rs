@@ -4,11 +4,12 @@
 //! (where the workspace's manifest optimises the ring), and in the `release` profile for the server that the
 //! end-to-end tests start. For WebAssembly the core is compiled once more for its tests, the client once as shipped.
 
+use std::fs;
 use std::process::Command;
 
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
-use crate::progress::Progress;
+use crate::progress::{Progress, note};
 use crate::verbs::{endurance, packaging, wasm};
 use crate::workspace::Workspace;
 use crate::{node, process, python, rust, server};
@@ -95,7 +96,11 @@ fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
 fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
     // The bindings generator has no tests, and its dependencies are compiled by the step that needs it.
     let packages = ["--workspace", "--exclude", "wasm-bindings"];
-    process::run(workspace.cargo().args(["test", "--no-fail-fast"]).args(packages))
+    let tested = process::run(workspace.cargo().args(["test", "--no-fail-fast"]).args(packages));
+    if let Ok(counts) = fs::read_to_string(workspace.target("tmp/hostile.txt")) {
+        note(&format!("adversarial: {counts}"));
+    }
+    tested
 }
 
 fn read_vectors(workspace: &Workspace) -> Result<(), TaskError> {
