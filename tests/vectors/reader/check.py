@@ -202,6 +202,14 @@ KINDS = {
 }
 
 
+RULES = {
+    "WrongMagic": "5.1", "UnsupportedVersion": "5.2", "WrongKind": "5.3", "WrongLength": "5.4", "ParamsMismatch": "5.5",
+    "LevelOutOfRange": "5.6", "ReservedNotZero": "5.7", "InvalidScale": "5.8", "InvalidDroppedBits": "5.9",
+    "InvalidCount": "5.10", "InvalidGaloisElement": "5.11", "ResidueOutOfRange": "5.12", "Transparent": "5.13",
+    "LevelMismatch": "5.14", "ScaleMismatch": "5.14",
+}
+
+
 def check_refusals():
     params = parameter_sets()["small"]
     for name, given, wanted in load("refusals"):
@@ -214,6 +222,7 @@ def check_refusals():
                 wire.read(params, kind, data, level)
         except wire.Refused as refused:
             same(refused.name, wanted["error"], name)
+            same(RULES[refused.name], wanted["rule"], name)
         else:
             raise AssertionError(f"{name}: not refused")
         yield name

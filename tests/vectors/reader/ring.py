@@ -1,6 +1,6 @@
 """Polynomials modulo X^N + 1 and several primes, and the expansion of seeds.
 
-Written from docs/wire-format.md, sections 1, 3 and 6, with nothing but Python's standard library.
+Written from docs/wire-format.md, sections 1, 3, 7 and 9, with nothing but Python's standard library.
 """
 
 import struct

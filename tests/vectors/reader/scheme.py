@@ -1,4 +1,4 @@
-"""The scheme of docs/wire-format.md, sections 7 and 8: encoding, keys, encryption, evaluation."""
+"""The scheme of docs/wire-format.md, sections 8 and 9: encoding, keys, encryption, evaluation."""
 
 import cmath
 import math

@@ -150,7 +150,7 @@ class Value:
 
 
 def read(params, kind, data, level=None):
-    """Reads one value of a kind, in the order of section 2; `level` is the one that is expected, if one is."""
+    """Reads one value of a kind, in the order of section 5; `level` is the one that is expected, if one is."""
     check_prefix(data, kind)
     need(len(data) >= HEADER, "WrongLength")
     found_level, dropped, argument, scale = struct.unpack("<BBId", data[6:20])

@@ -90,6 +90,27 @@ fn name(error: &DecodeError) -> String {
     debug.split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
+/// The number of the sentence in `docs/wire-format.md` that demands the refusal.
+fn rule(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::WrongMagic { .. } => "5.1",
+        DecodeError::UnsupportedVersion { .. } => "5.2",
+        DecodeError::WrongKind { .. } => "5.3",
+        DecodeError::WrongLength { .. } => "5.4",
+        DecodeError::ParamsMismatch { .. } => "5.5",
+        DecodeError::LevelOutOfRange { .. } => "5.6",
+        DecodeError::ReservedNotZero { .. } => "5.7",
+        DecodeError::InvalidScale { .. } => "5.8",
+        DecodeError::InvalidDroppedBits { .. } => "5.9",
+        DecodeError::InvalidCount { .. } => "5.10",
+        DecodeError::InvalidGaloisElement { .. } => "5.11",
+        DecodeError::ResidueOutOfRange { .. } => "5.12",
+        DecodeError::Transparent => "5.13",
+        DecodeError::LevelMismatch { .. } | DecodeError::ScaleMismatch { .. } => "5.14",
+        other => panic!("no sentence demands {other:?}"),
+    }
+}
+
 pub(crate) fn file(backend: Backend) -> File {
     let world = World::new(&small(), backend);
     let all = [
@@ -113,6 +134,7 @@ pub(crate) fn file(backend: Backend) -> File {
             .given("as", kind.name())
             .given("bytes", hex(&bytes))
             .gives("error", name(&error))
+            .gives("rule", rule(&error))
             .gives("message", error.to_string());
         vectors.push(vector);
     };
