@@ -1,4 +1,4 @@
-//! Python: whether it is there.
+//! Python: whether it is there, and packages in exact versions.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::process::Command;
 use crate::error::TaskError;
 use crate::process;
 use crate::progress::note;
+use crate::stamp::Stamp;
+use crate::workspace::Workspace;
 
 /// The oldest Python that the scripts are written for.
 const OLDEST: (u32, u32) = (3, 10);
@@ -32,6 +34,41 @@ pub(crate) fn find(what: &str) -> Result<Option<PathBuf>, TaskError> {
     }
     note(&format!("NOT TESTED: {what}. {missing} is missing. {hint}"));
     Ok(None)
+}
+
+/// Makes a virtual environment with exactly what a file of requirements says, unless it is there, and returns its
+/// Python.
+///
+/// Outside of CI a machine that cannot install them only leaves a test out, and says so.
+pub(crate) fn environment(
+    workspace: &Workspace,
+    what: &str,
+    requirements: &str,
+) -> Result<Option<PathBuf>, TaskError> {
+    let Some(python) = find(what)? else { return Ok(None) };
+    let file = workspace.path(requirements);
+    let folder = workspace.target("xtask/python");
+    let own = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = Stamp::new(workspace, "python", std::slice::from_ref(&file), &[])?;
+    if stamp.is_fresh(std::slice::from_ref(&own)) {
+        note("Python packages are as the requirements say");
+        return Ok(Some(own));
+    }
+    note(&format!("pip install --requirement {requirements}"));
+    let install = || {
+        process::run(Command::new(&python).args(["-m", "venv", "--clear"]).arg(&folder))?;
+        let mut pip = Command::new(&own);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        process::run(pip.arg("--requirement").arg(&file))
+    };
+    match install() {
+        Ok(()) => stamp.record().map(|()| Some(own)),
+        Err(error) if env::var_os("CI").is_some() => Err(error),
+        Err(error) => {
+            note(&format!("NOT TESTED: {what}. {error}"));
+            Ok(None)
+        }
+    }
 }
 
 fn is_new_enough(python: &Path) -> bool {

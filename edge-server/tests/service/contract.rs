@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use edge_server::{Code, SCHEMAS, testing::Contract, validator};
+use edge_server::{API_VERSIONS, Code, SCHEMAS, testing::Contract, validator};
 use serde_json::Value;
 
 const API: &str = include_str!("../../../docs/api.md");
@@ -43,6 +43,14 @@ fn every_reference_of_the_description_resolves() {
         files.insert(file.to_owned());
     });
     assert!(files.len() > 8, "{files:?}");
+}
+
+#[test]
+fn requests_may_name_the_versions_that_the_server_speaks() {
+    for (file, text) in SCHEMAS.iter().filter(|(file, _)| file.contains("request")) {
+        let schema: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(schema["properties"]["api_version"]["enum"], serde_json::json!(API_VERSIONS), "{file}");
+    }
 }
 
 #[test]

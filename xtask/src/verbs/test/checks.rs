@@ -43,6 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("npm", "unit tests of the npm package in Node", npm_tests),
     check("server", "the server builds in release mode", server::build),
     check("crash", "the server killed 20 times under load loses nothing", endurance::short_crash),
+    check("contract", "schemathesis drives the server by openapi.yaml", contract),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),
     check("node", "end to end from Node", node_tests),
     Check {
@@ -132,6 +133,28 @@ fn wasm_core(workspace: &Workspace) -> Result<(), TaskError> {
 fn npm_tests(workspace: &Workspace) -> Result<(), TaskError> {
     node::require()?;
     process::run(&mut node::script(&workspace.path("client-wasm/js"), "test"))
+}
+
+/// Lets a property-based tester send what the description allows, and what it does not, links included.
+fn contract(workspace: &Workspace) -> Result<(), TaskError> {
+    let requirements = "tests/contract/requirements.txt";
+    let Some(python) = python::environment(workspace, "the server by schemathesis", requirements)? else {
+        return Ok(());
+    };
+    server::build(workspace)?;
+    let port = server::free_port(None)?;
+    let server = server::start(workspace, port, &workspace.target("xtask/contract"), None)?;
+    let folder = workspace.path("tests/contract");
+    let mut command = Command::new(python);
+    // It keeps what it found in the folder it is started from.
+    command.current_dir(workspace.target("xtask")).env("PYTHONPATH", &folder);
+    command.env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args(["-m", "schemathesis.cli", "--config-file"]).arg(folder.join("schemathesis.toml"));
+    command.arg("run").arg(workspace.path("openapi.yaml"));
+    command.args(["--url", &format!("http://127.0.0.1:{port}"), "--checks", "all", "--warnings", "off"]);
+    let tested = process::run(command.args(["--max-examples", "30", "--max-failures", "10"]));
+    drop(server);
+    tested
 }
 
 fn node_tests(workspace: &Workspace) -> Result<(), TaskError> {
