@@ -1,20 +1,3 @@
 #![no_main]
-//! A relinearization key.
 
-use std::sync::LazyLock;
-
-use ckks_core::{CompressedRelinearizationKey, Params};
-use decoder_fuzz::canonical_under;
-use libfuzzer_sys::fuzz_target;
-
-static PARAMS: LazyLock<Params> = LazyLock::new(decoder_fuzz::params);
-
-fuzz_target!(|bytes: &[u8]| {
-    let params = &*PARAMS;
-    canonical_under(
-        params,
-        bytes,
-        |bytes| CompressedRelinearizationKey::from_bytes(params, bytes),
-        |key| key.to_bytes(params),
-    );
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| decoder_laws::check("relinearization_key", bytes));

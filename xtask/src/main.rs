@@ -52,6 +52,7 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "test" => verbs::test::run(&workspace, arguments),
         "wasm" => verbs::wasm::run(&workspace, arguments),
         "conformance" => verbs::conformance::run(&workspace, arguments),
+        "fuzz" => verbs::fuzz::run(&workspace, arguments),
         "bench" => verbs::bench::run(&workspace, arguments),
         "vectors" => verbs::vectors::run(&workspace, arguments),
         "packaging" => verbs::packaging::run(&workspace, arguments),

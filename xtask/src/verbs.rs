@@ -8,6 +8,7 @@ pub(crate) mod bench;
 pub(crate) mod conformance;
 pub(crate) mod demo;
 pub(crate) mod endurance;
+pub(crate) mod fuzz;
 pub(crate) mod models;
 pub(crate) mod packaging;
 pub(crate) mod standalone;

@@ -29,6 +29,10 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   load      measure requests per second, latency and memory over loopback, and what too much load does;
             rewrite the table of docs/operating.md
   static    build the server as one file without dependencies: dist/edge-server
+  fuzz      fuzz every decoder
+              [target ...]    only the targets named
+              --seconds N     in all (default: 120)
+              --keep          add the smallest inputs that reach new code to fuzz/corpus
   vectors   rewrite tests/vectors/*.json
   models    compile models/*/model.onnx to models/*/package again
               [model ...]     only the models named
