@@ -37,6 +37,7 @@ pub const LAWS: &[Law] = &[
     Law { name: "json", check: documents::json },
     Law { name: "cbor", check: documents::cbor },
     Law { name: "package", check: models::package },
+    #[cfg(feature = "onnx")]
     Law { name: "onnx", check: models::onnx },
 ];
 

@@ -12,6 +12,7 @@ pub(crate) fn package(bytes: &[u8]) {
     }
 }
 
+#[cfg(feature = "onnx")]
 pub(crate) fn onnx(bytes: &[u8]) {
     // Refused or not, it must not panic, nor take long.
     let _ = model_compiler::import(bytes);

@@ -30,7 +30,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
             rewrite the table of docs/operating.md
   static    build the server as one file without dependencies: dist/edge-server
   fuzz      fuzz every decoder
-              [target ...]    only the targets named
+              [target ...]    only the targets named; `onnx`, which takes long to build, only if named
               --seconds N     in all (default: 120)
               --keep          add the smallest inputs that reach new code to fuzz/corpus
   vectors   rewrite tests/vectors/*.json
