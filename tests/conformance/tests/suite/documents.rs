@@ -117,3 +117,68 @@ fn every_member_of_every_message_is_shown_in_an_example() {
     }
     println!("{count} members of messages, each in an example");
 }
+
+/// Requests of version 1.0.
+const REQUESTS_1_0: [&str; 2] = [
+    include_str!("../../fixtures/v1.0/infer-request.base64.json"),
+    include_str!("../../fixtures/v1.0/infer-request.hex.json"),
+];
+/// Answers of version 1.0, and the schemas that they have become.
+const ANSWERS_1_0: [(&str, &str); 4] = [
+    ("health.schema.json", include_str!("../../fixtures/v1.0/health.json")),
+    ("models.schema.json", include_str!("../../fixtures/v1.0/models.json")),
+    ("infer-accepted.schema.json", include_str!("../../fixtures/v1.0/infer-accepted.json")),
+    ("job.schema.json", include_str!("../../fixtures/v1.0/job.json")),
+];
+
+#[test]
+fn requests_of_version_1_0_still_match_their_schema() {
+    let validator = validator("infer-request.schema.json").unwrap();
+    for text in REQUESTS_1_0 {
+        let request: Value = serde_json::from_str(text).unwrap();
+        if let Err(error) = validator.validate(&request) {
+            panic!("{error} at {}: {text}", error.instance_path());
+        }
+    }
+}
+
+/// Whether a schema demands a member, at every step of the way; elements of arrays are `*`.
+fn is_required(file: &str, schema: &Value, pointer: &[&str]) -> bool {
+    if let Some(target) = schema["$ref"].as_str() {
+        let (other, place) = target.split_once('#').unwrap_or((target, ""));
+        let other = if other.is_empty() { file } else { other };
+        let text = SCHEMAS.iter().find(|(name, _)| *name == other).unwrap().1;
+        let whole: Value = serde_json::from_str(text).unwrap();
+        return is_required(other, whole.pointer(place).unwrap(), pointer);
+    }
+    match pointer {
+        [] => true,
+        ["*", rest @ ..] => is_required(file, &schema["items"], rest),
+        [name, rest @ ..] => {
+            let demands = |schema: &Value| {
+                schema["required"].as_array().is_some_and(|names| names.contains(&(*name).into()))
+            };
+            // `result` is demanded where the job is completed.
+            let conditional =
+                schema["allOf"].as_array().is_some_and(|all| all.iter().any(|one| demands(&one["then"])));
+            (demands(schema) || conditional) && is_required(file, &schema["properties"][name], rest)
+        }
+    }
+}
+
+#[test]
+fn every_member_of_answers_of_version_1_0_is_still_demanded() {
+    let mut count = 0;
+    for (file, text) in ANSWERS_1_0 {
+        let (mut members, tree) = (BTreeSet::new(), serde_json::from_str(text).unwrap());
+        shown(&tree, "", &mut members);
+        let schema: Value =
+            serde_json::from_str(SCHEMAS.iter().find(|(name, _)| *name == file).unwrap().1).unwrap();
+        for member in &members {
+            let steps: Vec<&str> = member.split('/').skip(1).collect();
+            assert!(is_required(file, &schema, &steps), "{file} no longer demands {member}");
+        }
+        count += members.len();
+    }
+    assert!(count > 30, "{count}");
+}
