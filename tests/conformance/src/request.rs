@@ -112,7 +112,8 @@ impl Server {
         Self { token, ..self.clone() }
     }
 
-    /// Sends a request and reads the whole answer; where the server limits how often it is asked, in its time.
+    /// Sends a request and reads the whole answer; a server that is busy, or limits how often it is asked, is
+    /// given the time that it asks for.
     ///
     /// # Errors
     /// When there is no answer, in words.
@@ -120,7 +121,8 @@ impl Server {
         const TIMES: usize = 30;
         for _ in 0..TIMES {
             let answer = self.send_once(sent.clone())?;
-            let Some(seconds) = answer.header("retry-after").parse().ok().filter(|_| answer.status == 429)
+            let Some(seconds) =
+                answer.header("retry-after").parse().ok().filter(|_| [429, 503].contains(&answer.status))
             else {
                 return Ok(answer);
             };
@@ -129,7 +131,8 @@ impl Server {
         self.send_once(sent)
     }
 
-    fn send_once(&self, sent: Sent) -> Result<Answer, String> {
+    /// Sends a request once, whatever comes.
+    pub(crate) fn send_once(&self, sent: Sent) -> Result<Answer, String> {
         let Sent { method, path, headers, body, anonymous } = sent;
         let name = format!("{method} {path}");
         let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.url));

@@ -235,7 +235,7 @@ fn says_when_to_retry(target: &Target) -> Verdict {
     let body = target.inference()?;
     let flood = || -> Result<Option<Answer>, String> {
         for _ in 0..EACH {
-            let answer = target.send(Sent::json("/infer", &body))?;
+            let answer = target.server.send_once(Sent::json("/infer", &body))?;
             if answer.tree["code"] == "QUEUE_FULL" {
                 return Ok(Some(answer));
             }
