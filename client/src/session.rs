@@ -176,6 +176,9 @@ impl Session {
 
     /// Encrypts several input vectors into the same ciphertexts: as many payloads as for one.
     ///
+    /// Where the batch has places left, the samples are repeated: a place of zeros can be far from everything that
+    /// the model's polynomials were fitted to, and what overflows there spoils every slot.
+    ///
     /// # Errors
     /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
     pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<u8>>, ClientError> {
@@ -190,9 +193,11 @@ impl Session {
         let level = Level(input.level);
         let scale = self.params.scale_at(level);
         let mut slots = Zeroizing::new(vec![0.0; self.params.slots() * input.ciphertexts]);
-        for (b, values) in samples.iter().enumerate() {
+        for (first, values) in samples.iter().enumerate() {
             let packed = Zeroizing::new(self.input.pack(values, self.slots * input.ciphertexts));
-            slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
+            for b in (first..max).step_by(samples.len()) {
+                slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
+            }
         }
         let mut payloads = Vec::with_capacity(input.ciphertexts);
         for slots in slots.chunks_exact(self.params.slots()) {

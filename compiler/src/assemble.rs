@@ -11,7 +11,9 @@ use crate::{
     error::CompileError,
     fuse::fuse,
     graph::{Affine, Graph, Operation, Value},
+    layers::layers,
     lower::{self, Lowered, lower},
+    noise,
     pack::{Conditions, Prices},
     report::{Candidate, Precision, Report},
     sparse::SparseMatrix,
@@ -22,6 +24,8 @@ use crate::{
 const OUTPUT_MARGIN: f64 = 4.0;
 /// Numbers that the precision is measured on: outputs of calibration samples.
 const MEASURED: usize = 80;
+/// Samples whose values the precision is predicted at.
+const PREDICTED: usize = 3;
 /// How many standard deviations an error stays within.
 const DEVIATIONS: f64 = 4.0;
 
@@ -44,6 +48,8 @@ pub(crate) struct Assembly<'a> {
 pub(crate) struct Choice {
     scale_bits: u8,
     params: Params,
+    /// With its output scaled.
+    graph: Graph,
     lowered: Lowered,
     gain: f64,
     candidates: Vec<Candidate>,
@@ -96,7 +102,7 @@ impl Assembly<'_> {
             };
             candidates.push(candidate);
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, Choice { scale_bits, params, lowered, gain, candidates: vec![] }));
+                best = Some((cost, Choice { scale_bits, params, graph, lowered, gain, candidates: vec![] }));
             }
         }
         let (_, choice) = best.ok_or(refusal)?;
@@ -145,9 +151,41 @@ impl Assembly<'_> {
         (fuse(graph), gain)
     }
 
+    /// The bits of precision that the noise model expects, as they are measured.
+    ///
+    /// # Errors
+    /// [`CompileError::Program`].
+    pub(crate) fn predicted_bits(
+        &self,
+        choice: &Choice,
+        calibration: &[Vec<f64>],
+    ) -> Result<f64, CompileError> {
+        let Choice { params, lowered, gain, .. } = choice;
+        let program = &lowered.program;
+        let facts = program.check(params).map_err(CompileError::program)?;
+        let dropped_bits = self.dropped_bits(params, &facts, *gain);
+        let slots = params.slots() / program.batch as usize;
+        let dimension = self.graph.values[self.graph.output()].dimension();
+        let mut found = vec![];
+        for sample in calibration.iter().take(PREDICTED) {
+            let packed = lowered.input.pack(sample, slots * program.inputs as usize);
+            let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
+            let variances = noise::variances(program, params, &inputs, dropped_bits)?.concat();
+            found.extend(lowered.output.unpack(&variances, dimension));
+        }
+        let variance = found.iter().sum::<f64>() / found.len() as f64;
+        Ok(self.bits(variance.sqrt() * gain))
+    }
+
+    /// Errors of this standard deviation as bits of precision.
+    fn bits(&self, deviation: f64) -> f64 {
+        (self.magnitude / (DEVIATIONS * deviation).max(f64::MIN_POSITIVE)).log2()
+    }
+
     /// Writes the package and measures how precise it is.
     pub(crate) fn write(&self, choice: Choice, calibration: &[Vec<f64>]) -> Result<Assembled, CompileError> {
-        let Choice { scale_bits, params, lowered, gain, candidates } = choice;
+        let predicted_bits = self.predicted_bits(&choice, calibration)?;
+        let Choice { scale_bits, params, graph, lowered, gain, candidates } = choice;
         let facts = lowered.program.check(&params).map_err(CompileError::program)?;
         let dropped_bits = self.dropped_bits(&params, &facts, gain);
         let description = self.description(&lowered, &facts, gain, dropped_bits);
@@ -166,10 +204,13 @@ impl Assembly<'_> {
         let deviation = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
         let precision = Precision {
             asked_bits: self.options.precision,
-            measured_bits: (self.magnitude / (DEVIATIONS * deviation).max(f64::MIN_POSITIVE)).log2(),
+            predicted_bits,
+            measured_bits: self.bits(deviation),
             scale_bits,
         };
-        let report = Report::new(self, &package, candidates, precision);
+        let mut report = Report::new(self, &package, candidates, precision);
+        report.layers = layers(&graph, &lowered, &params, encrypted.times())?;
+        report.memory = encrypted.memory();
         Ok(Assembled { manifest, weights, report })
     }
 

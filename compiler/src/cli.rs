@@ -10,8 +10,8 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_compiler::{
-    Agreement, Identity, Objective, Options, Samples, compile, import, largest_difference, read_labels,
-    read_samples, verify,
+    Agreement, Identity, Objective, Options, Samples, compile, import, largest_difference, picture,
+    read_labels, read_samples, verify,
 };
 use serde::Deserialize;
 
@@ -70,24 +70,28 @@ struct Compile {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     class_names: Option<Vec<String>>,
     /// Bits of precision of the result, as a part of the largest output.
-    #[arg(long, value_name = "BITS", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=40))]
-    precision: u8,
+    /// 10 if not set.
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(1..=40))]
+    precision: Option<u8>,
     /// log2 of the ring degree; the cheapest that is secure if not set.
     #[arg(long, value_name = "LOG", value_parser = clap::value_parser!(u8).range(12..=15))]
     log_degree: Option<u8>,
     /// log2 of the scale; the smallest that reaches the precision if not set.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(24..=56))]
     scale_bits: Option<u8>,
-    /// Largest degree of a polynomial in place of an activation.
-    #[arg(long, value_name = "DEGREE", default_value_t = 15, value_parser = clap::value_parser!(u8).range(2..=63))]
-    max_degree: u8,
+    /// Largest degree of a polynomial in place of an activation; 15 if not set.
+    #[arg(long, value_name = "DEGREE", value_parser = clap::value_parser!(u8).range(2..=63))]
+    max_degree: Option<u8>,
     /// What is made as small as possible: the time of a request, the bytes of the keys, or the time of a sample
     /// where many are sent together.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = Optimize::Latency)]
     optimize: Optimize,
-    /// Samples that one request has to hold at least.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
+    /// Samples that one request has to hold at least; 1 if not set.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    batch: Option<u16>,
+    /// Draw the compiled layers with their levels and costs, as graph.svg beside the package.
+    #[arg(long)]
+    picture: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,6 +118,17 @@ struct Metadata {
     description: String,
     #[serde(default)]
     labels: Vec<String>,
+    #[serde(default)]
+    compile: Decisions,
+}
+
+/// What `metadata.json` decides where the command line does not.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Decisions {
+    precision: Option<u8>,
+    max_degree: Option<u8>,
+    batch: Option<u16>,
 }
 
 /// Runs the command line of this process.
@@ -156,16 +171,18 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         samples.inputs.truncate(most);
         samples.classes.truncate(most);
     }
+    let metadata = metadata(arguments)?;
+    let (otherwise, decided) = (Options::default(), &metadata.compile);
     let options = Options {
-        precision: arguments.precision,
+        precision: arguments.precision.or(decided.precision).unwrap_or(otherwise.precision),
         log_degree: arguments.log_degree,
         scale_bits: arguments.scale_bits,
-        max_degree: arguments.max_degree.into(),
+        max_degree: arguments.max_degree.or(decided.max_degree).map_or(otherwise.max_degree, Into::into),
         objective: arguments.optimize.into(),
-        batch: arguments.batch.into(),
+        batch: arguments.batch.or(decided.batch).map_or(otherwise.batch, Into::into),
     };
 
-    let mut compiled = compile(&model, &identity(arguments)?, &calibration.inputs, &options)?;
+    let mut compiled = compile(&model, &identity(arguments, metadata), &calibration.inputs, &options)?;
     if !samples.inputs.is_empty() {
         let bar = progress(samples.inputs.len());
         let accuracy =
@@ -190,28 +207,35 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         let file = arguments.output.join(name);
         fs::write(&file, bytes).map_err(|error| about(&file, error))?;
     }
+    if arguments.picture {
+        let file = arguments.output.with_file_name("graph.svg");
+        fs::write(&file, picture(&compiled.report)).map_err(|error| about(&file, error))?;
+    }
     println!("{}", compiled.report);
     println!("written to {}", arguments.output.display());
     Ok(())
 }
 
-fn identity(arguments: &Compile) -> Result<Identity, Box<dyn Error>> {
+fn metadata(arguments: &Compile) -> Result<Metadata, Box<dyn Error>> {
     let file = arguments.model.with_file_name("metadata.json");
-    let metadata: Metadata = match fs::read(&file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| about(&file, error))?,
-        Err(_) => Metadata::default(),
-    };
+    match fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| about(&file, error).into()),
+        Err(_) => Ok(Metadata::default()),
+    }
+}
+
+fn identity(arguments: &Compile, metadata: Metadata) -> Identity {
     let stem = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned());
     let named = match stem(&arguments.model) {
         Some(name) if name == "model" => arguments.model.parent().and_then(stem).or(Some(name)),
         name => name,
     };
-    Ok(Identity {
+    Identity {
         model_id: arguments.model_id.clone().or(named).unwrap_or_default(),
         version: arguments.model_version.clone(),
         description: arguments.description.clone().unwrap_or(metadata.description),
         labels: arguments.class_names.clone().unwrap_or(metadata.labels),
-    })
+    }
 }
 
 fn about(path: &Path, error: impl Error) -> String {

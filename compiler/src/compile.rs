@@ -16,6 +16,9 @@ use crate::{
 /// Scales that are tried in turn, in bits, until the result is precise enough.
 const SCALE_BITS: [u8; 5] = [24, 26, 28, 46, 56];
 
+/// How far, in bits, the measured precision may be from the predicted one.
+pub(crate) const PREDICTION_TOLERANCE: f64 = 2.0;
+
 /// What the model is called.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -121,14 +124,21 @@ pub fn compile(
         magnitude: output.magnitude().max(f64::MIN_POSITIVE),
     };
 
-    let mut best = None;
+    let (mut best, mut hopeless) = (None, None);
     for scale_bits in options.scale_bits.map_or(SCALE_BITS.to_vec(), |bits| vec![bits]) {
-        let choice = match (assembly.choose(scale_bits), &best) {
-            (Ok(choice), _) => choice,
-            (Err(error), None) => return Err(error),
+        let choice = match assembly.choose(scale_bits) {
+            Ok(choice) => choice,
             // A larger scale does not fit; what there is stays.
-            (Err(_), Some(_)) => break,
+            Err(_) if best.is_some() || hopeless.is_some() => break,
+            Err(error) => return Err(error),
         };
+        let wanted = f64::from(options.precision) - PREDICTION_TOLERANCE;
+        // A scale that is hopeless is not worth keys and encrypted samples, unless there is no larger one.
+        if assembly.predicted_bits(&choice, calibration)? < wanted {
+            hopeless = Some(choice);
+            continue;
+        }
+        hopeless = None;
         let package = assembly.write(choice, calibration)?;
         let enough = package.report.precision.measured_bits >= f64::from(options.precision);
         best = Some(Compiled {
@@ -140,6 +150,15 @@ pub fn compile(
         if enough {
             break;
         }
+    }
+    if let Some(choice) = hopeless {
+        let package = assembly.write(choice, calibration)?;
+        best = Some(Compiled {
+            manifest: package.manifest,
+            weights: package.weights,
+            graph: imported,
+            report: package.report,
+        });
     }
     best.ok_or_else(|| CompileError::program("no scale was tried"))
 }

@@ -29,13 +29,16 @@ mod fuse;
 // from vectors to slots
 mod arrange;
 mod choose;
+mod layers;
 mod lower;
+mod noise;
 mod pack;
 mod place;
 
 // all passes in a row, and what came of it
 mod assemble;
 mod compile;
+mod picture;
 #[cfg(test)]
 mod random;
 mod report;
@@ -46,6 +49,8 @@ pub use error::CompileError;
 pub use function::{Expression, Function};
 pub use graph::{Affine, Graph, Operation, Postprocessing, Value};
 pub use import::{OPERATORS, Support, import, operator_table};
+pub use layers::Layer;
+pub use picture::picture;
 pub use reference::evaluate;
 pub use report::{Accuracy, Agreement, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};
 pub use runtime::{Runtime, largest_difference};

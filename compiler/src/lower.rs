@@ -1,6 +1,8 @@
 //! From operations on vectors to instructions on slots: assigns levels, joins branches, places
 //! constants. A vector is one ciphertext, or several where it does not fit.
 
+use std::ops::Range;
+
 use ckks_core::{Instruction, Level, Program, Register, SlotLayout};
 
 use crate::{
@@ -19,6 +21,8 @@ pub(crate) struct Lowered {
     pub(crate) output: SlotLayout,
     /// The longest pattern of any vector, in slots of a sample.
     pub(crate) period: usize,
+    /// For each value of the graph, the instructions that compute it.
+    pub(crate) spans: Vec<Range<usize>>,
 }
 
 /// The levels that the whole model takes.
@@ -71,7 +75,9 @@ pub(crate) fn lower(graph: &Graph, conditions: Conditions) -> Result<Lowered, Co
     };
     let mut lowering = Lowering { program, placement, conditions };
     let mut registers: Vec<Registers> = vec![];
+    let mut spans = Vec::with_capacity(graph.values.len());
     for (index, value) in graph.values.iter().enumerate() {
+        let start = lowering.program.instructions.len();
         let deepest = above(&depths, &value.operation);
         // Operands at the lowest of their levels.
         let at = |lowering: &mut Lowering, x: usize| {
@@ -103,12 +109,13 @@ pub(crate) fn lower(graph: &Graph, conditions: Conditions) -> Result<Lowered, Co
             }
         };
         registers.push(result);
+        spans.push(start..lowering.program.instructions.len());
     }
     let Lowering { mut program, placement, .. } = lowering;
     program.outputs.clone_from(&registers[graph.output()]);
     let [input, output] = [0, graph.output()].map(|x| placement.arrangements[x].layout.clone());
     let period = placement.arrangements.iter().map(|arrangement| arrangement.period()).max().unwrap_or(1);
-    Ok(Lowered { program, input, output, period })
+    Ok(Lowered { program, input, output, period, spans })
 }
 
 /// The ciphertexts of a vector.

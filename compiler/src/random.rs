@@ -2,11 +2,12 @@
 //! on plain numbers, and under real encryption.
 
 use crate::{
-    compile::{Compiled, Identity, Options, compile},
+    compile::{Compiled, Identity, Options, PREDICTION_TOLERANCE, compile},
     onnx::{
         Node, Tensor,
         fixtures::{integer, integers, list, model_of, node, number, tensor, with},
     },
+    report::Precision,
     runtime::Runtime,
     verify::Encrypted,
 };
@@ -214,7 +215,13 @@ fn assert_agrees(seed: u64) {
     // Polynomials are as exact as was asked for, or less with a corner, and add up.
     let fits: f64 = report.approximations.iter().map(|made| 4.0 * made.error).sum();
     let clear_bound = fits + 1e-4 * magnitude;
-    let encrypted_bound = clear_bound + magnitude * (1.0 - report.precision.measured_bits.min(20.0)).exp2();
+    let Precision { predicted_bits, measured_bits, .. } = report.precision;
+    let off = (predicted_bits - measured_bits).abs();
+    assert!(
+        off <= PREDICTION_TOLERANCE,
+        "network {seed}: {predicted_bits} predicted, {measured_bits} measured"
+    );
+    let encrypted_bound = clear_bound + magnitude * (PREDICTION_TOLERANCE - predicted_bits).exp2();
     for (x, expected) in inputs.iter().zip(&expected).take(2) {
         let clear = encrypted.predict_clear(x).expect("runs");
         let found = encrypted.predict(x).expect("runs");

@@ -6,7 +6,7 @@ use ckks_core::{CompressedGaloisKey, CompressedRelinearizationKey, Params, Progr
 use model_package::{Package, Summary};
 use serde::Serialize;
 
-use crate::assemble::Assembly;
+use crate::{assemble::Assembly, layers::Layer};
 
 /// Time of one butterfly of the number-theoretic transform, in nanoseconds, with what belongs to it in a
 /// evaluation: the shipped models take 0.5 and 0.6 of them, with AVX2 at 2^12 and 2^13.
@@ -30,6 +30,10 @@ pub struct Report {
     pub candidates: Vec<Candidate>,
     /// What it takes.
     pub sizes: Sizes,
+    /// Memory of a server.
+    pub memory: Memory,
+    /// The steps of the compiled model.
+    pub layers: Vec<Layer>,
     /// Precision of encrypted evaluation against the same program on plain numbers.
     pub precision: Precision,
     /// On labelled samples, if there were any.
@@ -122,11 +126,24 @@ pub struct Sizes {
     pub result_bytes: usize,
 }
 
+/// What a server holds in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Encoded weights, once.
+    pub model_bytes: usize,
+    /// Evaluation keys ready to use, for each client.
+    pub client_bytes: usize,
+    /// What one evaluation takes besides.
+    pub evaluation_bytes: usize,
+}
+
 /// Precision asked for and reached.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Precision {
     /// Bits asked for.
     pub asked_bits: u8,
+    /// What the noise model expects of what is measured.
+    pub predicted_bits: f64,
     /// −log₂ of four standard deviations of the error as a part of the largest output.
     pub measured_bits: f64,
     /// log₂ of the scale that gave it.
@@ -148,6 +165,8 @@ pub struct Accuracy {
     pub largest_error: f64,
     /// −log₂ of that as a part of the largest output.
     pub precision_bits: f64,
+    /// The same of the sample in the middle.
+    pub median_bits: f64,
     /// Samples with different classes.
     pub flips: Vec<Flip>,
 }
@@ -225,6 +244,8 @@ impl Report {
                 request_bytes: summary.request_bytes,
                 result_bytes: summary.result_bytes,
             },
+            memory: Memory::default(),
+            layers: vec![],
             precision,
             accuracy: None,
             runtime: None,
@@ -264,10 +285,26 @@ impl fmt::Display for Report {
                 "candidate"
             )?;
         }
-        let Precision { asked_bits, measured_bits, scale_bits } = self.precision;
         writeln!(
             f,
-            "{:<18}{measured_bits:.1} bits measured, {asked_bits} asked for, scale 2^{scale_bits}",
+            "{:<18}{:.1} MB of weights, {:.1} MB of keys for each client, {:.1} MB for each evaluation",
+            "memory",
+            self.memory.model_bytes as f64 / 1e6,
+            self.memory.client_bytes as f64 / 1e6,
+            self.memory.evaluation_bytes as f64 / 1e6
+        )?;
+        self.layers.iter().try_for_each(|layer| {
+            let Layer { node, operation, level, key_switches, milliseconds, .. } = layer;
+            writeln!(
+                f,
+                "{:<18}level {level:<3}{key_switches:>4} key switches {milliseconds:>8.1} ms  {operation} {node}",
+                "layer"
+            )
+        })?;
+        let Precision { asked_bits, predicted_bits, measured_bits, scale_bits } = self.precision;
+        writeln!(
+            f,
+            "{:<18}{measured_bits:.1} bits measured, {predicted_bits:.1} predicted, {asked_bits} asked for, scale 2^{scale_bits}",
             "precision"
         )?;
         if measured_bits < f64::from(asked_bits) {
@@ -283,8 +320,12 @@ impl fmt::Display for Report {
         let Some(accuracy) = &self.accuracy else { return Ok(()) };
         writeln!(
             f,
-            "{:<18}{} samples: {:.1} bits, largest error {:.2e}",
-            "held out", accuracy.samples, accuracy.precision_bits, accuracy.largest_error
+            "{:<18}{} samples: {:.1} bits at least, {:.1} in the middle, largest error {:.2e}",
+            "held out",
+            accuracy.samples,
+            accuracy.precision_bits,
+            accuracy.median_bits,
+            accuracy.largest_error
         )?;
         if accuracy.labelled > 0 {
             let percent = |right: usize| 100.0 * right as f64 / accuracy.labelled as f64;

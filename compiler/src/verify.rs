@@ -1,5 +1,7 @@
 //! A package put to the test: the same samples in plain numbers and through real encryption.
 
+use std::time::{Duration, Instant};
+
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
     Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, PreparedProgram,
@@ -11,7 +13,7 @@ use crate::{
     error::CompileError,
     graph::Graph,
     reference,
-    report::{Accuracy, Flip},
+    report::{Accuracy, Flip, Memory},
     samples::Samples,
 };
 
@@ -24,6 +26,8 @@ pub(crate) struct Encrypted {
     prepared: PreparedProgram,
     session: Session,
     keys: EvaluationKeys,
+    /// The shortest time that each instruction took.
+    times: Vec<Duration>,
 }
 
 impl Encrypted {
@@ -49,7 +53,8 @@ impl Encrypted {
                 }
             }
         }
-        Ok(Self { package, prepared, session, keys })
+        let times = vec![Duration::MAX; package.program.instructions.len()];
+        Ok(Self { package, prepared, session, keys, times })
     }
 
     /// The output before post-processing, by way of the bytes that would travel.
@@ -61,10 +66,39 @@ impl Encrypted {
             Ok(ciphertext.expand(params))
         });
         let inputs: Vec<Ciphertext> = received.collect::<Result<_, CompileError>>()?;
-        let outputs = self.prepared.evaluate(&inputs, &self.keys).map_err(CompileError::program)?;
+        let mut starts = Vec::with_capacity(self.times.len() + 1);
+        let outputs = self.prepared.evaluate_while(&inputs, &self.keys, |_| {
+            starts.push(Instant::now());
+            true
+        });
+        let outputs = outputs.map_err(CompileError::program)?.unwrap_or_default();
+        starts.push(Instant::now());
+        for (time, pair) in self.times.iter_mut().zip(starts.windows(2)) {
+            *time = (*time).min(pair[1] - pair[0]);
+        }
         let result = ResultCiphertexts::new(params, &outputs, self.package.manifest.output.dropped_bits);
         let bytes = result.map_err(CompileError::program)?.to_bytes(params);
         self.session.decrypt(&bytes).map_err(CompileError::program)
+    }
+
+    /// The shortest time that each instruction took in any prediction so far.
+    pub(crate) fn times(&self) -> &[Duration] {
+        &self.times
+    }
+
+    /// What a server holds in memory for the model, and for each client whose keys it has ready.
+    pub(crate) fn memory(&self) -> Memory {
+        let params = &self.package.params;
+        let facts = self.prepared.facts();
+        let levels = facts.keys.galois.values().chain(&facts.keys.relinearization);
+        let limbs = levels
+            .map(|&level| 2 * params.digits_at(level) * (params.limbs_at(level) + params.special_limbs()));
+        let key_bytes = limbs.sum::<usize>() * params.degree() * size_of::<u32>();
+        Memory {
+            model_bytes: self.prepared.bytes(),
+            client_bytes: key_bytes,
+            evaluation_bytes: self.package.program.working_bytes(params, facts),
+        }
     }
 
     /// The same program on plain numbers, with the same layouts.
@@ -101,14 +135,12 @@ pub fn verify(
 ) -> Result<Accuracy, CompileError> {
     let mut encrypted = Encrypted::new(manifest, weights)?;
     let mut accuracy = Accuracy { samples: samples.inputs.len(), ..Accuracy::default() };
-    let (mut error, mut magnitude) = (0.0f64, 0.0f64);
+    let (mut errors, mut magnitude) = (vec![], 0.0f64);
     for (sample, input) in samples.inputs.iter().enumerate() {
         let expected = reference::evaluate(graph, input);
         let found = encrypted.predict(input)?;
-        for (e, f) in expected.iter().zip(&found) {
-            error = error.max((e - f).abs());
-            magnitude = magnitude.max(e.abs());
-        }
+        errors.push(expected.iter().zip(&found).fold(0.0f64, |most, (e, f)| most.max((e - f).abs())));
+        magnitude = expected.iter().fold(magnitude, |most, e| most.max(e.abs()));
         let class = |output: &[f64]| reference::class(graph.postprocessing, output);
         let (plain, decrypted) = (class(&expected), class(&found));
         if let Some(&label) = samples.classes.get(sample) {
@@ -122,7 +154,10 @@ pub fn verify(
         }
         progress();
     }
-    accuracy.largest_error = error;
-    accuracy.precision_bits = (magnitude / error.max(f64::MIN_POSITIVE)).log2();
+    errors.sort_by(f64::total_cmp);
+    let bits = |error: f64| (magnitude / error.max(f64::MIN_POSITIVE)).log2();
+    accuracy.largest_error = errors.last().copied().unwrap_or(0.0);
+    accuracy.precision_bits = bits(accuracy.largest_error);
+    accuracy.median_bits = bits(errors.get(errors.len() / 2).copied().unwrap_or(0.0));
     Ok(accuracy)
 }

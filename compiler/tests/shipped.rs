@@ -3,12 +3,20 @@
 use std::{fs, path::PathBuf};
 
 use model_compiler::{
-    Compiled, Identity, Options, Samples, compile, evaluate, import, largest_difference, operator_table,
-    read_samples, verify,
+    Compiled, Identity, Options, Precision, Samples, compile, evaluate, import, largest_difference,
+    operator_table, read_samples, verify,
 };
 use serde_json::Value;
 
-const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_cnn", "mnist_mlp"];
+const MODELS: [&str; 7] = [
+    "breast_cancer_logistic",
+    "fashion_resnet",
+    "gunpoint_cnn",
+    "mnist_cnn",
+    "mnist_lenet",
+    "mnist_mlp",
+    "wine_mlp",
+];
 
 fn file(model: &str, name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models").join(model).join(name)
@@ -40,8 +48,14 @@ fn compiled(model: &str) -> Compiled {
         labels: metadata["labels"].as_array().expect("labels").iter().map(text).collect(),
     };
     let calibration = samples(model, "calibration.npz", usize::MAX);
-    compile(&read(model, "model.onnx"), &identity, &calibration.inputs, &Options::default())
-        .expect("compiles")
+    let decided = |name: &str| metadata["compile"][name].as_u64().map(|number| number as usize);
+    let otherwise = Options::default();
+    let options = Options {
+        max_degree: decided("max_degree").unwrap_or(otherwise.max_degree),
+        batch: decided("batch").unwrap_or(otherwise.batch),
+        ..otherwise
+    };
+    compile(&read(model, "model.onnx"), &identity, &calibration.inputs, &options).expect("compiles")
 }
 
 #[test]
@@ -53,6 +67,20 @@ fn committed_packages_are_what_the_compiler_writes() {
             "{model}: run `cargo xtask models`"
         );
         assert!(compiled.weights == read(model, "package/weights.bin"), "{model}: run `cargo xtask models`");
+        let Precision { predicted_bits, measured_bits, .. } = compiled.report.precision;
+        let off = (predicted_bits - measured_bits).abs();
+        assert!(off < 2.0, "{model}: {predicted_bits} bits predicted, {measured_bits} measured");
+    }
+}
+
+/// Polynomials in place of ReLU and tanh are errors of their own, which change no class here.
+#[test]
+fn networks_with_fitted_activations_classify_alike_when_encrypted() {
+    for (model, most) in [("gunpoint_cnn", 10), ("mnist_lenet", 5), ("wine_mlp", 10)] {
+        let graph = import(&read(model, "model.onnx")).expect("imports");
+        let (manifest, weights) = (read(model, "package/manifest.json"), read(model, "package/weights.bin"));
+        let accuracy = verify(&graph, &manifest, &weights, &samples(model, "samples.npz", most), &|| ());
+        assert_eq!(accuracy.expect("runs").flips, [], "{model}");
     }
 }
 
