@@ -52,6 +52,8 @@ pub(crate) trait Lanes: Copy {
     /// The whole products.
     fn product(a: Self::Multiplier, b: Self::Multiplier) -> Self::Wide;
     fn shift_right(self, bits: u32) -> Self;
+    fn rotate_left(self, bits: u32) -> Self;
+    fn xor(self, rhs: Self) -> Self;
 
     fn wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn wide_low(wide: Self::Wide) -> Self;

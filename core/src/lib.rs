@@ -9,6 +9,9 @@ extern crate alloc;
 mod arithmetic;
 mod lanes;
 
+// pseudorandom words, many blocks at a time
+mod key_stream;
+
 // polynomials modulo several primes
 mod ring;
 

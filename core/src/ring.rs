@@ -161,6 +161,12 @@ impl Ring {
         pointwise::combine(self.backend, modulus, Binary::MultiplyMontgomery, limb, other);
     }
 
+    /// Reduces any 32-bit numbers, in place.
+    pub(crate) fn reduce_limb(&self, prime: usize, numbers: &mut [u32]) {
+        let modulus = self.moduli[prime];
+        pointwise::scale(self.backend, modulus, modulus.shoup(1), numbers);
+    }
+
     /// `limb += w·other` in place.
     pub(crate) fn add_scaled_limb(&self, prime: usize, w: ShoupFactor, limb: &mut [u32], other: &[u32]) {
         pointwise::add_scaled(self.backend, self.moduli[prime], w, limb, other);

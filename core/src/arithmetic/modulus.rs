@@ -127,8 +127,8 @@ impl Modulus {
         ShoupFactor { value, quotient }
     }
 
-    /// Returns `x·w` mod q for any `x` below 2^32.
-    #[inline(always)]
+    /// Returns `x·w` mod q for any `x` below 2^32: the twin of the vectors' product.
+    #[cfg(test)]
     pub(crate) const fn mul_shoup(self, x: u32, w: ShoupFactor) -> u32 {
         let estimate = ((x as u64 * w.quotient as u64) >> 32) as u32;
         let lazy = x.wrapping_mul(w.value).wrapping_sub(estimate.wrapping_mul(self.value));

@@ -105,6 +105,20 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn rotate_left(self, bits: u32) -> Self {
+        unsafe {
+            let left = _mm256_sll_epi32(self.0, _mm_cvtsi32_si128(bits as i32));
+            let right = _mm256_srl_epi32(self.0, _mm_cvtsi32_si128(32 - bits as i32));
+            Self(_mm256_or_si256(left, right))
+        }
+    }
+
+    #[inline(always)]
+    fn xor(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_xor_si256(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
     fn wide_add(a: Halves, b: Halves) -> Halves {
         unsafe { Halves { even: _mm256_add_epi64(a.even, b.even), odd: _mm256_add_epi64(a.odd, b.odd) } }
     }

@@ -136,6 +136,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn rotate_left(self, bits: u32) -> Self {
+        Self(unsafe { _mm512_rolv_epi32(self.0, _mm512_set1_epi32(bits as i32)) })
+    }
+
+    #[inline(always)]
+    fn xor(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_xor_si512(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
     fn wide_add(a: Halves, b: Halves) -> Halves {
         unsafe { Halves { even: _mm512_add_epi64(a.even, b.even), odd: _mm512_add_epi64(a.odd, b.odd) } }
     }

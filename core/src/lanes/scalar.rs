@@ -86,6 +86,16 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    fn rotate_left(self, bits: u32) -> Self {
+        Self(self.0.rotate_left(bits))
+    }
+
+    #[inline(always)]
+    fn xor(self, rhs: Self) -> Self {
+        Self(self.0 ^ rhs.0)
+    }
+
+    #[inline(always)]
     fn wide_add(a: u64, b: u64) -> u64 {
         a.wrapping_add(b)
     }

@@ -97,6 +97,16 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    fn rotate_left(self, bits: u32) -> Self {
+        Self(v128_or(u32x4_shl(self.0, bits), u32x4_shr(self.0, 32 - bits)))
+    }
+
+    #[inline(always)]
+    fn xor(self, rhs: Self) -> Self {
+        Self(v128_xor(self.0, rhs.0))
+    }
+
+    #[inline(always)]
     fn wide_add(a: Products, b: Products) -> Products {
         Products { low: u64x2_add(a.low, b.low), high: u64x2_add(a.high, b.high) }
     }

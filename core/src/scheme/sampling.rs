@@ -4,15 +4,11 @@
 
 use alloc::{vec, vec::Vec};
 
-use chacha20::{
-    ChaCha20,
-    cipher::{KeyIvInit, StreamCipher},
-};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::seed::Seed;
 use crate::{
-    arithmetic::Modulus,
+    key_stream::{KeyStream, WORDS},
     ring::{Coeff, Ntt, Poly, Ring},
 };
 
@@ -45,12 +41,12 @@ impl Stream {
 
     /// ChaCha20 (RFC 8439) under the seed, nonce `purpose ‖ index ‖ prime`, each 32 bits
     /// little-endian, block counter from 0.
-    fn cipher(self, seed: &Seed, prime: usize) -> ChaCha20 {
+    fn keyed(self, ring: &Ring, seed: &Seed, prime: usize) -> KeyStream {
         let mut nonce = [0; 12];
         nonce[..4].copy_from_slice(&self.purpose.to_le_bytes());
         nonce[4..8].copy_from_slice(&self.index.to_le_bytes());
         nonce[8..].copy_from_slice(&(prime as u32).to_le_bytes());
-        ChaCha20::new(seed.as_bytes().into(), &nonce.into())
+        KeyStream::new(ring.backend(), seed.as_bytes(), &nonce)
     }
 }
 
@@ -61,32 +57,38 @@ impl Stream {
 /// `w mod q`, others are skipped.
 pub(crate) fn uniform(ring: &Ring, seed: &Seed, stream: Stream, main: usize, special: usize) -> Poly<Ntt> {
     let mut poly = Poly::zero(ring.degree(), main + special);
-    let mut bytes = vec![0; 4 * ring.degree()];
     for (i, limb) in poly.iter_mut().enumerate() {
         let prime = ring.prime_of_limb(main, i);
-        fill_uniform(ring.moduli()[prime], &mut stream.cipher(seed, prime), &mut bytes, limb);
+        fill_uniform(ring, prime, stream.keyed(ring, seed, prime), limb);
     }
     poly
 }
 
-fn fill_uniform(modulus: Modulus, cipher: &mut ChaCha20, bytes: &mut [u8], limb: &mut [u32]) {
-    let q = modulus.value();
+fn fill_uniform(ring: &Ring, prime: usize, mut stream: KeyStream, limb: &mut [u32]) {
+    let q = ring.moduli()[prime].value();
     // As 2^32 is no multiple of an odd prime, this is ⌊2^32/q⌋.
     let bound = q * (u32::MAX / q);
-    let one = modulus.shoup(1);
+    let mut residues = [0; WORDS];
     let mut filled = 0;
     while filled < limb.len() {
-        let wanted = &mut bytes[..4 * (limb.len() - filled)];
-        wanted.fill(0);
-        cipher.apply_keystream(wanted);
-        for word in wanted.as_chunks::<4>().0 {
+        let words = stream.next_words();
+        residues.copy_from_slice(words);
+        ring.reduce_limb(prime, &mut residues);
+        if limb.len() - filled >= WORDS {
             // Written always and kept only if accepted, so that no branch is mispredicted; the
             // values are public.
-            let word = u32::from_le_bytes(*word);
-            if let Some(slot) = limb.get_mut(filled) {
-                *slot = modulus.mul_shoup(word, one);
+            let (space, mut kept) = (&mut limb[filled..filled + WORDS], 0);
+            for (&word, &residue) in words.iter().zip(&residues) {
+                space[kept] = residue;
+                kept += usize::from(word < bound);
             }
-            filled += usize::from(word < bound);
+            filled += kept;
+        } else {
+            let accepted = words.iter().zip(&residues).filter(|&(&word, _)| word < bound);
+            for (slot, (_, &residue)) in limb[filled..].iter_mut().zip(accepted) {
+                *slot = residue;
+                filled += 1;
+            }
         }
     }
 }
@@ -96,15 +98,12 @@ fn fill_uniform(modulus: Modulus, cipher: &mut ChaCha20, bytes: &mut [u8], limb:
 /// The stream is read as 32-bit little-endian words w; `w mod 3 − 1` is the coefficient. The word
 /// 2^32 − 1 is skipped, which says nothing about the coefficients that are kept.
 pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
-    let mut cipher = stream.cipher(seed, 0);
-    let mut bytes = Zeroizing::new(vec![0; 4 * ring.degree()]);
     let mut coefficients = Zeroizing::new(Vec::with_capacity(ring.degree()));
+    let mut stream = stream.keyed(ring, seed, 0);
     while coefficients.len() < ring.degree() {
-        let wanted = &mut bytes[..4 * (ring.degree() - coefficients.len())];
-        wanted.fill(0);
-        cipher.apply_keystream(wanted);
-        let words = wanted.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
-        coefficients.extend(words.filter(|&word| word != u32::MAX).map(|word| {
+        let missing = ring.degree() - coefficients.len();
+        let words = stream.next_words().iter().filter(|&&word| word != u32::MAX).take(missing);
+        coefficients.extend(words.map(|&word| {
             // ⌊w/3⌋ by multiplication with ⌈2^33/3⌉, exact for 32-bit w.
             let third = ((u64::from(word) * 0xAAAA_AAAB) >> 33) as u32;
             (word - 3 * third) as i32 - 1
@@ -119,11 +118,16 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec
 /// ones in the low 21 bits of the first minus that of the second.
 pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
     const MASK: u32 = (1 << 21) - 1;
-    let mut bytes = Zeroizing::new(vec![0u8; 8 * ring.degree()]);
-    stream.cipher(seed, 0).apply_keystream(&mut bytes);
-    let ones = |word: &[u8; 4]| count_ones(u32::from_le_bytes(*word) & MASK) as i32;
-    let pairs = bytes.as_chunks::<4>().0.as_chunks::<2>().0;
-    Zeroizing::new(pairs.iter().map(|[a, b]| ones(a) - ones(b)).collect())
+    let ones = |word: u32| count_ones(word & MASK) as i32;
+    let mut coefficients = Zeroizing::new(vec![0; ring.degree()]);
+    let mut stream = stream.keyed(ring, seed, 0);
+    for coefficients in coefficients.chunks_mut(WORDS / 2) {
+        let pairs = stream.next_words().as_chunks().0;
+        for (coefficient, &[a, b]) in coefficients.iter_mut().zip(pairs) {
+            *coefficient = ones(a) - ones(b);
+        }
+    }
+    coefficients
 }
 
 /// The number of ones, by the same instructions on every machine (some lack a population count

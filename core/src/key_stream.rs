@@ -1,0 +1,136 @@
+//! The ChaCha20 key stream as 32-bit words, as many blocks at a time as a vector has lanes. Takes the
+//! same time whatever key, nonce and words are; knows nothing of what the words are for.
+//!
+//! Source: RFC 8439, section 2.3.
+
+use zeroize::Zeroize;
+
+use crate::lanes::{Backend, Kernel, Lanes};
+
+/// Words that are made at a time: 64 blocks.
+pub(crate) const WORDS: usize = 1024;
+const BLOCK: usize = 16;
+/// Lanes of the widest instance.
+const MOST_LANES: usize = 16;
+const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646E, 0x7962_2D32, 0x6B20_6574];
+const NUMBERS: [u32; MOST_LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// A key stream from its beginning; what it holds is wiped when dropped.
+pub(crate) struct KeyStream {
+    backend: Backend,
+    /// The first block's state.
+    state: [u32; BLOCK],
+    words: [u32; WORDS],
+    /// Word by word, the words of as many blocks as there are lanes.
+    side_by_side: [u32; BLOCK * MOST_LANES],
+}
+
+impl KeyStream {
+    pub(crate) fn new(backend: Backend, key: &[u8; 32], nonce: &[u8; 12]) -> Self {
+        let mut state = [0; BLOCK];
+        state[..4].copy_from_slice(&CONSTANTS);
+        let bytes = key.as_chunks().0.iter().chain(nonce.as_chunks().0);
+        // Word 12 is the block counter, between key and nonce.
+        let places = (4..12).chain(13..16);
+        places.zip(bytes).for_each(|(place, word)| state[place] = u32::from_le_bytes(*word));
+        Self { backend, state, words: [0; WORDS], side_by_side: [0; BLOCK * MOST_LANES] }
+    }
+
+    /// The next words.
+    pub(crate) fn next_words(&mut self) -> &[u32; WORDS] {
+        let Self { backend, state, words, side_by_side } = self;
+        backend.run(Expand { state, words, side_by_side });
+        state[12] = state[12].wrapping_add((WORDS / BLOCK) as u32);
+        words
+    }
+}
+
+impl Drop for KeyStream {
+    fn drop(&mut self) {
+        self.state.zeroize();
+        self.words.zeroize();
+        self.side_by_side.zeroize();
+    }
+}
+
+struct Expand<'a> {
+    state: &'a [u32; BLOCK],
+    words: &'a mut [u32; WORDS],
+    side_by_side: &'a mut [u32; BLOCK * MOST_LANES],
+}
+
+impl Kernel for Expand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { state, words, side_by_side } = self;
+        let side_by_side = &mut side_by_side[..BLOCK * L::WIDTH];
+        let lane_numbers = L::load(&L::chunks(&NUMBERS)[0]);
+        for (i, blocks) in words.chunks_exact_mut(BLOCK * L::WIDTH).enumerate() {
+            let first = L::splat(state[12].wrapping_add((i * L::WIDTH) as u32)).add(lane_numbers);
+            let mut s = [first; BLOCK];
+            for (place, word) in s.iter_mut().zip(state) {
+                *place = L::splat(*word);
+            }
+            s[12] = first;
+            for _ in 0..10 {
+                quarter_round::<L, 0, 4, 8, 12>(&mut s);
+                quarter_round::<L, 1, 5, 9, 13>(&mut s);
+                quarter_round::<L, 2, 6, 10, 14>(&mut s);
+                quarter_round::<L, 3, 7, 11, 15>(&mut s);
+                quarter_round::<L, 0, 5, 10, 15>(&mut s);
+                quarter_round::<L, 1, 6, 11, 12>(&mut s);
+                quarter_round::<L, 2, 7, 8, 13>(&mut s);
+                quarter_round::<L, 3, 4, 9, 14>(&mut s);
+            }
+            for (place, (chunk, word)) in L::chunks_mut(side_by_side).iter_mut().zip(state).enumerate() {
+                let initial = if place == 12 { first } else { L::splat(*word) };
+                s[place].add(initial).store(chunk);
+            }
+            for (lane, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
+                for (place, word) in block.iter_mut().enumerate() {
+                    *word = side_by_side[place * L::WIDTH + lane];
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn quarter_round<L: Lanes, const A: usize, const B: usize, const C: usize, const D: usize>(
+    s: &mut [L; BLOCK],
+) {
+    s[A] = s[A].add(s[B]);
+    s[D] = s[D].xor(s[A]).rotate_left(16);
+    s[C] = s[C].add(s[D]);
+    s[B] = s[B].xor(s[C]).rotate_left(12);
+    s[A] = s[A].add(s[B]);
+    s[D] = s[D].xor(s[A]).rotate_left(8);
+    s[C] = s[C].add(s[D]);
+    s[B] = s[B].xor(s[C]).rotate_left(7);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chacha20::{
+        ChaCha20,
+        cipher::{KeyIvInit, StreamCipher},
+    };
+
+    #[test]
+    fn every_backend_gives_the_words_of_chacha20() {
+        let (key, nonce) = (core::array::from_fn(|i| 7 * i as u8), core::array::from_fn(|i| 200 + i as u8));
+        let mut bytes = alloc::vec![0; 3 * 4 * WORDS];
+        ChaCha20::new(&<[u8; 32]>::into(key), &<[u8; 12]>::into(nonce)).apply_keystream(&mut bytes);
+        let expected: alloc::vec::Vec<u32> =
+            bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        for backend in Backend::available() {
+            let mut stream = KeyStream::new(backend, &key, &nonce);
+            for expected in expected.chunks(WORDS) {
+                assert_eq!(stream.next_words(), expected, "on {}", backend.name());
+            }
+        }
+    }
+}
