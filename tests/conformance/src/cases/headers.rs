@@ -229,6 +229,9 @@ fn answers_not_modified(target: &Target) -> Verdict {
     Ok(())
 }
 
+/// What a server may say when it has too much to do, whichever of its limits is reached first.
+const BUSY: [&str; 4] = ["QUEUE_FULL", "TOO_MANY_JOBS", "RATE_LIMITED", "OVERLOADED"];
+
 fn says_when_to_retry(target: &Target) -> Verdict {
     const THREADS: usize = 16;
     const EACH: usize = 200;
@@ -236,7 +239,7 @@ fn says_when_to_retry(target: &Target) -> Verdict {
     let flood = || -> Result<Option<Answer>, String> {
         for _ in 0..EACH {
             let answer = target.server.send_once(Sent::json("/infer", &body))?;
-            if answer.tree["code"] == "QUEUE_FULL" {
+            if BUSY.iter().any(|code| answer.tree["code"] == *code) {
                 return Ok(Some(answer));
             }
             ensure!(answer.status == 202, "{}: {}", answer.name, answer.short());
@@ -254,8 +257,8 @@ fn says_when_to_retry(target: &Target) -> Verdict {
         .into_iter()
         .flatten()
         .next()
-        .ok_or_else(|| format!("{SKIP}{} inferences did not fill the queue", THREADS * EACH))?;
-    full.expect_problem("QUEUE_FULL")?;
+        .ok_or_else(|| format!("{SKIP}{} inferences were not too many", THREADS * EACH))?;
+    full.expect_problem(full.text("/code")?)?;
     let seconds = full.header("retry-after").parse::<u64>().unwrap_or(0);
     ensure!(seconds >= 1, "Retry-After is {:?}", full.header("retry-after"));
     Ok(())
