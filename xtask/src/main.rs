@@ -12,6 +12,7 @@ mod stamp;
 mod workspace;
 
 mod browser;
+mod cluster;
 mod document;
 mod node;
 mod python;
@@ -58,6 +59,7 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "packaging" => verbs::packaging::run(&workspace, arguments),
         "models" => verbs::models::run(&workspace, arguments),
         "static" => verbs::standalone::run(&workspace, arguments),
+        "cluster" => verbs::endurance::cluster(&workspace, arguments),
         "crash" => verbs::endurance::crash(&workspace, arguments),
         "load" => verbs::endurance::load(&workspace, arguments),
         other => Err(TaskError::UnknownVerb { verb: other.to_owned() }),

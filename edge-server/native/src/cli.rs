@@ -8,14 +8,14 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use edge_server::{Access, Registry};
+use edge_server::{Access, Registry, store::Store};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{config, options},
     inspect,
     options::{Layer, LogFormat, Options},
-    server::Server,
+    server::{Config, Server},
     store::SqliteStore,
     tokens::{self, TokenCommand},
 };
@@ -92,6 +92,18 @@ struct StoreOptions {
     /// Directory of the store.
     #[arg(long, value_name = "DIR", env = "EDGE_SERVER_DATA", default_value = "data")]
     data: PathBuf,
+    /// The database instead, if several servers share it.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "EDGE_SERVER_POSTGRES",
+        requires = "objects",
+        hide_env_values = true
+    )]
+    postgres: Option<String>,
+    /// The object store beside the database.
+    #[arg(long, value_name = "URL", env = "EDGE_SERVER_OBJECTS", requires = "postgres")]
+    objects: Option<String>,
 }
 
 /// Runs the command line of this process.
@@ -100,8 +112,14 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve(*arguments),
         Command::Inspect { package } => inspect::print(&package),
+        Command::Token { store: StoreOptions { postgres: Some(postgres), objects, .. }, command } => {
+            block_on(shared::run_token(command, &postgres, objects.as_deref().unwrap_or_default()))
+        }
         Command::Token { store, command } => {
             block_on(async { tokens::run(command, &attach(&store.data)?).await })
+        }
+        Command::Backup { store: StoreOptions { postgres: Some(_), .. }, .. } => {
+            Err("a shared store is backed up with the tools of its database and object store".into())
         }
         Command::Backup { store, to } => block_on(async { Ok(attach(&store.data)?.back_up(to).await?) }),
     };
@@ -114,8 +132,13 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Threads for the store and for checking what callers send. More of them would only wait for each other,
+/// and each keeps memory of its own.
+const BLOCKING_THREADS: usize = 32;
+
 fn block_on(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(BLOCKING_THREADS).enable_all().build()?.block_on(work)
 }
 
 /// Opens a store that a server may be using. Tokens can be made before the first start.
@@ -146,20 +169,90 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
     block_on(async {
         // Before the signal can come.
         let stop = stop_signal()?;
-        let store = SqliteStore::open(&options.data)?;
-        let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let server = Server::start(config, store).await?;
-        tracing::info!(?models, "every package is right");
-        println!("listening on {scheme}://{}", server.address());
-        if let Some(address) = server.admin_address() {
-            println!("metrics on http://{address}/metrics");
+        if options.postgres.is_empty() {
+            let store = SqliteStore::open(&options.data)?;
+            return run_server(config, store, &models, stop, |_| ()).await;
         }
-        std::io::stdout().flush()?;
-        stop.await;
-        tracing::info!("stopping");
-        server.stop().await;
-        Ok(())
+        shared::serve(config, &options, &models, stop).await
     })
+}
+
+/// Runs a server until it is to stop; `started` is told of it.
+async fn run_server<S: Store + Clone + 'static>(
+    config: Config,
+    store: S,
+    models: &[String],
+    stop: impl Future<Output = ()>,
+    started: impl FnOnce(&Server<S>),
+) -> Result<(), Box<dyn Error>> {
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let server = Server::start(config, store).await?;
+    started(&server);
+    tracing::info!(?models, "every package is right");
+    println!("listening on {scheme}://{}", server.address());
+    if let Some(address) = server.admin_address() {
+        println!("metrics on http://{address}/metrics");
+    }
+    std::io::stdout().flush()?;
+    stop.await;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+/// A store that several servers share.
+#[cfg(feature = "cluster")]
+mod shared {
+    use edge_server::port::{Executor, Host};
+
+    use super::{Config, Error, Options, TokenCommand, run_server, tokens};
+    use crate::cluster::{ClusterStore, Notice};
+
+    pub(super) async fn serve(
+        config: Config,
+        options: &Options,
+        models: &[String],
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Box<dyn Error>> {
+        let store = ClusterStore::open(&options.postgres, &options.objects).await?;
+        run_server(config, store.clone(), models, stop, |server| {
+            let service = server.service().clone();
+            drop(store.listen(move |notice| match notice {
+                Notice::Queued => service.host().executor().wake(),
+                Notice::Finished(job) => service.announce(job),
+            }));
+        })
+        .await
+    }
+
+    pub(super) async fn run_token(
+        command: TokenCommand,
+        postgres: &str,
+        objects: &str,
+    ) -> Result<(), Box<dyn Error>> {
+        tokens::run(command, &ClusterStore::open(postgres, objects).await?).await
+    }
+}
+
+/// What there is of it in a server that was built without.
+#[cfg(not(feature = "cluster"))]
+mod shared {
+    use super::{Config, Error, Options, TokenCommand};
+
+    const MISSING: &str = "this server was built without a shared store; build it with --features cluster";
+
+    pub(super) async fn serve(
+        _: Config,
+        _: &Options,
+        _: &[String],
+        _: impl Future<Output = ()>,
+    ) -> Result<(), Box<dyn Error>> {
+        Err(MISSING.into())
+    }
+
+    pub(super) async fn run_token(_: TokenCommand, _: &str, _: &str) -> Result<(), Box<dyn Error>> {
+        Err(MISSING.into())
+    }
 }
 
 fn start_log(filter: EnvFilter, format: LogFormat) {

@@ -79,6 +79,9 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
     }
     let access =
         if o.open { Access::Open } else { Access::Tokens(o.tokens.iter().map(|t| Token::new(t)).collect()) };
+    if o.postgres.is_empty() != o.objects.is_empty() {
+        return Err("postgres and objects belong together; only one of them is set".into());
+    }
     if o.lease == 0 || o.attempts == 0 {
         return Err("lease and attempts must be at least 1".into());
     }
@@ -147,9 +150,13 @@ mod tests {
 
     #[test]
     fn settings_that_contradict_each_other_are_refused() {
-        for wrong in
-            ["open = true\ntoken = [\"x\"]", "lease = 0", "attempts = 0", "[tenants.Alice]\nqueue = 1"]
-        {
+        for wrong in [
+            "open = true\ntoken = [\"x\"]",
+            "lease = 0",
+            "attempts = 0",
+            "postgres = \"postgres://x\"",
+            "[tenants.Alice]\nqueue = 1",
+        ] {
             assert!(settings(&read(wrong)).is_err(), "{wrong}");
         }
     }

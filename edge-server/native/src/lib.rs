@@ -9,6 +9,9 @@ mod packages;
 mod process;
 mod store;
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 // the server
 mod assets;
 mod tls;
@@ -27,6 +30,8 @@ mod config;
 mod cli;
 
 pub use cli::run;
+#[cfg(feature = "cluster")]
+pub use cluster::{ClusterError, ClusterStore, Notice};
 pub use executor::{Threads, Turn, Workers};
 pub use options::{FileError, LogFormat};
 pub use packages::{PackagesError, read_package, read_packages};

@@ -102,6 +102,12 @@ options! {
     models "models" "DIR" "EDGE_SERVER_MODELS": PathBuf = PathBuf::from("models");
     /// Directory for jobs, keys, results and tokens; made if it does not exist.
     data "data" "DIR" "EDGE_SERVER_DATA": PathBuf = PathBuf::from("data");
+    /// PostgreSQL database that several servers share, as postgres://user@host/database; instead of `data`,
+    /// together with `objects`.
+    postgres "postgres" "URL" "EDGE_SERVER_POSTGRES": String = String::new();
+    /// S3-compatible object store for keys, inputs and results, as s3://bucket/folder; its endpoint and
+    /// credentials are in AWS_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    objects "objects" "URL" "EDGE_SERVER_OBJECTS": String = String::new();
     /// Address to listen on; port 0 takes a free one.
     listen "listen" "ADDR" "EDGE_SERVER_LISTEN": SocketAddr = ([127, 0, 0, 1], 8080).into();
     /// Address for the operator alone: metrics at /metrics, a page at /; not offered if not set.

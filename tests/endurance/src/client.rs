@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 
 /// A client of one model. What it sends is made once, so that equal requests give equal results.
+#[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
     base: String,
@@ -65,6 +66,11 @@ impl Client {
         let input: Vec<f64> = (0..dimension).map(|index| (index % 7) as f64 / 7.0).collect();
         let payload = session.encrypt(&input)?.concat();
         Ok(Self { agent, base, model_id: model_id.to_owned(), version, keys, payload })
+    }
+
+    /// The same client, talking to another server.
+    pub(crate) fn at(&self, server: SocketAddr) -> Self {
+        Self { base: format!("http://{server}"), ..self.clone() }
     }
 
     fn send(&self, request: ureq::http::Request<Vec<u8>>) -> Asked {

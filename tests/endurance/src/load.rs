@@ -30,6 +30,8 @@ pub(crate) struct Plan {
 }
 
 const MODELS: [&str; 2] = ["breast_cancer_logistic", "mnist_mlp"];
+/// Memory for prepared keys, in MiB: enough for those of all clients.
+const KEY_CACHE: &str = "4096";
 /// Jobs that may wait in the server that gets too many.
 const NARROW: &str = "16";
 /// Seconds of requests before each measurement.
@@ -40,7 +42,7 @@ pub(crate) fn run(place: &Place, plan: &Plan) -> Result<(), Box<dyn Error>> {
     println!("| Model | Clients | Requests/s | p50 | p95 | p99 | Memory at the start, at the end |");
     println!("|---|---|---|---|---|---|---|");
     for model in MODELS {
-        let start = Start::new(place, model, &[model], &["--tenant-queue", "256"])?;
+        let start = Start::new(place, model, &[model], &["--tenant-queue", "256", "--key-cache", KEY_CACHE])?;
         let server = start.at(([127, 0, 0, 1], 0).into())?;
         for &count in &plan.clients {
             println!("{}", measure(&server, model, count, Duration::from_secs(plan.seconds))?);

@@ -1,5 +1,5 @@
 //! Tests of a server that runs for long: `endurance crash` kills it at random points and shows that
-//! nothing was lost, `endurance load` measures it. Both start the real binary on a loopback address, are
+//! nothing was lost, `endurance load` measures it, `endurance nodes` kills one of two that share a store. All start the real binary on a loopback address, are
 //! bounded, and end what they started.
 
 mod random;
@@ -9,6 +9,7 @@ mod server;
 
 mod crash;
 mod load;
+mod nodes;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -43,6 +44,8 @@ enum Command {
     Crash(crash::Plan),
     /// Measure requests a second, latency and memory.
     Load(load::Plan),
+    /// Kill one of two servers that share a store; the store's addresses are in the environment.
+    Nodes(nodes::Plan),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let done = prepare(&place).and_then(|()| match command {
         Command::Crash(plan) => crash::run(&place, &plan),
         Command::Load(plan) => load::run(&place, &plan),
+        Command::Nodes(plan) => nodes::run(&place, &plan),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::thread::available_parallelism;
 
 use crate::arguments::Arguments;
+use crate::cluster::Cluster;
 use crate::error::TaskError;
 use crate::progress::Progress;
 use crate::workspace::Workspace;
@@ -48,6 +49,32 @@ pub(crate) fn load(workspace: &Workspace, arguments: Arguments) -> Result<(), Ta
         print!("\n{text}\n");
         document::rewrite(&workspace.path("docs/operating.md"), "load", &text)
     })
+}
+
+/// Tests the store that servers share, then two servers on it.
+pub(crate) fn cluster(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
+    arguments.finish()?;
+    let mut progress = Progress::new(3);
+    progress.step("Test the store", || cluster_store(workspace))?;
+    progress.step("Build the server with a shared store", || {
+        let package = ["--package", "edge-server-native", "--features", "cluster"];
+        process::run(workspace.cargo().args(["build", "--release"]).args(package))?;
+        build_program(workspace)
+    })?;
+    progress.step("Kill one of two servers", || {
+        let Some(cluster) = Cluster::start(workspace, "two servers on one store")? else { return Ok(()) };
+        let text = process::capture(cluster.told(program(workspace).arg("nodes")))?;
+        print!("\n{text}\n");
+        document::rewrite(&workspace.path("docs/operating.md"), "cluster", &text)
+    })
+}
+
+/// Runs the suite of stores on a real PostgreSQL and a real object store.
+pub(crate) fn cluster_store(workspace: &Workspace) -> Result<(), TaskError> {
+    let Some(cluster) = Cluster::start(workspace, "the store that servers share")? else { return Ok(()) };
+    let mut command = workspace.cargo();
+    command.args(["test", "--package", "edge-server-native", "--features", "cluster", "--lib"]);
+    process::run(cluster.told(command.args(["cluster", "--", "--ignored"])))
 }
 
 fn build(workspace: &Workspace) -> Result<(), TaskError> {

@@ -26,6 +26,8 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   crash     kill the server at random points under load, and show that nothing was lost
               --kills N       how often (default: 300)
               --seed N        what the random times start from (default: 1)
+  cluster   test the store that servers share on a real PostgreSQL and an S3-compatible object store, kill one of
+            two servers on it, measure one and two
   load      measure requests per second, latency and memory over loopback, and what too much load does;
             rewrite the table of docs/operating.md
   static    build the server as one file without dependencies: dist/edge-server

@@ -42,6 +42,11 @@ pub(super) const CHECKS: &[Check] = &[
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests),
     check("server", "the server builds in release mode", server::build),
+    check(
+        "cluster",
+        "the store that servers share, on PostgreSQL and an object store",
+        endurance::cluster_store,
+    ),
     check("crash", "the server killed 20 times under load loses nothing", endurance::short_crash),
     check("contract", "schemathesis drives the server by openapi.yaml", contract),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),

@@ -1,0 +1,371 @@
+//! The store that several servers share: jobs, tenants and everything small in PostgreSQL, keys, inputs
+//! and results in an S3-compatible object store.
+//!
+//! Any server accepts, any free one evaluates: a job is claimed with `FOR UPDATE SKIP LOCKED` under a
+//! lease by the database's clock. An object is written before the row that names it and deleted after it, so
+//! that a row never names nothing; what a failure between the two leaves behind is rubbish, and never read.
+
+mod jobs;
+mod keys;
+mod notices;
+mod objects;
+mod schema;
+mod tokens;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use edge_server::{
+    JobId, KeyName, KeySetId, TenantId, TokenRecord,
+    port::Timestamp,
+    store::{
+        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
+        KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
+        Usage,
+    },
+};
+use sha2::{Digest, Sha256};
+use tokio_postgres::{Config, NoTls, Row, Transaction};
+
+pub use self::notices::Notice;
+use self::objects::Objects;
+
+/// Connections of one server.
+const CONNECTIONS: usize = 16;
+
+/// A store in PostgreSQL and an object store. Clones share it.
+#[derive(Clone, Debug)]
+pub struct ClusterStore(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pool: Pool,
+    config: Config,
+    objects: Objects,
+}
+
+/// The store could not be opened.
+#[derive(Debug)]
+pub enum ClusterError {
+    /// An address is none.
+    Address {
+        /// Which of the two.
+        of: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// One of the two does not answer as it should.
+    Store(StoreError),
+    /// The tables were made by a newer server, and stay as they are.
+    Newer {
+        /// The version that this server writes.
+        expected: i32,
+        /// The version of the tables.
+        found: i32,
+    },
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { of, reason } => write!(f, "{of}: {reason}"),
+            Self::Store(error) => error.fmt(f),
+            Self::Newer { expected, found } => write!(
+                f,
+                "postgres: made by a newer server (version {found}, this one knows {expected}); left as it is"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
+
+impl From<StoreError> for ClusterError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// SHA-256 of an object, which its row has and its path ends with.
+type Hash = [u8; 32];
+
+impl ClusterStore {
+    /// Opens the store at the address of a PostgreSQL database (`postgres://user@host/database`) and of an
+    /// object store (`s3://bucket/folder`, its endpoint and credentials in `AWS_…` variables).
+    ///
+    /// # Errors
+    /// [`ClusterError`]; tables of a newer version are left alone.
+    pub async fn open(postgres: &str, objects: &str) -> std::result::Result<Self, ClusterError> {
+        let config: Config = postgres.parse().map_err(|error: tokio_postgres::Error| {
+            ClusterError::Address { of: "postgres", reason: error.to_string() }
+        })?;
+        let objects =
+            Objects::new(objects).map_err(|reason| ClusterError::Address { of: "objects", reason })?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, recycling))
+            .max_size(CONNECTIONS)
+            .wait_timeout(Some(std::time::Duration::from_secs(10)))
+            .create_timeout(Some(std::time::Duration::from_secs(10)))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(StoreError::new)?;
+        let store = Self(Arc::new(Shared { pool, config, objects }));
+        let mut client = store.client().await?;
+        schema::migrate(&mut client).await?;
+        drop(client);
+        store.objects().check().await?;
+        Ok(store)
+    }
+
+    async fn client(&self) -> Result<Object> {
+        self.0.pool.get().await.map_err(StoreError::new)
+    }
+
+    fn objects(&self) -> &Objects {
+        &self.0.objects
+    }
+
+    /// Hears what other servers do, for as long as the process lives.
+    pub fn listen(&self, heard: impl Fn(Notice) + Send + Sync + 'static) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(notices::listen(self.0.config.clone(), heard))
+    }
+}
+
+/// Reports a stored value that this version cannot have written.
+fn damaged(what: &'static str) -> StoreError {
+    StoreError::new(format!("the store holds an unreadable {what}"))
+}
+
+fn failed(error: tokio_postgres::Error) -> StoreError {
+    StoreError::new(error)
+}
+
+/// A time as it is stored.
+fn number(time: Timestamp) -> i64 {
+    i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+/// Takes back what [`number`] gave.
+fn timestamp(number: i64) -> Timestamp {
+    Timestamp(number.max(0).cast_unsigned())
+}
+
+/// The identifier in a column.
+fn id(row: &Row, column: usize) -> Result<[u8; 16]> {
+    row.get::<_, &[u8]>(column).try_into().map_err(|_| damaged("identifier"))
+}
+
+const JOB: i16 = 0;
+const KEY_SET: i16 = 1;
+
+/// What an earlier request with this idempotency key made.
+async fn recall(
+    client: &impl tokio_postgres::GenericClient,
+    tenant: &TenantId,
+    key: &str,
+) -> Result<Option<Remembered>> {
+    const QUERY: &str = "SELECT fingerprint, kind, made FROM idempotency WHERE tenant = $1 AND key = $2";
+    let Some(row) = client.query_opt(QUERY, &[&tenant.as_str(), &key]).await.map_err(failed)? else {
+        return Ok(None);
+    };
+    let made = match row.get(1) {
+        JOB => Made::Job(JobId::from_bytes(id(&row, 2)?)),
+        KEY_SET => Made::KeySet(KeySetId::from_bytes(id(&row, 2)?)),
+        _ => return Err(damaged("idempotency record")),
+    };
+    let fingerprint = row.get::<_, &[u8]>(0).try_into().map_err(|_| damaged("fingerprint"))?;
+    Ok(Some(Remembered { fingerprint, made }))
+}
+
+/// Notes what a request made; says what an earlier one did if its key is taken.
+async fn remember(
+    transaction: &Transaction<'_>,
+    tenant: &TenantId,
+    idempotency: Option<&Idempotency>,
+    made: Made,
+    at: Timestamp,
+) -> Result<Option<Remembered>> {
+    let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(None) };
+    let (kind, id) = match made {
+        Made::Job(id) => (JOB, id.to_bytes()),
+        Made::KeySet(id) => (KEY_SET, id.to_bytes()),
+    };
+    let inserted = transaction
+        .execute(
+            "INSERT INTO idempotency (tenant, key, fingerprint, kind, made, at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            &[&tenant.as_str(), &key, &&fingerprint[..], &kind, &&id[..], &number(at)],
+        )
+        .await
+        .map_err(failed)?;
+    if inserted == 1 { Ok(None) } else { recall(transaction, tenant, key).await }
+}
+
+impl Store for ClusterStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn insert_job(
+        &self,
+        job: JobRequest,
+        inputs: Vec<Bytes>,
+        idempotency: Option<Idempotency>,
+        bounds: QueueBounds,
+    ) -> Result<Inserted<Full>> {
+        let mut client = self.client().await?;
+        // Looked at before the inputs travel, and again when they are there.
+        if let Some(Idempotency { key, .. }) = &idempotency
+            && let Some(earlier) = recall(&**client, &job.tenant, key).await?
+        {
+            return Ok(Inserted::Remembered(earlier));
+        }
+        if let Some(full) = jobs::full(&**client, &job.tenant, bounds).await? {
+            return Ok(Inserted::Refused(full));
+        }
+        self.objects().put_inputs(job.id, &inputs).await?;
+        let inserted = jobs::insert(&mut client, &job, inputs.len(), idempotency.as_ref(), bounds).await;
+        if !matches!(inserted, Ok(Inserted::New)) {
+            self.objects().delete_inputs(job.id, inputs.len()).await;
+        }
+        inserted
+    }
+
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        let read = jobs::read(&**self.client().await?, tenant, id).await?;
+        let Some((mut job, hash)) = read else { return Ok(None) };
+        if let (JobState::Completed { result }, Some(hash)) = (&mut job.state, hash) {
+            *result = self.objects().result(id, hash).await?;
+        }
+        Ok(Some(job))
+    }
+
+    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
+        let client = self.client().await?;
+        let Some((request, count, attempt)) = jobs::claim(&**client, claim).await? else { return Ok(None) };
+        match self.objects().inputs(request.id, count).await {
+            Ok(inputs) => Ok(Some(ClaimedJob { request, inputs, attempt })),
+            Err(error) => {
+                // It was no start: others may have the inputs, and this one later.
+                jobs::give_back(&**client, claim, request.id).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {
+        jobs::renew(&**self.client().await?, claim, &jobs).await
+    }
+
+    async fn finish_job(
+        &self,
+        id: JobId,
+        outcome: std::result::Result<Bytes, Failure>,
+        at: Timestamp,
+    ) -> Result<()> {
+        let hash = outcome.as_ref().ok().map(|result| Hash::from(Sha256::digest(result)));
+        if let (Ok(result), Some(hash)) = (&outcome, hash) {
+            self.objects().put_result(id, hash, result).await?;
+        }
+        let client = self.client().await?;
+        let ended = outcome.as_ref().map(|_| hash.unwrap_or_default());
+        if let Some(inputs) = jobs::finish(&**client, id, ended, at).await? {
+            self.objects().delete_inputs(id, inputs).await;
+        } else if let Some(hash) = hash
+            && jobs::result(&**client, id).await? != Some(hash)
+        {
+            // The job was over with another outcome, or is gone.
+            self.objects().delete_result(id, hash).await;
+        }
+        Ok(())
+    }
+
+    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        let deleted = jobs::delete(&**self.client().await?, tenant, id).await?;
+        let Some((inputs, result)) = deleted else { return Ok(false) };
+        self.objects().delete_inputs(id, inputs).await;
+        if let Some(hash) = result {
+            self.objects().delete_result(id, hash).await;
+        }
+        Ok(true)
+    }
+
+    async fn release_jobs(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn queue(&self) -> Result<QueueLengths> {
+        jobs::queue(&**self.client().await?).await
+    }
+
+    async fn insert_key_set(
+        &self,
+        set: KeySet,
+        idempotency: Option<Idempotency>,
+        quota: KeyQuota,
+    ) -> Result<Inserted<Usage>> {
+        keys::insert_set(&mut *self.client().await?, &set, idempotency.as_ref(), quota).await
+    }
+
+    async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>> {
+        keys::read_set(&**self.client().await?, tenant, id).await
+    }
+
+    async fn put_key(&self, tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> Result<PutKey> {
+        keys::put(&mut *self.client().await?, self.objects(), tenant, id, name, bytes).await
+    }
+
+    async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
+        let hash = keys::hash(&**self.client().await?, tenant, id, name).await?;
+        match hash {
+            Some(hash) => self.objects().key(id, name, hash).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {
+        keys::delete_set(&mut *self.client().await?, self.objects(), tenant, id).await
+    }
+
+    async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
+        recall(&**self.client().await?, tenant, key).await
+    }
+
+    async fn usage(&self, tenant: &TenantId) -> Result<Usage> {
+        keys::usage(&**self.client().await?, tenant).await
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRecord>> {
+        tokens::find(&**self.client().await?, hash).await
+    }
+
+    async fn insert_token(&self, token: TokenRecord) -> Result<()> {
+        tokens::insert(&**self.client().await?, &token).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        tokens::list(&**self.client().await?).await
+    }
+
+    async fn delete_token(&self, hash: [u8; 32]) -> Result<bool> {
+        tokens::delete(&**self.client().await?, hash).await
+    }
+
+    async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
+        let mut client = self.client().await?;
+        let jobs = jobs::sweep(&**client, horizon.finished).await?;
+        for (id, result) in &jobs {
+            if let Some(hash) = result {
+                self.objects().delete_result(*id, *hash).await;
+            }
+        }
+        let key_sets = keys::sweep(&mut client, self.objects(), horizon.key_sets).await?;
+        Ok(Swept { jobs: jobs.len() as u64, key_sets })
+    }
+}
+
+#[cfg(test)]
+mod tests;

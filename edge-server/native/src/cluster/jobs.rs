@@ -1,0 +1,258 @@
+//! Jobs as rows in PostgreSQL.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use edge_server::{
+    Code, JobId, KeySetId, ModelKey, TenantId,
+    payload::Encoding,
+    port::Timestamp,
+    store::{
+        Claim, Failure, Full, Idempotency, Inserted, Job, JobRequest, JobState, Made, QueueBounds,
+        QueueLengths,
+    },
+};
+use tokio_postgres::{Client, GenericClient, Row};
+
+use super::{Hash, Result, damaged, failed, id, notices, number, remember, timestamp};
+
+const QUEUED: i16 = 0;
+const RUNNING: i16 = 1;
+const COMPLETED: i16 = 2;
+const FAILED: i16 = 3;
+
+const REQUEST: &str =
+    "jobs.id, jobs.tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline";
+
+/// Held while jobs are counted and one is added, so that the bounds hold.
+const LOCK: i64 = 0x6564_6765_0002;
+
+fn request(row: &Row) -> Result<JobRequest> {
+    let key_set = row.get::<_, Option<&[u8]>>(4).map(<[u8; 16]>::try_from).transpose();
+    Ok(JobRequest {
+        id: JobId::from_bytes(id(row, 0)?),
+        tenant: TenantId::new(row.get::<_, String>(1)),
+        model: ModelKey { model_id: row.get(2), version: row.get(3) },
+        key_set: key_set.map_err(|_| damaged("identifier"))?.map(KeySetId::from_bytes),
+        batch_size: u32::try_from(row.get::<_, i64>(5)).map_err(|_| damaged("batch size"))?,
+        encoding: Encoding::from_name(row.get(6)).ok_or_else(|| damaged("encoding"))?,
+        accepted: timestamp(row.get(7)),
+        deadline: timestamp(row.get(8)),
+    })
+}
+
+pub(super) async fn waiting(client: &impl GenericClient, tenant: &TenantId) -> Result<u64> {
+    const QUERY: &str = "SELECT count(*) FROM jobs WHERE state = 0 AND tenant = $1";
+    let row = client.query_one(QUERY, &[&tenant.as_str()]).await.map_err(failed)?;
+    Ok(row.get::<_, i64>(0).cast_unsigned())
+}
+
+pub(super) async fn queue(client: &impl GenericClient) -> Result<QueueLengths> {
+    const QUERY: &str = "SELECT count(*) FILTER (WHERE state = 0), count(*) FROM jobs WHERE state < 2";
+    let row = client.query_one(QUERY, &[]).await.map_err(failed)?;
+    let (waiting, all) = (row.get::<_, i64>(0).cast_unsigned(), row.get::<_, i64>(1).cast_unsigned());
+    Ok(QueueLengths { waiting, running: all.saturating_sub(waiting) })
+}
+
+/// Says which bound a further job would break.
+pub(super) async fn full(
+    client: &impl GenericClient,
+    tenant: &TenantId,
+    bounds: QueueBounds,
+) -> Result<Option<Full>> {
+    if queue(client).await?.waiting >= bounds.total {
+        return Ok(Some(Full::Total));
+    }
+    Ok((waiting(client, tenant).await? >= bounds.tenant).then_some(Full::Tenant))
+}
+
+pub(super) async fn insert(
+    client: &mut Client,
+    job: &JobRequest,
+    inputs: usize,
+    idempotency: Option<&Idempotency>,
+    bounds: QueueBounds,
+) -> Result<Inserted<Full>> {
+    let transaction = client.transaction().await.map_err(failed)?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
+    let earlier = remember(&transaction, &job.tenant, idempotency, Made::Job(job.id), job.accepted).await?;
+    if let Some(earlier) = earlier {
+        return Ok(Inserted::Remembered(earlier));
+    }
+    if let Some(full) = full(&transaction, &job.tenant, bounds).await? {
+        return Ok(Inserted::Refused(full));
+    }
+    let key_set = job.key_set.map(KeySetId::to_bytes);
+    transaction
+        .execute(
+            "INSERT INTO jobs (id, tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline,
+                 inputs, state)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+            &[
+                &&job.id.to_bytes()[..],
+                &job.tenant.as_str(),
+                &job.model.model_id,
+                &job.model.version,
+                &key_set.as_ref().map(|id| &id[..]),
+                &i64::from(job.batch_size),
+                &job.encoding.name(),
+                &number(job.accepted),
+                &number(job.deadline),
+                &(inputs as i64),
+            ],
+        )
+        .await
+        .map_err(failed)?;
+    if let Some(id) = key_set {
+        const TOUCH: &str = "UPDATE key_sets SET used = greatest(used, $1) WHERE id = $2";
+        transaction.execute(TOUCH, &[&number(job.accepted), &&id[..]]).await.map_err(failed)?;
+    }
+    notices::queued(&transaction).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Inserted::New)
+}
+
+/// The hash of a result, if the row has one.
+fn hash(row: &Row, column: usize) -> Result<Option<Hash>> {
+    let hash = row.get::<_, Option<&[u8]>>(column).map(Hash::try_from);
+    hash.transpose().map_err(|_| damaged("hash"))
+}
+
+/// Reads a job; its result is empty here, and comes as its hash.
+pub(super) async fn read(
+    client: &impl GenericClient,
+    tenant: &TenantId,
+    job: JobId,
+) -> Result<Option<(Job, Option<Hash>)>> {
+    let query = format!(
+        "SELECT {REQUEST}, state, failure_code, failure_detail, result FROM jobs WHERE id = $1 AND tenant = $2"
+    );
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+        [&&job.to_bytes()[..], &tenant.as_str()];
+    let Some(row) = client.query_opt(&query, &parameters).await.map_err(failed)? else { return Ok(None) };
+    let state = match row.get(9) {
+        QUEUED => JobState::Queued,
+        RUNNING => JobState::Running,
+        COMPLETED => JobState::Completed { result: Bytes::new() },
+        FAILED => JobState::Failed { failure: failure(&row)? },
+        _ => return Err(damaged("state")),
+    };
+    Ok(Some((Job { request: request(&row)?, state }, hash(&row, 12)?)))
+}
+
+fn failure(row: &Row) -> Result<Failure> {
+    let code = row.get::<_, Option<&str>>(10).and_then(Code::from_name);
+    let detail = row.get::<_, Option<String>>(11).unwrap_or_default();
+    Ok(Failure { code: code.ok_or_else(|| damaged("error code"))?, detail })
+}
+
+fn seconds(lease: Duration) -> f64 {
+    lease.as_secs_f64()
+}
+
+/// Takes the next job that nobody else is just taking: of the tenant whose last turn is longest ago, the
+/// oldest. Also says how many inputs it has, and which attempt this is.
+pub(super) async fn claim(
+    client: &impl GenericClient,
+    claim: Claim,
+) -> Result<Option<(JobRequest, usize, u32)>> {
+    let query = format!(
+        "WITH next AS (
+             SELECT jobs.id, jobs.tenant FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
+             WHERE state < {COMPLETED} AND (state = {QUEUED} OR lease < now())
+             ORDER BY coalesce(turn, 0), accepted, jobs.id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED
+         ), turned AS (
+             INSERT INTO turns (tenant, turn) SELECT tenant, nextval('turn') FROM next
+             ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn
+         )
+         UPDATE jobs SET state = {RUNNING}, attempts = attempts + 1, worker = $1,
+             lease = now() + make_interval(secs => $2)
+         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, attempts"
+    );
+    let worker = claim.worker.to_bytes();
+    let row = client.query_opt(&query, &[&&worker[..], &seconds(claim.lease)]).await.map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    let (inputs, attempts): (i64, i64) = (row.get(9), row.get(10));
+    let count = usize::try_from(inputs).map_err(|_| damaged("number of inputs"))?;
+    Ok(Some((request(&row)?, count, u32::try_from(attempts).unwrap_or(u32::MAX))))
+}
+
+/// Takes a claim back as if it had not been.
+pub(super) async fn give_back(client: &impl GenericClient, claim: Claim, job: JobId) -> Result<()> {
+    let query = format!(
+        "UPDATE jobs SET state = {QUEUED}, attempts = attempts - 1 WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
+    );
+    let worker = claim.worker.to_bytes();
+    client.execute(&query, &[&&job.to_bytes()[..], &&worker[..]]).await.map_err(failed)?;
+    Ok(())
+}
+
+pub(super) async fn renew(client: &impl GenericClient, claim: Claim, jobs: &[JobId]) -> Result<()> {
+    const QUERY: &str =
+        "UPDATE jobs SET lease = now() + make_interval(secs => $1) WHERE id = ANY($2) AND worker = $3";
+    let ids: Vec<Vec<u8>> = jobs.iter().map(|id| id.to_bytes().to_vec()).collect();
+    let worker = claim.worker.to_bytes();
+    client.execute(QUERY, &[&seconds(claim.lease), &ids, &&worker[..]]).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Stores that a job is over, with its result's hash or its failure; says how many inputs it had, unless
+/// it was over before or is gone.
+pub(super) async fn finish(
+    client: &impl GenericClient,
+    job: JobId,
+    outcome: std::result::Result<Hash, &Failure>,
+    at: Timestamp,
+) -> Result<Option<usize>> {
+    let query = format!(
+        "UPDATE jobs SET state = $2, result = $3, failure_code = $4, failure_detail = $5, finished = $6
+         WHERE id = $1 AND state < {COMPLETED} RETURNING inputs"
+    );
+    let (state, result, failure) = match &outcome {
+        Ok(hash) => (COMPLETED, Some(&hash[..]), None),
+        Err(failure) => (FAILED, None, Some(*failure)),
+    };
+    let code = failure.map(|failure| failure.code.name());
+    let detail = failure.map(|failure| &failure.detail);
+    let bytes = job.to_bytes();
+    let row = client
+        .query_opt(&query, &[&&bytes[..], &state, &result, &code, &detail, &number(at)])
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    notices::finished(client, job).await?;
+    Ok(usize::try_from(row.get::<_, i64>(0)).ok())
+}
+
+/// The hash of the result that a job has.
+pub(super) async fn result(client: &impl GenericClient, job: JobId) -> Result<Option<Hash>> {
+    const QUERY: &str = "SELECT result FROM jobs WHERE id = $1";
+    let row = client.query_opt(QUERY, &[&&job.to_bytes()[..]]).await.map_err(failed)?;
+    row.map_or(Ok(None), |row| hash(&row, 0))
+}
+
+/// Deletes a job; says how many inputs it had, and which result.
+pub(super) async fn delete(
+    client: &impl GenericClient,
+    tenant: &TenantId,
+    job: JobId,
+) -> Result<Option<(usize, Option<Hash>)>> {
+    const QUERY: &str = "DELETE FROM jobs WHERE id = $1 AND tenant = $2 RETURNING inputs, result";
+    let row = client.query_opt(QUERY, &[&&job.to_bytes()[..], &tenant.as_str()]).await.map_err(failed)?;
+    let Some(row) = row else { return Ok(None) };
+    notices::finished(client, job).await?;
+    let inputs = usize::try_from(row.get::<_, i64>(0)).map_err(|_| damaged("number of inputs"))?;
+    Ok(Some((inputs, hash(&row, 1)?)))
+}
+
+/// Forgets what ended before, and idempotency records of before; says which jobs, and their results.
+pub(super) async fn sweep(
+    client: &impl GenericClient,
+    before: Timestamp,
+) -> Result<Vec<(JobId, Option<Hash>)>> {
+    let before = number(before);
+    client.execute("DELETE FROM idempotency WHERE at < $1", &[&before]).await.map_err(failed)?;
+    const QUERY: &str = "DELETE FROM jobs WHERE state >= 2 AND finished < $1 RETURNING id, result";
+    let rows = client.query(QUERY, &[&before]).await.map_err(failed)?;
+    rows.iter().map(|row| Ok((JobId::from_bytes(id(row, 0)?), hash(row, 1)?))).collect()
+}
