@@ -57,3 +57,8 @@ test("it installs without scripts and without other packages", async () => {
 for (const [name, file] of Object.entries({ "an ES module": "module.mjs", "CommonJS by dynamic import": "common.cjs", "one file": "inline.mjs" })) {
   test(`it predicts in Node: ${name}`, async () => isRight(await output("node", [file, server.url], { cwd: folder })));
 }
+
+test("its command is installed", async () => {
+  const text = await output("npx", ["--offline", "--no-install", "encrypted-inference", "models", server.url, "--json"], { cwd: folder });
+  assert.ok(JSON.parse(text).some(({ model_id: name }) => name === "breast_cancer_logistic"));
+});
