@@ -8,6 +8,8 @@
 mod avx2;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
@@ -145,6 +147,8 @@ enum Kind {
     Avx2,
     #[cfg(all(target_arch = "x86_64", feature = "std"))]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
 }
@@ -166,6 +170,8 @@ impl Backend {
             (Kind::Avx2, std::arch::is_x86_feature_detected!("avx2")),
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             (Kind::Avx512, std::arch::is_x86_feature_detected!("avx512f")),
+            #[cfg(target_arch = "aarch64")]
+            (Kind::Neon, true),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             (Kind::Simd128, true),
         ];
@@ -187,6 +193,8 @@ impl Backend {
             Kind::Avx2 => "avx2",
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             Kind::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => "neon",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => "simd128",
         }
@@ -203,6 +211,8 @@ impl Backend {
             #[cfg(all(target_arch = "x86_64", feature = "std"))]
             // SAFETY: as above.
             Kind::Avx512 => unsafe { avx512::run(kernel) },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon => kernel.run::<neon::Neon>(),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Kind::Simd128 => kernel.run::<simd128::Simd128>(),
         }

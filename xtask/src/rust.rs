@@ -13,6 +13,8 @@ use crate::workspace::Workspace;
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// WebAssembly with files and a command line, where Rust's test programs run.
 pub(crate) const WASI: &str = "wasm32-wasip1";
+/// 64-bit ARM with a C library that links without a cross compiler.
+pub(crate) const ARM: &str = "aarch64-unknown-linux-musl";
 /// A microcontroller without an operating system: proves that `core` needs no standard library.
 pub(crate) const BARE_METAL: &str = "thumbv7em-none-eabihf";
 

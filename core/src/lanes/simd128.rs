@@ -122,6 +122,11 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    fn wide_correction(t: Products, inverse: Self, q: Self) -> Self {
+        Self::wide_low(t).mul_low(inverse).mul_high(q)
+    }
+
+    #[inline(always)]
     fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
         match stage {
             // a₀…a₃ | b₀…b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃

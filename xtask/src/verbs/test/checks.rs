@@ -36,6 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("lint", "clippy without warnings, natively and for WebAssembly", lint),
     check("docs", "the documentation builds without warnings", docs),
     check("bare-metal", "core builds without a standard library", bare_metal),
+    check("neon", "core compiles for 64-bit ARM; its kernels run there, emulated", neon),
     check("rust", "unit, law, twin, vector, conformance and adversarial tests", rust_tests),
     check("reader", "an independent reader in Python recomputes and decrypts the vectors", read_vectors),
     check("wasm", "client, npm package and page build", build_client),
@@ -97,6 +98,23 @@ fn bare_metal(workspace: &Workspace) -> Result<(), TaskError> {
         "--target",
         rust::BARE_METAL,
     ]))
+}
+
+/// Runs the kernels' tests under qemu where it is installed, and compiles them in any case.
+fn neon(workspace: &Workspace) -> Result<(), TaskError> {
+    rust::require_target(workspace, rust::ARM)?;
+    let emulator = process::capture(Command::new("qemu-aarch64").arg("--version")).is_ok();
+    let settings = ["linker='rust-lld'", "runner='qemu-aarch64'"];
+    let mut cargo = workspace.cargo();
+    for setting in settings {
+        cargo.args(["--config", &format!("target.{}.{setting}", rust::ARM)]);
+    }
+    cargo.args(["test", "--package", "ckks-core", "--lib", "--target", rust::ARM]);
+    if emulator {
+        return process::run(cargo.args(["--", "ring::", "key_stream::"]));
+    }
+    note("qemu-aarch64 is not installed (Debian: `apt-get install qemu-user`): compiled, not run");
+    process::run(cargo.arg("--no-run"))
 }
 
 fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
