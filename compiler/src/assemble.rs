@@ -198,7 +198,8 @@ impl Assembly<'_> {
         let mut encrypted = Encrypted::new(&manifest, &weights)?;
         let mut squares = vec![];
         for sample in samples {
-            let (found, expected) = (encrypted.predict(sample)?, encrypted.predict_clear(sample)?);
+            let found = encrypted.predict(&[sample])?.remove(0);
+            let expected = encrypted.predict_clear(sample)?;
             squares.extend(found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)));
         }
         let deviation = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();

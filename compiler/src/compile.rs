@@ -229,6 +229,36 @@ mod tests {
     }
 
     #[test]
+    fn many_samples_share_a_request_where_that_is_what_is_wanted() {
+        let batch = |options: &Options| {
+            let compiled =
+                compile(&network("Tanh"), &Identity::default(), &inputs(), options).expect("compiles");
+            let manifest: serde_json::Value = serde_json::from_slice(&compiled.manifest).expect("is JSON");
+            let batch = manifest["constraints"]["max_batch_size"].as_u64().expect("a number");
+            let samples = Samples { inputs: inputs(), classes: vec![] };
+            let Compiled { manifest, weights, graph, report } = compiled;
+            let accuracy = verify(&graph, &manifest, &weights, &samples, &|| ()).expect("runs");
+            assert!(accuracy.precision_bits >= 7.0, "{accuracy:?}");
+            (batch, report.sizes.key_switches, report.sizes.key_bytes)
+        };
+        let (_, switches, bytes) = batch(&options());
+        let throughput = batch(&Options { objective: Objective::Throughput, ..options() });
+        assert!(throughput.0 >= 512, "{throughput:?}");
+        assert!(throughput.1 <= switches + 2, "{throughput:?}, {switches}");
+        let (held, ..) = batch(&Options { batch: 100, ..options() });
+        assert!(held >= 128, "{held}");
+        let (.., fewer) = batch(&Options { objective: Objective::Keys, ..options() });
+        assert!(fewer <= bytes, "{fewer} {bytes}");
+        let refused = compile(
+            &network("Tanh"),
+            &Identity::default(),
+            &inputs(),
+            &Options { batch: 1 << 20, ..options() },
+        );
+        assert!(matches!(refused, Err(CompileError::Batch { .. })));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
         let identity = Identity { labels: vec!["one".into()], ..Identity::default() };
         let refused = compile(&network("Tanh"), &identity, &inputs(), &options());

@@ -57,10 +57,15 @@ impl Encrypted {
         Ok(Self { package, prepared, session, keys, times })
     }
 
-    /// The output before post-processing, by way of the bytes that would travel.
-    pub(crate) fn predict(&mut self, input: &[f64]) -> Result<Vec<f64>, CompileError> {
+    /// Samples of one request.
+    pub(crate) fn max_batch_size(&self) -> usize {
+        self.session.max_batch_size()
+    }
+
+    /// The outputs of samples of one request before post-processing, by way of the bytes that would travel.
+    pub(crate) fn predict(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<f64>>, CompileError> {
         let params = &self.package.params;
-        let payloads = self.session.encrypt(input).map_err(CompileError::program)?;
+        let payloads = self.session.encrypt_batch(samples).map_err(CompileError::program)?;
         let received = payloads.iter().map(|bytes| {
             let ciphertext = SeededCiphertext::from_bytes(params, bytes).map_err(CompileError::program)?;
             Ok(ciphertext.expand(params))
@@ -78,7 +83,7 @@ impl Encrypted {
         }
         let result = ResultCiphertexts::new(params, &outputs, self.package.manifest.output.dropped_bits);
         let bytes = result.map_err(CompileError::program)?.to_bytes(params);
-        self.session.decrypt(&bytes).map_err(CompileError::program)
+        self.session.decrypt_batch(&bytes, samples.len()).map_err(CompileError::program)
     }
 
     /// The shortest time that each instruction took in any prediction so far.
@@ -136,9 +141,15 @@ pub fn verify(
     let mut encrypted = Encrypted::new(manifest, weights)?;
     let mut accuracy = Accuracy { samples: samples.inputs.len(), ..Accuracy::default() };
     let (mut errors, mut magnitude) = (vec![], 0.0f64);
-    for (sample, input) in samples.inputs.iter().enumerate() {
+    let inputs: Vec<&[f64]> = samples.inputs.iter().map(Vec::as_slice).collect();
+    let batches = inputs.chunks(encrypted.max_batch_size());
+    let mut found = vec![];
+    for batch in batches {
+        found.extend(encrypted.predict(batch)?);
+        batch.iter().for_each(|_| progress());
+    }
+    for (sample, (input, found)) in inputs.iter().zip(found).enumerate() {
         let expected = reference::evaluate(graph, input);
-        let found = encrypted.predict(input)?;
         errors.push(expected.iter().zip(&found).fold(0.0f64, |most, (e, f)| most.max((e - f).abs())));
         magnitude = expected.iter().fold(magnitude, |most, e| most.max(e.abs()));
         let class = |output: &[f64]| reference::class(graph.postprocessing, output);
@@ -152,7 +163,6 @@ pub fn verify(
             let margin = reference::margin(graph.postprocessing, &expected);
             accuracy.flips.push(Flip { sample, plain, encrypted: decrypted, margin });
         }
-        progress();
     }
     errors.sort_by(f64::total_cmp);
     let bits = |error: f64| (magnitude / error.max(f64::MIN_POSITIVE)).log2();
