@@ -42,6 +42,13 @@ pub enum ClientError {
         /// Samples given.
         found: usize,
     },
+    /// The published scaling has not one usable factor for each element of the input.
+    Scaling {
+        /// Elements of the input.
+        expected: usize,
+        /// Usable factors published.
+        found: usize,
+    },
     /// The published batch does not divide the slots.
     Batch {
         /// Number of slots.
@@ -74,7 +81,7 @@ impl ClientError {
         match self {
             Self::Params(_) => "UNACCEPTABLE_PARAMETERS",
             Self::ParamsId { .. } => "PARAMS_ID_MISMATCH",
-            Self::Layout(_) | Self::Model(_) | Self::Batch { .. } => "INVALID_MODEL",
+            Self::Layout(_) | Self::Model(_) | Self::Batch { .. } | Self::Scaling { .. } => "INVALID_MODEL",
             Self::UnknownKey { .. } => "UNKNOWN_KEY_NAME",
             Self::InputDimension { .. } => "INPUT_DIMENSION",
             Self::InputValue => "INPUT_VALUE",
@@ -104,6 +111,9 @@ impl fmt::Display for ClientError {
             }
             Self::BatchSize { max, found } => {
                 write!(f, "the model takes 1 to {max} samples at once, found {found}")
+            }
+            Self::Scaling { expected, found } => {
+                write!(f, "the model scales {found} elements of its input by finite numbers, not {expected}")
             }
             Self::Batch { slots, found } => {
                 write!(f, "the model's batch of {found} is not a power of two that divides {slots} slots")

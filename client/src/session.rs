@@ -99,6 +99,13 @@ impl Session {
             return Err(ClientError::Batch { slots, found: batch });
         }
         let slots = slots / batch;
+        if let Some(scaling) = &model.input.scaling {
+            let (expected, found) =
+                (model.input.dimension, scaling.iter().filter(|factor| factor.is_normal()).count());
+            if found != expected || scaling.len() != expected {
+                return Err(ClientError::Scaling { expected, found });
+            }
+        }
         let of_all = |ciphertexts: usize| slots.saturating_mul(ciphertexts);
         input
             .validate(of_all(model.input.ciphertexts), model.input.dimension)
@@ -194,7 +201,12 @@ impl Session {
         let scale = self.params.scale_at(level);
         let mut slots = Zeroizing::new(vec![0.0; self.params.slots() * input.ciphertexts]);
         for (first, values) in samples.iter().enumerate() {
-            let packed = Zeroizing::new(self.input.pack(values, self.slots * input.ciphertexts));
+            let scaled = match &input.scaling {
+                Some(scaling) => values.iter().zip(scaling).map(|(value, factor)| value * factor).collect(),
+                None => values.to_vec(),
+            };
+            let scaled = Zeroizing::new(scaled);
+            let packed = Zeroizing::new(self.input.pack(&scaled, self.slots * input.ciphertexts));
             for b in (first..max).step_by(samples.len()) {
                 slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
             }

@@ -61,6 +61,9 @@ pub struct InputSpec {
     pub layout: LayoutSpec,
     /// Level to encrypt at.
     pub level: u8,
+    /// What each element is multiplied with before; nothing where there is none.
+    #[serde(default)]
+    pub scaling: Option<Vec<f64>>,
 }
 
 /// How the output vector is decrypted.

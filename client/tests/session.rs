@@ -77,6 +77,24 @@ fn samples_of_a_batch_share_ciphertexts_and_come_back_apart() {
 }
 
 #[test]
+fn elements_are_scaled_before_encryption() {
+    let (mut model, parameters, params) = published();
+    model.input.scaling = Some(vec![0.25, 0.5, 1.0]);
+    let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
+    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().remove(0);
+    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params);
+    let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let values = session.decrypt(&result).unwrap();
+    assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
+    for (scaling, found) in [(vec![1.0; 2], 2), (vec![1.0, 0.0, f64::NAN], 1), (vec![], 0)] {
+        model.input.scaling = Some(scaling);
+        let refused = Session::new(&model, &parameters, &Seed::new([0; 32]));
+        assert_eq!(refused.map(drop), Err(ClientError::Scaling { expected: 3, found }));
+    }
+}
+
+#[test]
 fn keys_are_made_by_name_at_the_level_that_the_model_states() {
     let (mut session, params) = session();
     let names: Vec<String> = session.key_names().iter().map(KeyName::to_string).collect();

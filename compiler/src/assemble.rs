@@ -14,6 +14,7 @@ use crate::{
     layers::layers,
     lower::{self, Lowered, lower},
     noise,
+    normalise::scaled,
     pack::{Conditions, Prices},
     report::{Candidate, Precision, Report},
     sparse::SparseMatrix,
@@ -35,6 +36,8 @@ pub(crate) struct Assembly<'a> {
     pub(crate) options: &'a Options,
     /// Without functions.
     pub(crate) graph: Graph,
+    /// What the client multiplies the elements of the input with.
+    pub(crate) scaling: Option<Vec<f64>>,
     /// How many operations the imported graph had.
     pub(crate) operations: usize,
     pub(crate) approximations: Vec<Approximation>,
@@ -168,7 +171,8 @@ impl Assembly<'_> {
         let dimension = self.graph.values[self.graph.output()].dimension();
         let mut found = vec![];
         for sample in calibration.iter().take(PREDICTED) {
-            let packed = lowered.input.pack(sample, slots * program.inputs as usize);
+            let sample = scaled(sample, self.scaling.as_ref());
+            let packed = lowered.input.pack(&sample, slots * program.inputs as usize);
             let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
             let variances = noise::variances(program, params, &inputs, dropped_bits)?.concat();
             found.extend(lowered.output.unpack(&variances, dimension));
@@ -248,6 +252,7 @@ impl Assembly<'_> {
                 layout: entry(&lowered.input),
                 level: lowered.program.input_level.0,
                 range: Some([self.input.low, self.input.high]),
+                scaling: self.scaling.clone(),
             },
             output: Output {
                 dimension: last.dimension() as u32,

@@ -10,6 +10,7 @@ use crate::{
     fuse::fuse,
     graph::Graph,
     import::import,
+    normalise::normalise,
     report::Report,
 };
 
@@ -114,10 +115,12 @@ pub fn compile(
     let (approximated, approximations) = approximate(fused, &seen, tolerance, options.max_degree)?;
     let approximated = fuse(approximated);
     let ranges = calibrate(&approximated, calibration);
+    let (graph, scaling) = normalise(amplify(approximated, &ranges), calibration);
     let assembly = Assembly {
         identity,
         options,
-        graph: amplify(approximated, &ranges),
+        graph,
+        scaling,
         operations: imported.values.len() - 1,
         approximations,
         input,

@@ -1,6 +1,6 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
-//! One pass, one file, in this order: `import`, `compose`, `fuse`, `calibrate`, `approximate`, `amplify`, `choose`, `place`,
+//! One pass, one file, in this order: `import`, `compose`, `fuse`, `calibrate`, `approximate`, `amplify`, `normalise`, `choose`, `place`,
 //! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
@@ -25,6 +25,7 @@ mod calibrate;
 mod compose;
 mod fit;
 mod fuse;
+mod normalise;
 
 // from vectors to slots
 mod arrange;

@@ -128,6 +128,11 @@ impl SparseMatrix {
         self.entries.iter_mut().for_each(|(_, entry)| *entry *= factor);
     }
 
+    /// Multiplies the entries of each column by a factor other than 0.
+    pub(crate) fn scale_columns(&mut self, factor: impl Fn(usize) -> f64) {
+        self.entries.iter_mut().for_each(|(column, entry)| *entry *= factor(*column as usize));
+    }
+
     /// The factor if the matrix only multiplies by one number.
     #[must_use]
     pub fn as_scalar(&self) -> Option<f64> {

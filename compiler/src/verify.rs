@@ -12,6 +12,7 @@ use model_package::{Manifest, Package};
 use crate::{
     error::CompileError,
     graph::Graph,
+    normalise::scaled,
     reference,
     report::{Accuracy, Flip, Memory},
     samples::Samples,
@@ -110,7 +111,8 @@ impl Encrypted {
     pub(crate) fn predict_clear(&self, input: &[f64]) -> Result<Vec<f64>, CompileError> {
         let (manifest, program) = (&self.package.manifest, &self.package.program);
         let slots = self.package.params.slots() / program.batch as usize;
-        let packed = manifest.input.layout.to_layout().pack(input, slots * program.inputs as usize);
+        let input = scaled(input, manifest.input.scaling.as_ref());
+        let packed = manifest.input.layout.to_layout().pack(&input, slots * program.inputs as usize);
         let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
         let outputs = program.evaluate_clear(slots, &inputs).map_err(CompileError::program)?.concat();
         let values = manifest.output.layout.to_layout().unpack(&outputs, manifest.output.dimension as usize);

@@ -77,6 +77,9 @@ pub struct Input {
     /// Smallest and largest value that the model was calibrated for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
+    /// What a client multiplies each element with before it encrypts; 1 where there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Vec<f64>>,
 }
 
 /// How results are read.

@@ -158,6 +158,17 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         let error = PackageError::new("/input/dimension", "must be the number of elements of the shape");
         return Err(error.expected(format!("the product of {:?}", input.shape)).found(input.dimension));
     }
+    if let Some(scaling) = &input.scaling {
+        if scaling.len() != input.dimension as usize {
+            let error =
+                PackageError::new("/input/scaling", "must have a factor for every element, or be absent");
+            return Err(error.expected(input.dimension).found(scaling.len()));
+        }
+        if let Some((i, found)) = scaling.iter().enumerate().find(|(_, factor)| !factor.is_normal()) {
+            let field = format!("/input/scaling/{i}");
+            return Err(PackageError::new(field, "must be a finite number other than 0").found(found));
+        }
+    }
     // The program was checked: the batch divides the slots.
     let slots = params.slots() / manifest.constraints.max_batch_size as usize;
     check_layout("/input/layout", &input.layout, slots, input.ciphertexts, input.dimension)?;

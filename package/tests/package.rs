@@ -55,6 +55,7 @@ fn description(input_level: u8) -> Description {
             layout: layout.clone(),
             level: input_level,
             range: None,
+            scaling: None,
         },
         output: Output {
             dimension: 4,
@@ -167,6 +168,19 @@ fn gains_that_erase_a_result_are_refused() {
     let mut tree: Value = serde_json::from_slice(&manifest).unwrap();
     tree["output"]["gain"] = json!(0.0);
     assert_eq!(Package::from_bytes(tree.to_string().as_bytes(), &weights).unwrap_err().field, "/output/gain");
+}
+
+#[test]
+fn scalings_that_lose_elements_are_refused() {
+    let (manifest, weights) = written();
+    let field = |scaling: Value| {
+        let mut tree: Value = serde_json::from_slice(&manifest).unwrap();
+        tree["input"]["scaling"] = scaling;
+        Package::from_bytes(tree.to_string().as_bytes(), &weights).map_err(|error| error.field)
+    };
+    assert!(field(json!([1.0, 0.5, 2.0, 4.0])).is_ok());
+    assert_eq!(field(json!([1.0, 0.5, 2.0])).unwrap_err(), "/input/scaling");
+    assert_eq!(field(json!([1.0, 0.5, 0.0, 4.0])).unwrap_err(), "/input/scaling/2");
 }
 
 #[test]

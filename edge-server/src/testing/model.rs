@@ -33,6 +33,7 @@ pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFil
             layout: layout.clone(),
             level: 2,
             range: Some([-1.0, 1.0]),
+            scaling: None,
         },
         output: Output {
             dimension: DIMENSION,

@@ -67,7 +67,12 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
     let highest = manifest.input.range.map_or(1.0, |[_, high]| high);
     let values: Vec<f64> =
         (0..manifest.input.dimension).map(|i| highest * f64::from(i * 37 % 64) / 64.0).collect();
-    let slots = manifest.input.layout.to_layout().pack(&values, params.slots());
+    // The same sample at every place of the batch.
+    let batch = program.batch as usize;
+    let scaling = manifest.input.scaling.iter().flatten().copied().chain(std::iter::repeat(1.0));
+    let scaled: Vec<f64> = values.iter().zip(scaling).map(|(value, factor)| value * factor).collect();
+    let sample = manifest.input.layout.to_layout().pack(&scaled, params.slots() / batch);
+    let slots: Vec<f64> = sample.iter().flat_map(|&value| std::iter::repeat_n(value, batch)).collect();
     let level = Level(manifest.input.level);
     let plaintext = Encoder::new(&params).encode_real(&slots, level, params.scale_at(level)).unwrap();
     let request = encrypt_symmetric(&params, &secret, &plaintext, &mut seeds_left).unwrap();
@@ -78,6 +83,7 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
     let result = ResultCiphertexts::new(&params, &outputs, manifest.output.dropped_bits).unwrap();
     let decoded =
         Encoder::new(&params).decode_real(&decrypt(&params, &secret, &result.expand(&params)[0]).unwrap());
+    let decoded: Vec<f64> = decoded.into_iter().step_by(batch).collect();
     let dimension = usize::try_from(manifest.output.dimension).unwrap();
     let answer: Vec<f64> = manifest
         .output

@@ -1,0 +1,90 @@
+//! Has the client bring the elements of an input to one magnitude, where they are far from it.
+//!
+//! Noise and rounded weights make errors in proportion to the largest element, whatever the others are: next to a
+//! feature in the thousands, one in hundredths is lost. Factors are powers of two; they go out of the weights of
+//! the layers that read the input.
+
+use crate::graph::{Graph, Operation};
+
+/// Inputs whose largest element is beyond this, or below its inverse, are scaled.
+const FAR: f64 = 8.0;
+
+/// Divides the weights that read the input by the factors that a client multiplies it with, and returns these; or
+/// leaves all as it is where nothing is gained, or where something else than a matrix reads the input.
+pub(crate) fn normalise(mut graph: Graph, samples: &[Vec<f64>]) -> (Graph, Option<Vec<f64>>) {
+    let magnitudes: Vec<f64> = (0..graph.values[0].dimension())
+        .map(|i| samples.iter().fold(0.0f64, |most, sample| most.max(sample[i].abs())))
+        .collect();
+    let largest = magnitudes.iter().copied().fold(0.0, f64::max);
+    let is_matrix = |operation: &Operation| match operation {
+        Operation::Affine(affine) => !affine.is_free(),
+        _ => false,
+    };
+    let mut readers = graph.values.iter().filter(|value| value.operation.operands().contains(&0));
+    let near = (1.0 / FAR..=FAR).contains(&largest) || largest == 0.0;
+    if near || graph.output() == 0 || !readers.all(|value| is_matrix(&value.operation)) {
+        return (graph, None);
+    }
+    let factors = magnitudes.iter().map(|&magnitude| {
+        if magnitude == 0.0 { 1.0 } else { magnitude.log2().ceil().clamp(-64.0, 64.0).exp2().recip() }
+    });
+    let factors: Vec<f64> = factors.collect();
+    for value in &mut graph.values {
+        let Operation::Affine(affine) = &mut value.operation else { continue };
+        let reading = affine.terms.iter_mut().filter(|(source, _)| *source == 0);
+        reading.for_each(|(_, matrix)| matrix.scale_columns(|column| factors[column].recip()));
+    }
+    (graph, Some(factors))
+}
+
+/// A sample as a client encrypts it.
+pub(crate) fn scaled(sample: &[f64], factors: Option<&Vec<f64>>) -> Vec<f64> {
+    let factors = factors.into_iter().flatten().copied().chain(std::iter::repeat(1.0));
+    sample.iter().zip(factors).map(|(value, factor)| value * factor).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        graph::{Affine, Postprocessing, Value},
+        reference::evaluate,
+        sparse::SparseMatrix,
+    };
+
+    fn graph(operation: Operation) -> Graph {
+        let value = |operation| Value { name: String::new(), shape: vec![3], operation };
+        Graph {
+            values: vec![value(Operation::Input), value(operation)],
+            postprocessing: Postprocessing::None,
+        }
+    }
+
+    fn dense() -> Operation {
+        let rows = (0..3).map(|r| (0..3).map(move |c| (c, (r * 3 + c) as f64 - 3.5)));
+        Operation::Affine(Affine::linear(0, SparseMatrix::from_rows(3, rows)))
+    }
+
+    #[test]
+    fn elements_come_to_one_magnitude_and_outputs_stay() {
+        let samples = vec![vec![4000.0, 0.02, 0.0], vec![-3000.0, -0.01, 0.0]];
+        let (normalised, factors) = normalise(graph(dense()), &samples);
+        let factors = factors.expect("they are far apart");
+        assert_eq!(factors, [1.0 / 4096.0, 32.0, 1.0]);
+        for sample in &samples {
+            let scaled: Vec<f64> = sample.iter().zip(&factors).map(|(x, factor)| x * factor).collect();
+            assert!(scaled.iter().all(|x| x.abs() <= 1.0), "{scaled:?}");
+            let (a, b) = (evaluate(&normalised, &scaled), evaluate(&graph(dense()), sample));
+            assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-9), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn inputs_near_one_and_inputs_that_are_multiplied_stay() {
+        let near = vec![vec![1.0, 0.01, 0.0]];
+        assert_eq!(normalise(graph(dense()), &near), (graph(dense()), None));
+        let far = vec![vec![1000.0; 3]];
+        let square = graph(Operation::Product(0, 0));
+        assert_eq!(normalise(square.clone(), &far), (square, None));
+    }
+}
