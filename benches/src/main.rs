@@ -13,10 +13,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Result<()> {
+    run()?;
+    // Returning from here into JavaScript, Node 20 crashes when its optimising compiler has been at work.
+    #[cfg(target_family = "wasm")]
+    std::process::exit(0);
+    #[cfg(not(target_family = "wasm"))]
+    Ok(())
+}
+
+fn run() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
         Some("kernels") => core_ops::kernels(),
-        Some("models") => models::run(),
+        Some("models") => models::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         other => Err(format!("no bench named {:?}; there are: core, models", other.unwrap_or("")).into()),
     }
 }

@@ -15,16 +15,19 @@ use crate::{Result, timing::median_micros};
 const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"];
 const RUNS: usize = 51;
 
-/// Prints one line of JSON for each model: median milliseconds on one thread, and bytes.
-pub(crate) fn run() -> Result<()> {
-    for name in MODELS {
+/// Prints one line of JSON for each model: median milliseconds on one thread, and bytes. Measures the models
+/// of the README, or those that are named, by name or by the folder of a package.
+pub(crate) fn run(named: &[String]) -> Result<()> {
+    let shipped = MODELS.map(str::to_owned);
+    for name in if named.is_empty() { &shipped[..] } else { named } {
         println!("{}", measure(name)?);
     }
     Ok(())
 }
 
 fn measure(name: &str) -> Result<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name).join("package");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name).join("package");
+    let folder = if shipped.is_dir() { shipped } else { name.into() };
     let manifest = fs::read(folder.join("manifest.json"))?;
     let package = Package::from_bytes(&manifest, &fs::read(folder.join("weights.bin"))?)?;
     let tree: Value = serde_json::from_slice(&manifest)?;

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { WASI } from "node:wasi";
 
 const [program, ...rest] = process.argv.slice(2);
-// Tests read the repository's files by absolute path.
-const wasi = new WASI({ version: "preview1", args: [program, ...rest], env: process.env, preopens: { "/": "/" } });
+// Tests read the repository's files by absolute path. A program that exits ends the process without coming back.
+const wasi = new WASI({ version: "preview1", args: [program, ...rest], env: process.env, preopens: { "/": "/" }, returnOnExit: false });
 const module = await WebAssembly.compile(await readFile(program));
 const instance = await WebAssembly.instantiate(module, wasi.getImportObject());
 process.exitCode = wasi.start(instance);
