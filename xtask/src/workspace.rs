@@ -8,16 +8,19 @@ use serde_json::Value;
 use crate::error::TaskError;
 use crate::process;
 
-/// The repository this program was built from.
+/// The repository whose `cargo xtask` runs.
 pub(crate) struct Workspace {
     root: PathBuf,
     target: PathBuf,
 }
 
 impl Workspace {
-    /// Asks cargo, which knows about `CARGO_TARGET_DIR` and configuration files.
+    /// Asks cargo, which knows about `CARGO_TARGET_DIR` and configuration files. The folder comes from the environment
+    /// `cargo run` sets, not from the build: clones that share a target directory share this program too.
     pub(crate) fn find() -> Result<Self, TaskError> {
-        let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        let folder =
+            std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let manifest = PathBuf::from(folder).join("Cargo.toml");
         let text = process::capture(
             cargo().args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest),
         )?;
