@@ -14,6 +14,26 @@ pub(super) struct Products {
     high: v128,
 }
 
+/// Factors of a long product.
+#[derive(Clone, Copy)]
+pub(super) struct Multiplier {
+    lanes: v128,
+    /// Whether the compiler must not see where the lanes come from.
+    hidden: bool,
+}
+
+impl Multiplier {
+    /// The lanes as an operand of `extmul`.
+    ///
+    /// The compiler would extend lanes that it knows to be equal, or that do not change in a loop, on their own and
+    /// outside of it; it then finds no `extmul` in the loop, but a product of 64-bit numbers, for which engines need
+    /// three multiplications and five more instructions. A store and a load for each use cost next to nothing.
+    #[inline(always)]
+    fn operand(self) -> v128 {
+        if self.hidden { core::hint::black_box(self.lanes) } else { self.lanes }
+    }
+}
+
 // SAFETY (the two blocks below): loads and stores go through references to whole chunks and
 // need no alignment.
 impl Lanes for Simd128 {
@@ -22,7 +42,7 @@ impl Lanes for Simd128 {
     const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 4];
     type Wide = Products;
-    type Multiplier = Self;
+    type Multiplier = Multiplier;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 4]] {
@@ -50,13 +70,13 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn multiplier(self) -> Self {
-        self
+    fn multiplier(self) -> Multiplier {
+        Multiplier { lanes: self.0, hidden: false }
     }
 
     #[inline(always)]
-    fn constant(value: u32) -> Self {
-        Self::splat(value)
+    fn constant(value: u32) -> Multiplier {
+        Multiplier { lanes: u32x4_splat(value), hidden: true }
     }
 
     #[inline(always)]
@@ -87,8 +107,9 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn product(a: Self, b: Self) -> Products {
-        Products { low: u64x2_extmul_low_u32x4(a.0, b.0), high: u64x2_extmul_high_u32x4(a.0, b.0) }
+    fn product(a: Multiplier, b: Multiplier) -> Products {
+        let (a, b) = (a.operand(), b.operand());
+        Products { low: u64x2_extmul_low_u32x4(a, b), high: u64x2_extmul_high_u32x4(a, b) }
     }
 
     #[inline(always)]
@@ -122,8 +143,8 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn wide_correction(t: Products, inverse: Self, q: Self) -> Self {
-        Self::wide_low(t).mul_low(inverse).mul_high(q)
+    fn wide_correction(t: Products, inverse: Multiplier, q: Multiplier) -> Self {
+        Self::wide_low(t).mul_low(Self(inverse.lanes)).mul_high(q)
     }
 
     #[inline(always)]
