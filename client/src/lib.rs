@@ -16,7 +16,7 @@ mod error;
 mod session;
 
 pub use error::ClientError;
-pub use postprocess::Postprocessing;
+pub use postprocess::{Postprocessing, argmax};
 pub use session::{KeyName, Session};
 pub use spec::{
     ConstraintsSpec, EvaluationKeySpec, GaloisSpec, InputSpec, LayoutAxisSpec, LayoutSpec, ModelSpec,

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use crate::{
         calibrate::calibrate,
-        graph::{Affine, Postprocessing, Value},
+        graph::{Affine, Value},
         reference,
         sparse::SparseMatrix,
     };
@@ -88,7 +88,7 @@ mod tests {
             dense(4),
             Operation::Product(5, 5),
         ];
-        Graph { values: operations.into_iter().map(value).collect(), postprocessing: Postprocessing::None }
+        Graph::new(operations.into_iter().map(value).collect())
     }
 
     #[test]

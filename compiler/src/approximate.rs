@@ -150,13 +150,12 @@ mod tests {
     use super::*;
     use crate::{
         calibrate::{calibrate, histograms},
-        graph::Postprocessing,
         reference::evaluate,
     };
 
     fn graph(operations: Vec<Operation>) -> Graph {
         let value = |operation| Value { name: "node".into(), shape: vec![3], operation };
-        Graph { values: operations.into_iter().map(value).collect(), postprocessing: Postprocessing::None }
+        Graph::new(operations.into_iter().map(value).collect())
     }
 
     fn approximated(

@@ -104,17 +104,11 @@ pub(crate) fn histograms(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        function::Function,
-        graph::{Postprocessing, Value},
-    };
+    use crate::{function::Function, graph::Value};
 
     fn square() -> Graph {
         let value = |operation| Value { name: String::new(), shape: vec![2], operation };
-        Graph {
-            values: vec![value(Operation::Input), value(Operation::Map(0, Function::Power(2)))],
-            postprocessing: Postprocessing::None,
-        }
+        Graph::new(vec![value(Operation::Input), value(Operation::Map(0, Function::Power(2)))])
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub fn compile(
         return Err(CompileError::Samples { file: "calibration".into(), reason });
     }
     let outputs = imported.values[imported.output()].dimension();
+    let named = if identity.labels.is_empty() { imported.labels.clone() } else { identity.labels.clone() };
+    let identity = &Identity { labels: named, ..identity.clone() };
     if !identity.labels.is_empty() && identity.labels.len() != outputs {
         return Err(CompileError::Labels { expected: outputs, found: identity.labels.len() });
     }

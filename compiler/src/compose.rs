@@ -73,15 +73,11 @@ fn uniform(affine: &Affine, forms: &[Form]) -> Option<Form> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        graph::{Postprocessing, Value},
-        reference::evaluate,
-        sparse::SparseMatrix,
-    };
+    use crate::{graph::Value, reference::evaluate, sparse::SparseMatrix};
 
     fn graph(operations: Vec<Operation>) -> Graph {
         let value = |operation| Value { name: String::new(), shape: vec![3], operation };
-        Graph { values: operations.into_iter().map(value).collect(), postprocessing: Postprocessing::None }
+        Graph::new(operations.into_iter().map(value).collect())
     }
 
     fn scaled(source: usize, factor: f64, offset: f64) -> Operation {

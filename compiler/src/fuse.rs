@@ -74,10 +74,7 @@ mod tests {
     use ckks_core::PolynomialBasis;
 
     use super::*;
-    use crate::{
-        graph::{Postprocessing, Value},
-        reference::evaluate,
-    };
+    use crate::{graph::Value, reference::evaluate};
 
     fn dense(rows: usize, columns: usize, salt: f64) -> SparseMatrix {
         let entry = |r: usize, c: usize| ((r * columns + c) as f64 * 0.7 + salt).sin();
@@ -97,7 +94,7 @@ mod tests {
             shape: vec![dimension],
             operation,
         });
-        Graph { values: values.collect(), postprocessing: Postprocessing::None }
+        Graph::new(values.collect())
     }
 
     fn assert_fuses(graph: &Graph, operations: usize) {

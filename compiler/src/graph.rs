@@ -1,6 +1,7 @@
 //! A model as operations on vectors. Tensors are flattened in row-major order; whatever linear
 //! operator wrote it, an affine map is a sparse matrix for each value that it reads.
 
+use ckks_client::Postprocessing;
 use ckks_core::Polynomial;
 
 use crate::{function::Function, sparse::SparseMatrix};
@@ -98,46 +99,6 @@ impl Value {
     }
 }
 
-/// What the client applies after decryption.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Postprocessing {
-    /// Nothing.
-    #[default]
-    None,
-    /// Sigmoid of each element.
-    Sigmoid,
-    /// Softmax of the vector.
-    Softmax,
-}
-
-impl Postprocessing {
-    /// What the client makes of an output.
-    #[must_use]
-    pub fn apply(self, mut output: Vec<f64>) -> Vec<f64> {
-        match self {
-            Self::None => {}
-            Self::Sigmoid => output.iter_mut().for_each(|x| *x = Function::Sigmoid.at(*x)),
-            Self::Softmax => {
-                let largest = output.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                output.iter_mut().for_each(|x| *x = (*x - largest).exp());
-                let sum: f64 = output.iter().sum();
-                output.iter_mut().for_each(|x| *x /= sum);
-            }
-        }
-        output
-    }
-
-    /// Its name in the manifest.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Sigmoid => "sigmoid",
-            Self::Softmax => "softmax",
-        }
-    }
-}
-
 /// A model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
@@ -145,9 +106,17 @@ pub struct Graph {
     pub values: Vec<Value>,
     /// What is left to the client.
     pub postprocessing: Postprocessing,
+    /// Names of the output's elements, if the file has some.
+    pub labels: Vec<String>,
 }
 
 impl Graph {
+    /// A model whose output is used as it is.
+    #[must_use]
+    pub fn new(values: Vec<Value>) -> Self {
+        Self { values, postprocessing: Postprocessing::None, labels: Vec::new() }
+    }
+
     /// Index of the output.
     #[must_use]
     pub fn output(&self) -> usize {

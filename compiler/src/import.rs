@@ -23,9 +23,11 @@ use std::{
     rc::Rc,
 };
 
+use ckks_client::Postprocessing;
+
 use crate::{
     error::CompileError,
-    graph::{Affine, Graph, Operation, Postprocessing, Value},
+    graph::{Affine, Graph, Operation, Value},
     onnx::{
         self, GraphProto, Node, ValueInfo, checked_shape, declared_extents, has_numbers, numbers,
         tensor_shape,
@@ -54,7 +56,7 @@ enum Meaning {
     /// A value of the graph.
     Variable { shape: Vec<usize>, value: usize },
     /// What the client computes of a value after decryption.
-    Client { value: usize },
+    Client { value: usize, postprocessing: Postprocessing },
 }
 
 /// The state of an import.
@@ -62,7 +64,8 @@ struct Importer<'a> {
     proto: &'a GraphProto,
     names: HashMap<String, Meaning>,
     values: Vec<Value>,
-    postprocessing: Postprocessing,
+    /// Names of the output's elements.
+    labels: Vec<String>,
     /// Names that something other than an end of the model reads.
     inner: HashSet<&'a str>,
     /// Numbers that may still be made.
@@ -96,7 +99,7 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
         proto: &proto,
         names: HashMap::from([(input.name.clone(), variable)]),
         values: vec![first],
-        postprocessing: Postprocessing::None,
+        labels: Vec::new(),
         inner: client::inner_names(&proto),
         budget: MAX_NUMBERS,
     };
@@ -131,11 +134,12 @@ fn shape_of_sample(info: &ValueInfo) -> Result<Vec<usize>, CompileError> {
 }
 
 impl Importer<'_> {
-    fn finish(mut self) -> Result<Graph, CompileError> {
-        let mut found = None;
+    fn finish(self) -> Result<Graph, CompileError> {
+        let mut found: Option<(usize, Postprocessing)> = None;
         for info in &self.proto.output {
-            let value = match self.names.get(&info.name) {
-                Some(Meaning::Variable { value, .. } | Meaning::Client { value }) => *value,
+            let (value, postprocessing) = match self.names.get(&info.name) {
+                Some(Meaning::Variable { value, .. }) => (*value, Postprocessing::None),
+                Some(Meaning::Client { value, postprocessing }) => (*value, *postprocessing),
                 _ => {
                     return Err(CompileError::malformed(format!(
                         "output {:?} does not depend on the input",
@@ -143,17 +147,22 @@ impl Importer<'_> {
                     )));
                 }
             };
-            if found.is_some_and(|other| other != value) {
+            if found.is_some_and(|(other, _)| other != value) {
                 return Err(CompileError::malformed(
                     "the graph has more than one output; export a model with one",
                 ));
             }
-            found = Some(value);
+            // Classifiers give the class beside the probabilities, which say more.
+            let best = found.map_or(postprocessing, |(_, other)| client::more_telling(other, postprocessing));
+            found = Some((value, best));
         }
-        let value = found.ok_or_else(|| CompileError::malformed("the graph has no output"))?;
+        let (value, postprocessing) =
+            found.ok_or_else(|| CompileError::malformed("the graph has no output"))?;
         // The output is the last value.
-        self.values.truncate(value + 1);
-        let graph = Graph { values: self.values, postprocessing: self.postprocessing };
+        let mut values = self.values;
+        values.truncate(value + 1);
+        let labels = Some(self.labels).filter(|labels| labels.len() == values[value].dimension());
+        let graph = Graph { values, postprocessing, labels: labels.unwrap_or_default() };
         Ok(graph.without_unused())
     }
 

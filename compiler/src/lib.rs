@@ -48,7 +48,7 @@ mod verify;
 pub use compile::{Compiled, Identity, Objective, Options, compile};
 pub use error::CompileError;
 pub use function::{Expression, Function};
-pub use graph::{Affine, Graph, Operation, Postprocessing, Value};
+pub use graph::{Affine, Graph, Operation, Value};
 pub use import::{OPERATORS, Support, import, operator_table};
 pub use layers::Layer;
 pub use picture::picture;

@@ -218,13 +218,7 @@ mod tests {
     use ckks_core::{Polynomial, PolynomialBasis};
 
     use super::*;
-    use crate::{
-        compile::Objective,
-        graph::{Postprocessing, Value},
-        pack::Prices,
-        reference::evaluate,
-        sparse::SparseMatrix,
-    };
+    use crate::{compile::Objective, graph::Value, pack::Prices, reference::evaluate, sparse::SparseMatrix};
 
     const SLOTS: usize = 256;
 
@@ -248,7 +242,7 @@ mod tests {
             shape: vec![dimension],
             operation,
         });
-        Graph { values: values.collect(), postprocessing: Postprocessing::None }
+        Graph::new(values.collect())
     }
 
     fn conditions(slots: usize) -> Conditions {

@@ -47,17 +47,14 @@ pub(crate) fn scaled(sample: &[f64], factors: Option<&Vec<f64>>) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::{
-        graph::{Affine, Postprocessing, Value},
+        graph::{Affine, Value},
         reference::evaluate,
         sparse::SparseMatrix,
     };
 
     fn graph(operation: Operation) -> Graph {
         let value = |operation| Value { name: String::new(), shape: vec![3], operation };
-        Graph {
-            values: vec![value(Operation::Input), value(operation)],
-            postprocessing: Postprocessing::None,
-        }
+        Graph::new(vec![value(Operation::Input), value(operation)])
     }
 
     fn dense() -> Operation {

@@ -1,6 +1,8 @@
 //! The model in plain numbers, operation by operation: what everything else is compared with.
 
-use crate::graph::{Affine, Graph, Operation, Postprocessing};
+use ckks_client::{Postprocessing, argmax};
+
+use crate::graph::{Affine, Graph, Operation};
 
 /// All values of the model for one input.
 ///
@@ -39,7 +41,7 @@ pub(crate) fn class(postprocessing: Postprocessing, output: &[f64]) -> usize {
     match output {
         [single] if postprocessing == Postprocessing::Sigmoid => usize::from(*single > 0.0),
         [single] => usize::from(*single > 0.5),
-        _ => (0..output.len()).max_by(|&a, &b| output[a].total_cmp(&output[b])).unwrap_or(0),
+        _ => argmax(output),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{io::Cursor, sync::Arc};
 
+use ckks_client::Postprocessing;
 use tract_onnx::prelude::{
     DatumExt, Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TractError, TypedRunnableModel,
     tract_ndarray::ArrayD, tvec,
@@ -14,6 +15,8 @@ use crate::{error::CompileError, graph::Graph, reference};
 pub struct Runtime {
     model: Arc<TypedRunnableModel>,
     shape: Vec<usize>,
+    /// Numbers of the output that counts, where there is a class beside probabilities.
+    outputs: usize,
 }
 
 /// The largest difference between the imported model and the runtime over some samples.
@@ -25,7 +28,7 @@ pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> R
     let mut largest = 0.0f64;
     for input in inputs {
         let expected = runtime.run(input)?;
-        let found = graph.postprocessing.apply(reference::evaluate(graph, input));
+        let found = graph.postprocessing.apply(&reference::evaluate(graph, input));
         if found.len() != expected.len() {
             let reason = format!("it has {} outputs, not {}", expected.len(), found.len());
             return Err(CompileError::Runtime { reason });
@@ -51,7 +54,11 @@ impl Runtime {
             .and_then(|model| model.into_typed())
             .and_then(|model| model.into_runnable())
             .map_err(refused)?;
-        Ok(Self { model, shape })
+        let outputs = match graph.postprocessing {
+            Postprocessing::Argmax => 1,
+            _ => graph.values[graph.output()].dimension(),
+        };
+        Ok(Self { model, shape, outputs })
     }
 
     /// The outputs of the file for one sample, post-processing included.
@@ -65,7 +72,11 @@ impl Runtime {
             .map_err(|error| refused(error.to_string()))?;
         let tensor: Tensor = tensor.into_tensor();
         let outputs = self.model.run(tvec!(tensor.into())).map_err(|error| refused(format!("{error:#}")))?;
-        let output = outputs.first().ok_or_else(|| refused("it has no output".into()))?;
+        let output = outputs.iter().find(|output| output.len() == self.outputs);
+        let output =
+            output.ok_or_else(|| refused(format!("it has no output of {} numbers", self.outputs)))?;
+        // A class is a whole number.
+        let output = output.cast_to::<f32>().map_err(|error| refused(format!("{error:#}")))?;
         let view = output.to_plain_array_view::<f32>().map_err(|error| refused(format!("{error:#}")))?;
         Ok(view.iter().map(|&number| number.into()).collect())
     }

@@ -106,7 +106,7 @@ pub struct Output {
     /// Names of the elements, or none.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// What the client applies after decryption: `none`, `sigmoid` or `softmax`.
+    /// What the client applies after decryption: a name of the schema, such as `none`, `softmax` or `argmax`.
     pub postprocessing: String,
 }
 

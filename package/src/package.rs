@@ -30,7 +30,16 @@ pub struct Package {
 }
 
 /// What is accepted after decryption.
-const POSTPROCESSING: [&str; 3] = ["none", "sigmoid", "softmax"];
+const POSTPROCESSING: [&str; 8] = [
+    "none",
+    "sigmoid",
+    "softmax",
+    "argmax",
+    "normalize_l1",
+    "normalize_l2",
+    "normalize_max",
+    "sigmoid_normalize_l1",
+];
 
 impl Package {
     /// Reads and checks a package.

@@ -140,7 +140,7 @@ fn every_broken_rule_is_named_with_its_field() {
         ("/output/level", json!(1), "/output/level"),
         ("/output/dropped_bits", json!(29), "/output/dropped_bits"),
         ("/output/labels", json!(["one"]), "/output/labels"),
-        ("/output/postprocessing", json!("argmax"), "/output/postprocessing"),
+        ("/output/postprocessing", json!("median"), "/output/postprocessing"),
         ("/constraints/max_batch_size", json!(0), "/constraints/max_batch_size"),
         ("/program/0/transform", json!(1), "/program"),
         ("/program/3/left", json!(9), "/program"),

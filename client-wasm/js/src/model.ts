@@ -281,8 +281,10 @@ export class Model {
     const labels = this.info.output.labels ?? [];
     const decrypted = await this.#parts.engine.decrypt(payload, samples);
     return decrypted.map(({ raw, values, inRange }) => {
-      const index = values.reduce((best, value, i) => (value > (values[best] ?? -Infinity) ? i : best), 0);
-      const best = { index, value: values[index] ?? Number.NaN, label: labels[index] };
+      // A model that gives the class alone has one value; the scores it was chosen by are in `raw`.
+      const scores = values.length === raw.length ? values : raw;
+      const index = scores.reduce((best, value, i) => (value > (scores[best] ?? -Infinity) ? i : best), 0);
+      const best = { index, value: scores[index] ?? Number.NaN, label: labels[index] };
       return { values, raw, labels, best, warnings: inRange ? [] : [OUT_OF_RANGE] };
     });
   }

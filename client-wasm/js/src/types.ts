@@ -36,7 +36,15 @@ export interface ModelInfo {
     /** Names of the elements. */
     labels?: string[];
     /** What this package applies to decrypted values. */
-    postprocessing: "none" | "sigmoid" | "softmax";
+    postprocessing:
+      | "none"
+      | "sigmoid"
+      | "softmax"
+      | "argmax"
+      | "normalize_l1"
+      | "normalize_l2"
+      | "normalize_max"
+      | "sigmoid_normalize_l1";
   };
   evaluation_keys: {
     galois: { element: number; level: number }[];
@@ -103,7 +111,7 @@ export interface Warning {
 
 /** What a decrypted output says. */
 export interface Output {
-  /** The output, post-processed: probabilities for a classifier. */
+  /** The output, post-processed: probabilities for a classifier, the class alone for a model that ends with it. */
   values: number[];
   /** The output before post-processing. */
   raw: number[];
@@ -111,7 +119,7 @@ export interface Output {
   labels: string[];
   /** What makes the answer doubtful; empty if nothing does. Do not tell the server. */
   warnings: Warning[];
-  /** The largest of `values`. */
+  /** The largest element of the output: its position, its post-processed value (its score, if the model gives the class alone), its name. */
   best: { index: number; value: number; label: string | undefined };
 }
 

@@ -37,6 +37,11 @@ impl<'a> Attributes<'a> {
         self.find(name).map(|attribute| String::from_utf8_lossy(&attribute.s).into_owned())
     }
 
+    pub(super) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        self.find(name).map(|attribute| attribute.strings.iter().map(text).collect())
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Option<&'a Tensor> {
         self.find(name).and_then(|attribute| attribute.t.as_ref())
     }

@@ -2,20 +2,25 @@
 
 use std::collections::HashSet;
 
+use ckks_client::Postprocessing;
+
 use super::{Importer, Meaning, attributes::Attributes, refuse};
 use crate::{
     error::CompileError,
-    graph::Postprocessing,
+    graph::{Affine, Operation},
     onnx::{GraphProto, Node},
+    sparse::SparseMatrix,
 };
 
 /// Operators that may follow what is left to the client: they name or rearrange the same result.
-const FOLLOWERS: [&str; 10] = [
+const FOLLOWERS: [&str; 12] = [
     "ArgMax",
+    "ArgMin",
     "ArrayFeatureExtractor",
     "Cast",
     "Flatten",
     "Identity",
+    "LpNormalization",
     "Normalizer",
     "Reshape",
     "Squeeze",
@@ -36,6 +41,16 @@ pub(super) fn inner_names(proto: &GraphProto) -> HashSet<&str> {
     inner
 }
 
+/// Of two functions of the same value, the one that says more: a function than none, anything than a class.
+pub(super) fn more_telling(a: Postprocessing, b: Postprocessing) -> Postprocessing {
+    let rank = |postprocessing| match postprocessing {
+        Postprocessing::Argmax => 0,
+        Postprocessing::None => 1,
+        _ => 2,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
 impl Importer<'_> {
     /// Whether nothing but the output of the model, and its naming, comes after a node.
     pub(super) fn is_final(&self, node: &Node) -> bool {
@@ -43,44 +58,57 @@ impl Importer<'_> {
     }
 
     pub(super) fn softmax(&mut self, node: &Node) -> Result<(), CompileError> {
-        if !self.is_final(node) {
-            return Err(refuse(
-                node,
-                "it is not at the end of the model",
-                "a softmax inside a model has no polynomial substitute",
-            ));
-        }
-        let (shape, _) = self.variable(node, 0)?;
-        let axis = Attributes::of(node).integer("axis").unwrap_or(-1);
-        let last = shape.len() as i64 - 1;
-        let whole = shape[..shape.len().saturating_sub(1)].iter().all(|&extent| extent == 1);
-        if !whole || (axis != -1 && axis != last) {
-            return Err(refuse(node, "it is not over the whole output", "apply Softmax to one vector"));
-        }
+        self.must_be_final(node, "a softmax inside a model has no polynomial substitute")?;
+        self.must_take_everything(node, -1)?;
         self.leave_to_client(node, Postprocessing::Softmax)
     }
 
-    /// ArgMax and ZipMap: the client names the largest element in any case.
-    pub(super) fn naming(&mut self, node: &Node) -> Result<(), CompileError> {
-        if !self.is_final(node) {
-            return Err(refuse(
-                node,
-                "it is not at the end of the model",
-                "a comparison cannot be computed on ciphertexts",
-            ));
+    /// ArgMax, or ArgMin, which is that of the negative.
+    pub(super) fn arg_max(&mut self, node: &Node) -> Result<(), CompileError> {
+        self.must_be_final(node, "a comparison cannot be computed on ciphertexts")?;
+        if Attributes::of(node).flag("select_last_index") {
+            return Err(refuse(node, "it chooses the last of equals", "set select_last_index to 0"));
         }
-        match self.operand(node, 0)?.clone() {
-            Meaning::Variable { value, .. } | Meaning::Client { value } => {
-                self.mean(node, 0, Meaning::Client { value })
+        let value = match self.operand(node, 0)?.clone() {
+            // A negative maximum would turn the order around.
+            Meaning::Client {
+                postprocessing: Postprocessing::NormalizeMax | Postprocessing::Argmax, ..
+            } => {
+                return Err(refuse(node, "what it reads has no order", "apply it to the scores"));
             }
-            Meaning::Constant { .. } => self.variable(node, 0).map(|_| ()),
-        }
+            // Every other function of the client keeps the order.
+            Meaning::Client { value, .. } => value,
+            _ => self.must_take_everything(node, 0)?,
+        };
+        let value = if node.op_type == "ArgMin" { self.negative(node, value)? } else { value };
+        self.mean(node, 0, Meaning::Client { value, postprocessing: Postprocessing::Argmax })
     }
 
-    /// Classes by the number of the largest element: the client names that element in any case.
+    /// ZipMap: what it reads, with names.
+    pub(super) fn zip_map(&mut self, node: &Node) -> Result<(), CompileError> {
+        self.must_be_final(node, "a map from names to numbers is not a vector")?;
+        self.labels = class_labels(node);
+        let meaning = match self.operand(node, 0)?.clone() {
+            Meaning::Variable { value, .. } => {
+                Meaning::Client { value, postprocessing: Postprocessing::None }
+            }
+            client @ Meaning::Client { .. } => client,
+            Meaning::Constant { .. } => return self.variable(node, 0).map(|_| ()),
+        };
+        self.mean(node, 0, meaning)
+    }
+
+    /// Classes by the number of the largest element.
     pub(super) fn class_names(&mut self, node: &Node) -> Result<(), CompileError> {
         match self.operand(node, 1)?.clone() {
-            client @ Meaning::Client { .. } => self.mean(node, 0, client),
+            client @ Meaning::Client { postprocessing: Postprocessing::Argmax, .. } => {
+                let names = node.input.first().map_or("", String::as_str);
+                self.labels = match self.names.get(names) {
+                    Some(Meaning::Constant { numbers, .. }) => numbers.iter().map(f64::to_string).collect(),
+                    _ => self.texts(names),
+                };
+                self.mean(node, 0, client)
+            }
             _ => Err(refuse(
                 node,
                 "it chooses features by a position that is not the largest element",
@@ -89,21 +117,38 @@ impl Importer<'_> {
         }
     }
 
-    /// A sum of 1 is what a softmax has in any case.
+    /// Normalizer and LpNormalization, which divide by a norm of the whole output.
     pub(super) fn normalizer(&mut self, node: &Node) -> Result<(), CompileError> {
-        let norm = Attributes::of(node).text("norm").unwrap_or_else(|| "MAX".into());
-        match self.operand(node, 0)?.clone() {
-            client @ Meaning::Client { .. }
-                if norm == "L1" && self.postprocessing == Postprocessing::Softmax && self.is_final(node) =>
-            {
-                self.mean(node, 0, client)
-            }
-            _ => Err(refuse(
-                node,
-                "it divides by the size of encrypted data",
-                "normalise samples before encryption, or results after it",
-            )),
-        }
+        self.must_be_final(node, "normalise samples before encryption, or results after it")?;
+        let attributes = Attributes::of(node);
+        let norm = match attributes.text("norm") {
+            Some(norm) => norm,
+            None if node.op_type == "LpNormalization" => format!("L{}", attributes.integer("p").unwrap_or(2)),
+            None => "MAX".into(),
+        };
+        let by = match norm.as_str() {
+            "L1" => Postprocessing::NormalizeL1,
+            "L2" => Postprocessing::NormalizeL2,
+            "MAX" => Postprocessing::NormalizeMax,
+            _ => return Err(refuse(node, format!("its norm {norm} is not known"), "use L1, L2 or MAX")),
+        };
+        let (value, postprocessing) = match self.operand(node, 0)?.clone() {
+            Meaning::Client { value, postprocessing } => match (postprocessing, by) {
+                (Postprocessing::None, _) => (value, by),
+                (Postprocessing::Sigmoid, Postprocessing::NormalizeL1) => {
+                    (value, Postprocessing::SigmoidNormalizeL1)
+                }
+                // A sum of 1 is what a softmax has in any case.
+                (Postprocessing::Softmax, Postprocessing::NormalizeL1) => (value, Postprocessing::Softmax),
+                _ => {
+                    let reason =
+                        format!("the client cannot apply norm {norm} after {}", postprocessing.name());
+                    return Err(refuse(node, reason, "leave out one of the two"));
+                }
+            },
+            _ => (self.must_take_everything(node, -1)?, by),
+        };
+        self.mean(node, 0, Meaning::Client { value, postprocessing })
     }
 
     pub(super) fn leave_to_client(
@@ -112,7 +157,55 @@ impl Importer<'_> {
         postprocessing: Postprocessing,
     ) -> Result<(), CompileError> {
         let (_, value) = self.variable(node, 0)?;
-        self.postprocessing = postprocessing;
-        self.mean(node, 0, Meaning::Client { value })
+        self.mean(node, 0, Meaning::Client { value, postprocessing })
     }
+
+    fn must_be_final(&self, node: &Node, advice: &str) -> Result<(), CompileError> {
+        if self.is_final(node) {
+            Ok(())
+        } else {
+            Err(refuse(node, "it is not at the end of the model", advice))
+        }
+    }
+
+    /// The value that a node reads, if it works along an axis that has all its elements.
+    fn must_take_everything(&self, node: &Node, otherwise: i64) -> Result<usize, CompileError> {
+        let (shape, value) = self.variable(node, 0)?;
+        let axis = Attributes::of(node).integer("axis").unwrap_or(otherwise);
+        let rank = shape.len() as i64;
+        let axis = if axis < 0 { axis + rank } else { axis };
+        let along = usize::try_from(axis).ok().and_then(|axis| shape.get(axis));
+        if along.is_some_and(|&extent| extent == shape.iter().product::<usize>()) {
+            return Ok(value);
+        }
+        let advice = format!("apply {} to one vector", node.op_type);
+        Err(refuse(node, "it is not over the whole output", advice))
+    }
+
+    /// A new value, the negative of another.
+    fn negative(&mut self, node: &Node, value: usize) -> Result<usize, CompileError> {
+        let dimension = self.values[value].dimension();
+        let matrix = SparseMatrix::scalar(dimension, -1.0);
+        let affine = Affine { terms: vec![(value, matrix)], offset: vec![0.0; dimension] };
+        self.value(node, vec![1, dimension], Operation::Affine(affine))?;
+        Ok(self.values.len() - 1)
+    }
+
+    /// The texts of a constant.
+    fn texts(&self, name: &str) -> Vec<String> {
+        let tensor = self.proto.initializer.iter().find(|tensor| tensor.name == name);
+        let texts = tensor.map(|tensor| tensor.string_data.iter());
+        texts.into_iter().flatten().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+    }
+}
+
+/// The names of classes that an operator of scikit-learn's exporter has.
+pub(super) fn class_labels(node: &Node) -> Vec<String> {
+    let attributes = Attributes::of(node);
+    let numbers = || {
+        let lists = ["classlabels_ints", "classlabels_int64s"].map(|name| attributes.integers(name));
+        let list = lists.into_iter().flatten().find(|list| !list.is_empty());
+        list.unwrap_or_default().iter().map(i64::to_string).collect()
+    };
+    attributes.texts("classlabels_strings").filter(|texts| !texts.is_empty()).unwrap_or_else(numbers)
 }

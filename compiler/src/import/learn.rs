@@ -1,9 +1,12 @@
 //! Operators of the domain `ai.onnx.ml`, as exported from scikit-learn.
 
-use super::{Importer, Meaning, attributes::Attributes, refuse};
+use ckks_client::Postprocessing;
+
+use super::{Importer, Meaning, attributes::Attributes, client::class_labels, refuse};
 use crate::{
     error::CompileError,
-    graph::{Affine, Operation, Postprocessing},
+    function::Function,
+    graph::{Affine, Operation},
     onnx::Node,
     sparse::SparseMatrix,
 };
@@ -47,11 +50,24 @@ impl Importer<'_> {
             return self.mean(node, 0, scores);
         }
         if !self.is_final(node) {
-            return Err(refuse(node, "it is not at the end of the model", "export scores, not labels"));
+            if postprocessing != Postprocessing::Sigmoid {
+                return Err(refuse(node, "it is not at the end of the model", "export scores, not labels"));
+            }
+            // A part of a larger classifier, whose probabilities others read.
+            let inner = Operation::Map(self.values.len() - 1, Function::Sigmoid);
+            let probabilities = self.value(node, vec![1, rows], inner)?;
+            return self.mean(node, usize::from(is_classifier), probabilities);
         }
-        self.postprocessing = postprocessing;
-        for position in 0..node.output.len() {
-            self.mean(node, position, Meaning::Client { value: self.values.len() - 1 })?;
+        let value = self.values.len() - 1;
+        if is_classifier {
+            self.labels = class_labels(node);
+        }
+        // A classifier gives the class, then the scores. One score says both.
+        let class = if is_classifier && rows > 1 { Postprocessing::Argmax } else { postprocessing };
+        for (position, postprocessing) in
+            [class, postprocessing].into_iter().enumerate().take(node.output.len())
+        {
+            self.mean(node, position, Meaning::Client { value, postprocessing })?;
         }
         Ok(())
     }

@@ -70,7 +70,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("Add", Linear),
     ("And", BITS),
     ("ArgMax", Client),
-    ("ArgMin", COMPARES),
+    ("ArgMin", Client),
     ("ArrayFeatureExtractor", Client),
     ("Asin", WAVES),
     ("Asinh", WAVES),
@@ -163,7 +163,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("Log", SINGULAR),
     ("LogSoftmax", Refused("it is not applied by clients yet", "end the model with Softmax")),
     ("Loop", CONTROL),
-    ("LpNormalization", STATISTICS),
+    ("LpNormalization", Client),
     ("LpPool", SINGULAR),
     ("MatMul", Linear),
     ("MatMulInteger", QUANTIZED),
@@ -358,12 +358,13 @@ impl Importer<'_> {
             "Pow" => self.power(node),
             "PRelu" => self.prelu(node),
             "Sigmoid" if self.is_final(node) => {
-                self.leave_to_client(node, crate::graph::Postprocessing::Sigmoid)
+                self.leave_to_client(node, ckks_client::Postprocessing::Sigmoid)
             }
             "Softmax" => self.softmax(node),
-            "ArgMax" | "ZipMap" => self.naming(node),
+            "ArgMax" | "ArgMin" => self.arg_max(node),
+            "ZipMap" => self.zip_map(node),
             "ArrayFeatureExtractor" => self.class_names(node),
-            "Normalizer" => self.normalizer(node),
+            "LpNormalization" | "Normalizer" => self.normalizer(node),
             "LinearClassifier" | "LinearRegressor" => self.linear_model(node),
             "Scaler" => self.scaler(node),
             _ => self.activation(node),

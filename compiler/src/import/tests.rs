@@ -1,14 +1,15 @@
 //! Graphs written as ONNX messages, imported, and evaluated by hand.
 
+use ckks_client::Postprocessing;
 use tract_onnx::pb::AttributeProto as Attribute;
 
 use super::import;
 use crate::{
     error::CompileError,
-    graph::{Graph, Postprocessing},
+    graph::Graph,
     onnx::{
         Node, Tensor,
-        fixtures::{integers, model, node, tensor},
+        fixtures::{integer, integers, model, node, tensor, text, with},
     },
     reference::evaluate,
 };
@@ -84,6 +85,39 @@ fn activations_inside_are_kept_and_a_last_one_is_left_to_the_client() {
     assert_eq!((graph.values.len(), graph.postprocessing), (4, Postprocessing::Sigmoid));
     let expected = X.map(|x| 1.0 / (1.0 + (-x.max(0.0).tanh()).exp()));
     assert_values(&graph, &expected);
+}
+
+/// Nodes that read the input as one vector `f`.
+fn of_vector(nodes: impl IntoIterator<Item = Node>) -> Vec<Node> {
+    [node("Flatten", &["x"], "f")].into_iter().chain(nodes).collect()
+}
+
+#[test]
+fn a_class_is_left_to_the_client_after_what_keeps_the_order() {
+    let class = |operator: &str, of: &str| with(node(operator, &[of], "c"), [integer("axis", 1)]);
+    let named = |class: Node| [class, node("Identity", &["c"], "y")];
+    let softmax = node("Softmax", &["f"], "p");
+    let graph = imported(of_vector([softmax].into_iter().chain(named(class("ArgMax", "p")))), vec![]);
+    assert_eq!((graph.values.len(), graph.postprocessing), (1, Postprocessing::Argmax));
+    let smallest = imported(of_vector(named(class("ArgMin", "f"))), vec![]);
+    assert_eq!(smallest.postprocessing.apply(&evaluate(&smallest, &X)), [1.0]);
+    // Along the batch there is nothing to choose from.
+    let batch = of_vector(named(node("ArgMax", &["f"], "c")));
+    assert_eq!(refusal(batch, vec![]).1, "ArgMax");
+}
+
+#[test]
+fn norms_are_left_to_the_client_after_what_they_fit() {
+    let norm = |of: &str, norm: &str| with(node("Normalizer", &[of], "y"), [text("norm", norm)]);
+    let after = |first: &str, by: &str| of_vector([node(first, &["f"], "a"), norm("a", by)]);
+    let postprocessing = |nodes| imported(nodes, vec![]).postprocessing;
+    assert_eq!(postprocessing(of_vector([norm("f", "L2")])), Postprocessing::NormalizeL2);
+    assert_eq!(postprocessing(after("Sigmoid", "L1")), Postprocessing::SigmoidNormalizeL1);
+    assert_eq!(postprocessing(after("Softmax", "L1")), Postprocessing::Softmax);
+    assert_eq!(refusal(after("Softmax", "L2"), vec![]).1, "Normalizer");
+    let mut inner = of_vector([norm("f", "L1"), node("Relu", &["y"], "z")]);
+    inner.push(node("Identity", &["z"], "w"));
+    assert_eq!(refusal(inner, vec![]).1, "Normalizer");
 }
 
 fn refusal(nodes: Vec<Node>, initializer: Vec<Tensor>) -> (String, String) {

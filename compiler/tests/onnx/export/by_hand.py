@@ -22,9 +22,9 @@ def node(operator: str, inputs: str, outputs: str, **attributes) -> onnx.NodePro
     return helper.make_node(operator, inputs.split(), outputs.split(), name=f"{operator}_{outputs[0]}", **attributes)
 
 
-def model(nodes: list, tensors: list, shape: list, inputs: str = "x", output: str = "y") -> onnx.ModelProto:
+def model(nodes: list, tensors: list, shape: list, inputs: str = "x", output: str = "y", kind=TensorProto.FLOAT) -> onnx.ModelProto:
     infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in inputs.split()]
-    result = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)]
+    result = [helper.make_tensor_value_info(output, kind, None)]
     graph = helper.make_graph(nodes, "graph", infos, result, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
@@ -90,3 +90,20 @@ quantised = [node("QuantizeLinear", "x scale", "q"), node("DequantizeLinear", "q
 save("refused", "quantised", model(quantised, [numpy_helper.from_array(np.array(0.1, np.float32), "scale")], [1, 4]))
 wide = model([node("Relu", "x", "y")], [], [64, 4])
 save("refused", "batch_of_64", wide)
+
+layer = [array("w", 4, 3), array("b", 3)]
+dense = node("Gemm", "x w b", "s")
+save("accepted", "class", model([dense, node("ArgMax", "s", "y", axis=1)], layer, [1, 4], kind=TensorProto.INT64))
+farthest = [dense, node("Softmax", "s", "p"), node("ArgMin", "p", "a", axis=-1, keepdims=0), node("Cast", "a", "y", to=1)]
+save("accepted", "least_class", model(farthest, layer, [1, 4]))
+save("accepted", "unit_length", model([dense, node("LpNormalization", "s", "y")], layer, [1, 4]))
+classifier = node(
+    "LinearClassifier", "x", "label p", coefficients=rng.standard_normal(12).tolist(), intercepts=[0.5, 0.0, -0.5],
+    classlabels_strings=["no", "perhaps", "yes"], post_transform="LOGISTIC",
+)  # fmt: skip
+shares = [classifier, node("Normalizer", "p", "y", norm="L1")]
+for part in shares:
+    part.domain = "ai.onnx.ml"
+made = model(shares, [], [1, 4])
+made.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+save("accepted", "one_versus_rest", made)

@@ -9,6 +9,7 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -38,6 +39,9 @@ binary = LogisticRegression()
 save("accepted", "logistic_binary", binary, (classes > 0).astype(int), {id(binary): {"zipmap": False}})
 save("accepted", "ridge", make_pipeline(PCA(3), MinMaxScaler(), Ridge()), targets)
 save("accepted", "mlp", MLPClassifier((8,), activation="tanh", max_iter=300, random_state=7), classes)
+
+names = np.array(["low", "middle", "high"])[classes]
+save("accepted", "one_versus_rest", OneVsRestClassifier(LogisticRegression()), names)
 
 save("refused", "forest", RandomForestClassifier(3, max_depth=3, random_state=7), classes)
 save("refused", "svc", SVC(random_state=7), classes)
