@@ -53,8 +53,8 @@ test("the copy in a script works where the files are missing", async () => {
   }
 });
 
-/** A worker whose messages a test sees; it answers without doing any work. */
-function seenWorker() {
+/** A worker whose messages a test sees; it answers as told, without doing any work. */
+function seenWorker(answers = { secret: new Uint8Array(84) }) {
   const asked = [];
   let ended = false;
   let started = 0;
@@ -66,7 +66,7 @@ function seenWorker() {
     }
     postMessage({ id, engine, open, call, close }) {
       asked.push({ engine, what: open ? "open" : close ? "close" : call.method });
-      setTimeout(() => this.#say({ id, value: call?.method === "secret" ? new Uint8Array(84) : undefined }));
+      setTimeout(() => this.#say({ id, value: answers[call?.method] }));
     }
     terminate() {
       ended = true;
@@ -123,4 +123,15 @@ test("a model is closed at the end of its block", async () => {
   assert.equal(typeof model[Symbol.dispose], "function");
   await model[Symbol.asyncDispose]();
   assert.equal(asked.at(-1).what, "close");
+});
+
+test("a model that gives the class alone names it by its scores", async () => {
+  const decrypt = [{ raw: [-3, 2, 1], values: [1], inRange: true }];
+  const { start } = seenWorker({ secret: new Uint8Array(84), decrypt });
+  const api = await connect("https://server.test", { fetch: fakeServer().fetch, worker: start });
+  const model = await api.model("sum");
+  model.info.output.labels = ["no", "perhaps", "yes"];
+  const { values, best } = await model.decrypt(new Uint8Array(1));
+  assert.deepEqual(values, [1]);
+  assert.deepEqual(best, { index: 1, value: 2, label: "perhaps" });
 });

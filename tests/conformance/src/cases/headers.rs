@@ -27,6 +27,7 @@ pub(crate) const CASES: &[Case] = &[
     case("5.6.2", "X-Request-Id of the request", keeps_harmless_request_ids),
     case("5.7.1", "Cache-Control of what belongs to somebody", is_not_stored_by_caches),
     case("5.7.2", "X-Content-Type-Options", is_not_sniffed),
+    case("5.7.3", "Vary", names_what_answers_depend_on),
     case_with(Feature::Cors, "5.8.1", "a preflight", allows_preflights),
     case_with(Feature::Cors, "5.8.2", "exposed headers", exposes_headers),
 ];
@@ -351,6 +352,17 @@ fn expect_words(answer: &Answer, header: &str, wanted: &[&str]) -> Verdict {
     Ok(())
 }
 
+fn names_what_answers_depend_on(target: &Target) -> Verdict {
+    for path in ["/models", "/keys", "/jobs/none"] {
+        let answer = target.send(Sent::get(path).header("origin", ORIGIN))?;
+        expect_words(&answer, "vary", &["accept"])?;
+        if answer.header("access-control-allow-origin") == ORIGIN {
+            expect_words(&answer, "vary", &["origin"])?;
+        }
+    }
+    Ok(())
+}
+
 fn allows_preflights(target: &Target) -> Verdict {
     for (path, method) in [
         ("/infer", "POST"),
@@ -386,7 +398,15 @@ fn exposes_headers(target: &Target) -> Verdict {
     for path in ["/models", "/jobs/none"] {
         let answer = target.send(Sent::get(path).header("origin", ORIGIN))?;
         expect_words(&answer, "access-control-allow-origin", &[ORIGIN])?;
-        let headers = ["etag", "location", "preference-applied", "retry-after", "x-request-id"];
+        let headers = [
+            "etag",
+            "location",
+            "preference-applied",
+            "ratelimit",
+            "ratelimit-policy",
+            "retry-after",
+            "x-request-id",
+        ];
         expect_words(&answer, "access-control-expose-headers", &headers)?;
     }
     Ok(())

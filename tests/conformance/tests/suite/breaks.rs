@@ -295,6 +295,7 @@ fn headers() -> Vec<Named> {
         ),
         ("5.7.1", answer(|_, got| got.with("cache-control", "public, max-age=60"))),
         ("5.7.2", drop_header("x-content-type-options")),
+        ("5.7.3", drop_header("vary")),
         ("5.8.1", drop_header("access-control-allow-headers")),
         ("5.8.2", drop_header("access-control-expose-headers")),
         ("5.9.1", drop_header("ratelimit")),
