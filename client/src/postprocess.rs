@@ -141,7 +141,8 @@ mod tests {
         for postprocessing in
             [None, Sigmoid, Softmax, Argmax, NormalizeL1, NormalizeL2, NormalizeMax, SigmoidNormalizeL1]
         {
-            assert_eq!(serde_json::to_value(postprocessing).unwrap(), postprocessing.name());
+            let written = serde_json::to_value(postprocessing).expect("a name");
+            assert_eq!(written, postprocessing.name());
         }
     }
 }
