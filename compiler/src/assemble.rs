@@ -240,7 +240,7 @@ impl Assembly<'_> {
         dropped_bits: u8,
     ) -> Description {
         let (first, last) = (&self.graph.values[0], &self.graph.values[self.graph.output()]);
-        let Identity { model_id, version, description, labels } = self.identity.clone();
+        let Identity { model_id, version, description, feature_names, labels } = self.identity.clone();
         Description {
             model_id,
             version,
@@ -253,6 +253,8 @@ impl Assembly<'_> {
                 level: lowered.program.input_level.0,
                 range: Some([self.input.low, self.input.high]),
                 scaling: self.scaling.clone(),
+                name: first.name.clone(),
+                feature_names,
             },
             output: Output {
                 dimension: last.dimension() as u32,

@@ -117,6 +117,8 @@ struct Metadata {
     #[serde(default)]
     description: String,
     #[serde(default)]
+    feature_names: Vec<String>,
+    #[serde(default)]
     labels: Vec<String>,
     #[serde(default)]
     compile: Decisions,
@@ -234,6 +236,7 @@ fn identity(arguments: &Compile, metadata: Metadata) -> Identity {
         model_id: arguments.model_id.clone().or(named).unwrap_or_default(),
         version: arguments.model_version.clone(),
         description: arguments.description.clone().unwrap_or(metadata.description),
+        feature_names: metadata.feature_names,
         labels: arguments.class_names.clone().unwrap_or(metadata.labels),
     }
 }

@@ -1,5 +1,7 @@
 //! All passes in a row.
 
+use std::collections::BTreeSet;
+
 use crate::{
     amplify::amplify,
     approximate::{MARGIN, approximate},
@@ -29,6 +31,8 @@ pub struct Identity {
     pub version: String,
     /// One sentence for people.
     pub description: String,
+    /// Names of the input's elements, or none.
+    pub feature_names: Vec<String>,
     /// Names of the outputs, or none.
     pub labels: Vec<String>,
 }
@@ -108,6 +112,11 @@ pub fn compile(
     let identity = &Identity { labels: named, ..identity.clone() };
     if !identity.labels.is_empty() && identity.labels.len() != outputs {
         return Err(CompileError::Labels { expected: outputs, found: identity.labels.len() });
+    }
+    let (inputs, names) = (imported.values[0].dimension(), &identity.feature_names);
+    let distinct = names.iter().collect::<BTreeSet<_>>().len();
+    if !names.is_empty() && (names.len() != inputs || distinct != inputs) {
+        return Err(CompileError::FeatureNames { expected: inputs, found: names.len(), distinct });
     }
     let fused = fuse(compose(imported.clone()));
     let ranges = calibrate(&fused, calibration);
@@ -268,6 +277,10 @@ mod tests {
         let identity = Identity { labels: vec!["one".into()], ..Identity::default() };
         let refused = compile(&network("Tanh"), &identity, &inputs(), &options());
         assert_eq!(refused.expect_err("labels"), CompileError::Labels { expected: 3, found: 1 });
+        let identity = Identity { feature_names: vec!["one".into(), "one".into()], ..Identity::default() };
+        let refused = compile(&network("Tanh"), &identity, &inputs(), &options());
+        let repeated = CompileError::FeatureNames { expected: 4, found: 2, distinct: 1 };
+        assert_eq!(refused.expect_err("names"), repeated);
         let refused = compile(&network("Tanh"), &Identity::default(), &[], &options());
         assert!(matches!(refused, Err(CompileError::Samples { .. })));
         let small = Options { log_degree: Some(12), ..options() };

@@ -57,6 +57,15 @@ pub enum CompileError {
         /// Labels given.
         found: usize,
     },
+    /// The feature names given do not name the elements of the input.
+    FeatureNames {
+        /// Elements of the input.
+        expected: usize,
+        /// Names given.
+        found: usize,
+        /// How many of them differ.
+        distinct: usize,
+    },
     /// The plaintext runtime refuses the file.
     Runtime {
         /// What it says.
@@ -101,6 +110,10 @@ impl fmt::Display for CompileError {
             Self::Labels { expected, found } => {
                 write!(f, "the model has {expected} outputs, but {found} labels were given; name all or none")
             }
+            Self::FeatureNames { expected, found, distinct } => write!(
+                f,
+                "the model has {expected} inputs, but {found} feature names were given, {distinct} of them different; name all, each once, or none"
+            ),
             Self::Runtime { reason } => write!(f, "the plaintext runtime cannot run the model: {reason}"),
             Self::Program { reason } => write!(f, "the compiled program is refused: {reason}"),
         }

@@ -41,11 +41,13 @@ fn samples(model: &str, name: &str, most: usize) -> Samples {
 fn compiled(model: &str) -> Compiled {
     let metadata = json(model, "metadata.json");
     let text = |value: &Value| value.as_str().expect("a string").to_owned();
+    let names = |field: &str| metadata[field].as_array().into_iter().flatten().map(text).collect();
     let identity = Identity {
         model_id: model.into(),
         version: "1.0.0".into(),
         description: text(&metadata["description"]),
-        labels: metadata["labels"].as_array().expect("labels").iter().map(text).collect(),
+        feature_names: names("feature_names"),
+        labels: names("labels"),
     };
     let calibration = samples(model, "calibration.npz", usize::MAX);
     let decided = |name: &str| metadata["compile"][name].as_u64().map(|number| number as usize);

@@ -68,7 +68,7 @@ def main() -> None:
     metadata = {
         "description": "Logistic regression on the Wisconsin breast cancer set: probability that a tumour is benign",
         "data": "scikit-learn load_breast_cancer: 426 rows to train, 143 held out, stratified",
-        "feature_names": [str(name) for name in data.feature_names],
+        "feature_names": [str(name).replace(" ", "_") for name in data.feature_names],
         "labels": ["benign"],
         "threshold": 0.5,
         "held_out": len(y_test),
@@ -79,7 +79,7 @@ def main() -> None:
     order = np.argsort(np.abs(logit))
     picked = np.unique(np.concatenate([order[:3], np.linspace(3, len(rows) - 1, 9).astype(int)]))[:12]
     patients = {
-        "feature_names": metadata["feature_names"],
+        "feature_names": [str(name) for name in data.feature_names],
         "patients": [
             {
                 "values": [float(v) for v in rows[i]],

@@ -67,6 +67,7 @@ def main() -> None:
     metadata = {
         "description": "Wines of three growers by 13 measurements: two hidden layers with tanh",
         "data": "wine recognition (UCI), as scikit-learn ships it: 106 to train, 72 held out",
+        "feature_names": data.feature_names,
         "labels": [f"grower {grower}" for grower in (1, 2, 3)],
         "held_out": len(rows),
         "accuracy": accuracy,

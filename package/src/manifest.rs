@@ -80,6 +80,12 @@ pub struct Input {
     /// What a client multiplies each element with before it encrypts; 1 where there is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Vec<f64>>,
+    /// What the tensor is called, or nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Names of the elements, all different, or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feature_names: Vec<String>,
 }
 
 /// How results are read.

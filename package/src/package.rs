@@ -1,6 +1,6 @@
 //! A package that has been checked: whatever the manifest claims has been computed again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ckks_core::{
     Diagonal, KeyRequirements, LayoutAxis, Level, LinearTransform, Params, ParamsSpec, Program, ProgramError,
@@ -176,6 +176,18 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         if let Some((i, found)) = scaling.iter().enumerate().find(|(_, factor)| !factor.is_normal()) {
             let field = format!("/input/scaling/{i}");
             return Err(PackageError::new(field, "must be a finite number other than 0").found(found));
+        }
+    }
+    if !input.feature_names.is_empty() {
+        if input.feature_names.len() != input.dimension as usize {
+            let error = PackageError::new("/input/feature_names", "must name every element or none");
+            return Err(error.expected(input.dimension).found(input.feature_names.len()));
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((i, name)) = input.feature_names.iter().enumerate().find(|(_, name)| !seen.insert(*name))
+        {
+            let field = format!("/input/feature_names/{i}");
+            return Err(PackageError::new(field, "must not stand twice").found(name));
         }
     }
     // The program was checked: the batch divides the slots.

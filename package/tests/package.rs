@@ -56,6 +56,8 @@ fn description(input_level: u8) -> Description {
             level: input_level,
             range: None,
             scaling: None,
+            name: String::new(),
+            feature_names: Vec::new(),
         },
         output: Output {
             dimension: 4,
@@ -181,6 +183,19 @@ fn scalings_that_lose_elements_are_refused() {
     assert!(field(json!([1.0, 0.5, 2.0, 4.0])).is_ok());
     assert_eq!(field(json!([1.0, 0.5, 2.0])).unwrap_err(), "/input/scaling");
     assert_eq!(field(json!([1.0, 0.5, 0.0, 4.0])).unwrap_err(), "/input/scaling/2");
+}
+
+#[test]
+fn names_that_miss_or_repeat_elements_are_refused() {
+    let (manifest, weights) = written();
+    let field = |names: Value| {
+        let mut tree: Value = serde_json::from_slice(&manifest).unwrap();
+        tree["input"]["feature_names"] = names;
+        Package::from_bytes(tree.to_string().as_bytes(), &weights).map_err(|error| error.field)
+    };
+    assert!(field(json!(["a", "b", "c", "d"])).is_ok());
+    assert_eq!(field(json!(["a", "b", "c"])).unwrap_err(), "/input/feature_names");
+    assert_eq!(field(json!(["a", "b", "a", "d"])).unwrap_err(), "/input/feature_names/2");
 }
 
 #[test]

@@ -68,6 +68,20 @@ test("patients come out as the plaintext model says", async () => {
   await model.close();
 });
 
+test("features can be given by their names, in any order", async () => {
+  const model = await (await connect(server.url)).model("breast_cancer_logistic");
+  const [{ values: features, probability }] = patients;
+  const { name, feature_names: names } = model.info.input;
+  const named = Object.fromEntries(names.map((feature, i) => [feature, features[i]]).reverse());
+  for (const sample of [named, { [name]: features }]) {
+    const { values } = await model.predict(sample);
+    assert.ok(Math.abs(values[0] - probability) < TOLERANCE, `${values} against ${probability}`);
+  }
+  delete named.mean_area;
+  await assert.rejects(model.predict({ ...named, mean_aria: 1 }), { code: "INPUT_NAMES", message: /missing: mean_area; unknown: mean_aria/ });
+  await model.close();
+});
+
 test("the ten lines of the README work", async () => {
   const example = fileURLToPath(new URL("example.mjs", import.meta.url));
   const readme = await readFile(join(ROOT, "README.md"), "utf8");

@@ -20,9 +20,11 @@ export { Model, type BatchOptions, type CallOptions, type PredictOptions } from 
 export type { ModuleSource } from "./platform/platform.js";
 export { browserStore, type KeyStore } from "./store.js";
 export type {
+  Features,
   KeyProgress,
   KeyReport,
   ModelInfo,
+  Named,
   Nested,
   Numbers,
   Output,
@@ -30,6 +32,7 @@ export type {
   Prediction,
   Sample,
   Step,
+  Tensor,
   Warning,
 } from "./types.js";
 export type { KeyOptions } from "./upload.js";

@@ -7,7 +7,7 @@ import type { Transport } from "./http.js";
 import { type EncryptedOutput, infer } from "./infer.js";
 import { flatten, split, warningsOf } from "./sample.js";
 import type { KeyStore } from "./store.js";
-import type { KeyReport, ModelInfo, Numbers, Output, ParameterSet, Prediction, Sample, Step, Warning } from "./types.js";
+import type { KeyReport, ModelInfo, Output, ParameterSet, Prediction, Sample, Step, Tensor, Warning } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Predictions of a batch that are under way at the same time. */
@@ -160,7 +160,7 @@ export class Model {
    * allows share a request, two requests are under way at the same time. The first error ends the others.
    */
   async predictBatch(
-    batch: readonly Sample[] | { data: Numbers; shape: readonly number[] },
+    batch: readonly Sample[] | Tensor,
     options: BatchOptions = {},
   ): Promise<Prediction[]> {
     const { onProgress, signal } = options;

@@ -1,22 +1,51 @@
 import { EncryptedInferenceError } from "./errors.js";
-import type { ModelInfo, Nested, Numbers, Sample, Warning } from "./types.js";
+import type { ModelInfo, Nested, Numbers, Sample, Tensor, Warning } from "./types.js";
 
 type InputInfo = ModelInfo["input"];
 
 /** The elements of a sample in row-major order, after a check of whatever shape it comes with. */
-export function flatten(sample: Sample, { shape, dimension }: InputInfo): Float64Array {
+export function flatten(sample: Sample, input: InputInfo): Float64Array {
   if (typeof sample !== "object" || sample === null) throw wrongType(typeof sample);
-  if ("data" in sample && "shape" in sample) {
+  const { shape, dimension } = input;
+  if (isTensor(sample)) {
     if (!fits(sample.shape, shape)) throw wrongShape(shape, sample.shape);
     return checked(sample.data, dimension);
   }
   if (Array.isArray(sample) && Array.isArray(sample[0])) return fromNested(sample as Nested, shape);
-  return checked(sample as Numbers, dimension);
+  return isNamed(sample, input) ? fromNames(sample, input) : checked(sample as Numbers, dimension);
+}
+
+function isTensor(sample: object): sample is Tensor {
+  return Array.isArray((sample as Partial<Tensor>).shape) && typeof (sample as Partial<Tensor>).data === "object";
+}
+
+/** Names with what they stand for, and not what is like an array, unless one of the names is `length`. */
+function isNamed(sample: object, { feature_names: features = [] }: InputInfo): sample is Readonly<Record<string, unknown>> {
+  if (Array.isArray(sample) || ArrayBuffer.isView(sample)) return false;
+  return typeof (sample as { length?: unknown }).length !== "number" || features.includes("length");
+}
+
+/** A sample under the tensor's name, or the values of features by their names. */
+function fromNames(named: Readonly<Record<string, unknown>>, input: InputInfo): Float64Array {
+  const { name, feature_names: features = [], dimension } = input;
+  if (name === undefined && features.length === 0) throw wrongType("names, of which the model has none");
+  const found = Object.keys(named);
+  if (name !== undefined && found.length === 1 && found[0] === name && typeof named[name] === "object") {
+    return flatten(named[name] as Sample, input);
+  }
+  const missing = features.filter((feature) => !Object.hasOwn(named, feature));
+  const unknown = found.filter((each) => !features.includes(each));
+  if (features.length === 0 || missing.length > 0 || unknown.length > 0) throw wrongNames(input, missing, unknown);
+  const values = features.map((feature) => named[feature]);
+  const wrong = values.findIndex((value) => typeof value !== "number");
+  if (wrong >= 0) throw wrongType(`${features[wrong]} that is ${typeof values[wrong]}`);
+  return checked(values as number[], dimension);
 }
 
 /** Several samples: a list of them, or a tensor with one more axis in front. */
-export function split(batch: readonly Sample[] | { data: Numbers; shape: readonly number[] }, input: InputInfo): Float64Array[] {
-  if (!("data" in batch)) return batch.map((sample) => flatten(sample, input));
+export function split(batch: readonly Sample[] | Tensor, input: InputInfo): Float64Array[] {
+  if (Array.isArray(batch)) return batch.map((sample) => flatten(sample, input));
+  if (!isTensor(batch)) throw wrongType("something that is no list of samples");
   const [count = 0, ...shape] = batch.shape;
   if (!fits(shape, input.shape)) throw wrongShape([count, ...input.shape], batch.shape);
   const all = checked(batch.data, count * input.dimension);
@@ -73,6 +102,16 @@ function checked(numbers: Numbers, dimension: number): Float64Array {
 function wrongShape(expected: readonly number[], found: readonly number[] | string): EncryptedInferenceError {
   const text = typeof found === "string" ? found : found.join(" × ");
   return new EncryptedInferenceError("INPUT_DIMENSION", `The model takes a tensor of ${expected.join(" × ")}, found ${text}`);
+}
+
+function wrongNames({ name, feature_names: features = [] }: InputInfo, missing: string[], unknown: string[]): EncryptedInferenceError {
+  const parts = [
+    missing.length > 0 && `missing: ${missing.join(", ")}`,
+    unknown.length > 0 && `unknown: ${unknown.join(", ")}`,
+  ].filter(Boolean);
+  const expected = features.length > 0 ? features.join(", ") : `${name}, the whole tensor`;
+  const happened = ["The names of the input are not the model's", ...parts, `expected: ${expected}`].join("; ");
+  return new EncryptedInferenceError("INPUT_NAMES", happened);
 }
 
 function wrongType(found: string): EncryptedInferenceError {

@@ -28,6 +28,10 @@ export interface ModelInfo {
     level: number;
     /** Smallest and largest value that the model was calibrated for. */
     range?: [number, number];
+    /** What the tensor is called: `predict({ [name]: pixels })`. */
+    name?: string;
+    /** Names of the elements: `predict({ [feature]: 17.99, … })` takes them in any order. */
+    feature_names?: string[];
   };
   output: {
     dimension: number;
@@ -145,5 +149,20 @@ export type Numbers = ArrayLike<number>;
 /** Nested arrays of a tensor's shape. */
 export type Nested = readonly (number | Nested)[];
 
-/** One sample: its elements in row-major order, nested arrays of the model's shape, or a tensor. */
-export type Sample = Numbers | Nested | { data: Numbers; shape: readonly number[] };
+/** A tensor: its elements in row-major order, and its extents. */
+export interface Tensor {
+  data: Numbers;
+  shape: readonly number[];
+}
+
+/** The elements of a sample by the names that the model gives them, `model.info.input.feature_names`. */
+export type Features = Readonly<Record<string, number>>;
+
+/** A sample under the name of the model's tensor, `model.info.input.name`. */
+export type Named = Readonly<Record<string, Numbers | Nested | Tensor>>;
+
+/**
+ * One sample: its elements in row-major order, nested arrays of the model's shape, a tensor, any of these under the
+ * tensor's name, or numbers by the names of the model's features.
+ */
+export type Sample = Numbers | Nested | Tensor | Named | Features;

@@ -7,13 +7,18 @@ import { MODEL, answer, bodyOf, fakeServer, problem } from "./support.mjs";
 
 /** What a model of some shape makes of a sample: the error's code, or nothing. */
 async function verdict(shape, sample, how = (model) => model.encrypt(sample)) {
-  const models = [{ ...MODEL, input: { ...MODEL.input, shape } }];
+  return (await refusal({ shape }, sample, how))?.code;
+}
+
+/** The error that a model with some description of its input gives for a sample, or nothing. */
+async function refusal(input, sample, how = (model) => model.encrypt(sample)) {
+  const models = [{ ...MODEL, input: { ...MODEL.input, ...input } }];
   const server = fakeServer(({ path }) => {
     if (path === "/models") return answer(200, { api_version: "1.1", models });
     return path === "/infer" ? problem(409, "LEVEL_MISMATCH") : undefined;
   });
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
-  const outcome = await how(model).then(() => undefined, (error) => error.code);
+  const outcome = await how(model).then(() => undefined, (error) => error);
   await model.close();
   return outcome;
 }
@@ -45,6 +50,29 @@ test("what does not have the model's shape is refused", async () => {
   for (const sample of ["1234", 5, null, undefined, {}, [["1", 2], [3, 4]], [[1, [2]], [3, 4]]]) {
     assert.equal(await verdict([1, 2, 2], sample), "INPUT_TYPE", JSON.stringify(sample));
   }
+});
+
+test("a sample can be told by the names of its elements, or of the tensor", async () => {
+  const named = { feature_names: ["a", "b", "length", "__proto__"], name: "x" };
+  assert.equal(await refusal(named, Object.fromEntries([["length", 3], ["b", 2], ["a", 1], ["__proto__", 4]])), undefined);
+  for (const x of [[1, 2, 3, 4], { data: [1, 2, 3, 4], shape: [4] }, Float32Array.of(1, 2, 3, 4)]) {
+    assert.equal(await refusal(named, { x }), undefined);
+  }
+  assert.equal((await refusal(named, { x: [1, 2] })).code, "INPUT_DIMENSION");
+  assert.equal((await refusal({ shape: [2, 2], name: "x" }, { x: [[1, 2], [3, 4]] })), undefined);
+});
+
+test("wrong names are told, with those that are right", async () => {
+  const features = { feature_names: ["radius", "area", "texture", "edge"] };
+  const error = await refusal(features, { radius: 1, aria: 2, texture: 3, edge: 4 });
+  assert.equal(error.code, "INPUT_NAMES");
+  assert.match(error.message, /missing: area; unknown: aria; expected: radius, area, texture, edge\./);
+  assert.match((await refusal(features, {})).message, /missing: radius, area, texture, edge; expected/);
+  assert.match((await refusal({ name: "image" }, { picture: [1, 2, 3, 4] })).message, /unknown: picture; expected: image, the whole tensor/);
+  const mixed = await refusal(features, { radius: 1, area: "2", texture: 3, edge: 4 });
+  assert.deepEqual([mixed.code, /found area that is string/.test(mixed.message)], ["INPUT_TYPE", true]);
+  const missing = { radius: 1, area: Number.NaN, texture: 3, edge: 4 };
+  assert.equal((await refusal(features, missing)).code, "INPUT_VALUE");
 });
 
 test("a batch is a list of samples or one tensor", async () => {

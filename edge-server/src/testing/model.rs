@@ -34,6 +34,8 @@ pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFil
             level: 2,
             range: Some([-1.0, 1.0]),
             scaling: None,
+            name: String::new(),
+            feature_names: Vec::new(),
         },
         output: Output {
             dimension: DIMENSION,
