@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,8 +13,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     config::{config, options},
-    inspect,
+    inspect::inspect,
     options::{Layer, LogFormat, Options},
+    output::print,
     server::{Config, Server},
     store::SqliteStore,
     tokens::{self, TokenCommand},
@@ -111,7 +112,7 @@ struct StoreOptions {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve(*arguments),
-        Command::Inspect { package } => inspect::print(&package),
+        Command::Inspect { package } => inspect(&package),
         Command::Token { store: StoreOptions { postgres: Some(postgres), objects, .. }, command } => {
             block_on(shared::run_token(command, &postgres, objects.as_deref().unwrap_or_default()))
         }
@@ -132,9 +133,9 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Threads for the store and for checking what callers send. More of them would only wait for each other,
-/// and each keeps memory of its own.
-const BLOCKING_THREADS: usize = 32;
+/// Threads for reading the store and for checking what callers send. More of them would only wait for each
+/// other, and each keeps memory of its own.
+const BLOCKING_THREADS: usize = 8;
 
 fn block_on(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -151,15 +152,15 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
     let Serve { config: file, check_config, print_config, layer } = arguments;
     let options = options(file.as_deref(), layer)?;
     if print_config {
-        print!("{}", toml::to_string(&Options { tokens: Vec::new(), ..options })?);
-        return Ok(());
+        let printed = toml::to_string(&Options { tokens: Vec::new(), ..options })?;
+        return Ok(print(format_args!("{printed}"))?);
     }
     let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("log: {error}"))?;
     let config = config(&options)?;
     if check_config {
         let registry = Registry::load(config.packages)?;
-        println!("settings and {} model packages are right", registry.models().count());
-        return Ok(());
+        let count = registry.models().count();
+        return Ok(print(format_args!("settings and {count} model packages are right\n"))?);
     }
     start_log(filter, options.log_format);
     if matches!(config.settings.access, Access::Open) {
@@ -189,11 +190,10 @@ async fn run_server<S: Store + Clone + 'static>(
     let server = Server::start(config, store).await?;
     started(&server);
     tracing::info!(?models, "every package is right");
-    println!("listening on {scheme}://{}", server.address());
+    print(format_args!("listening on {scheme}://{}\n", server.address()))?;
     if let Some(address) = server.admin_address() {
-        println!("metrics on http://{address}/metrics");
+        print(format_args!("metrics on http://{address}/metrics\n"))?;
     }
-    std::io::stdout().flush()?;
     stop.await;
     tracing::info!("stopping");
     server.stop().await;

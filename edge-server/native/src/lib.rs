@@ -21,8 +21,10 @@ mod transport;
 mod server;
 
 // the command line
-mod inspect;
 mod options;
+mod output;
+
+mod inspect;
 mod tokens;
 
 mod config;

@@ -10,7 +10,10 @@ use edge_server::{
     store::Store,
 };
 
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::{
+    clock::{SystemClock, SystemEntropy},
+    output::{print, print_all},
+};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -50,14 +53,19 @@ pub(crate) async fn run(command: TokenCommand, store: &impl Store) -> Result<(),
             let expires = expires.map(|days| now.after(DAY * days));
             let record = TokenRecord { hash: secret.hash(), tenant, label, created: now, expires };
             eprintln!("token {} of {}; it is shown this once:", record.name(), record.tenant.as_str());
+            let hash = record.hash;
             store.insert_token(record).await?;
-            println!("{}", secret.text());
+            if let Err(error) = print_all(format_args!("{}\n", secret.text())) {
+                store.delete_token(hash).await?;
+                return Err(format!("the token could not be shown and is revoked: {error}").into());
+            }
         }
         TokenCommand::List => {
-            println!("{:<16}  {:<24}  {:<16}  LABEL", "TOKEN", "TENANT", "EXPIRES");
+            print(format_args!("{:<16}  {:<24}  {:<16}  LABEL\n", "TOKEN", "TENANT", "EXPIRES"))?;
             for token in store.tokens().await? {
                 let expires = expiry(token.expires, now);
-                println!("{}  {:<24}  {expires:<16}  {}", token.name(), token.tenant.as_str(), token.label);
+                let (name, tenant, label) = (token.name(), token.tenant.as_str(), &token.label);
+                print(format_args!("{name}  {tenant:<24}  {expires:<16}  {label}\n"))?;
             }
         }
         TokenCommand::Revoke { name } => {
@@ -65,7 +73,7 @@ pub(crate) async fn run(command: TokenCommand, store: &impl Store) -> Result<(),
             let found = tokens.iter().find(|token| token.name() == name);
             let token = found.ok_or_else(|| format!("there is no token {name}; `token list` lists them"))?;
             store.delete_token(token.hash).await?;
-            println!("token {name} of {} is revoked", token.tenant.as_str());
+            print(format_args!("token {name} of {} is revoked\n", token.tenant.as_str()))?;
         }
     }
     Ok(())

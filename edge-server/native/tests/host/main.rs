@@ -4,4 +4,5 @@
 mod start;
 
 mod config;
+mod output;
 mod transport;
