@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
+    future::Future,
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
 };
 
 use futures_channel::oneshot;
@@ -13,23 +16,43 @@ use crate::id::JobId;
 #[derive(Debug, Default)]
 pub(crate) struct Completions(Mutex<HashMap<JobId, Vec<oneshot::Sender<()>>>>);
 
+/// The end of a job, for one who waits for it.
+#[derive(Debug)]
+pub(crate) struct End<'a> {
+    completions: &'a Completions,
+    job: JobId,
+    announced: oneshot::Receiver<()>,
+}
+
+impl Future for End<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.announced).poll(context).map(drop)
+    }
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.announced.close();
+        self.completions.tidy(self.job);
+    }
+}
+
 impl Completions {
     fn waiting(&self) -> MutexGuard<'_, HashMap<JobId, Vec<oneshot::Sender<()>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts to wait. Look at the job after this call, not before, or its end may be missed.
-    pub(crate) fn wait_for(&self, job: JobId) -> oneshot::Receiver<()> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.waiting();
-        let senders = waiting.entry(job).or_default();
-        senders.retain(|sender| !sender.is_canceled());
-        senders.push(sender);
-        receiver
+    pub(crate) fn wait_for(&self, job: JobId) -> End<'_> {
+        let (sender, announced) = oneshot::channel();
+        self.waiting().entry(job).or_default().push(sender);
+        End { completions: self, job, announced }
     }
 
-    /// Stops waiting, once the receiver is dropped.
-    pub(crate) fn tidy(&self, job: JobId) {
+    /// Forgets those who have stopped waiting for a job.
+    fn tidy(&self, job: JobId) {
         let mut waiting = self.waiting();
         if let Some(senders) = waiting.get_mut(&job) {
             senders.retain(|sender| !sender.is_canceled());
@@ -60,15 +83,17 @@ mod tests {
         let (mut first, mut second) = (completions.wait_for(job), completions.wait_for(job));
         assert!((&mut first).now_or_never().is_none());
         completions.announce(job);
-        assert_eq!((&mut first).now_or_never(), Some(Ok(())));
-        assert_eq!((&mut second).now_or_never(), Some(Ok(())));
+        assert_eq!((&mut first).now_or_never(), Some(()));
+        assert_eq!((&mut second).now_or_never(), Some(()));
     }
 
     #[test]
     fn those_who_left_are_forgotten() {
         let (completions, job) = (Completions::default(), JobId::from_bytes([1; 16]));
+        let stays = completions.wait_for(job);
         drop(completions.wait_for(job));
-        completions.tidy(job);
+        assert_eq!(completions.waiting().get(&job).map(Vec::len), Some(1));
+        drop(stays);
         assert!(completions.waiting().is_empty());
     }
 }

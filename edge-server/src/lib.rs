@@ -58,5 +58,5 @@ pub use registry::{
     KeyRequirement, Limits, Model, ModelView, PackageFiles, ParameterSetView, Registry, RegistryError,
 };
 pub use route::{Operation, ROUTES, RouteEntry, is_route};
-pub use service::{Service, ServiceError};
+pub use service::{Evaluated, Service, ServiceError};
 pub use settings::{Origins, Settings, TenantLimits};

@@ -39,7 +39,7 @@ struct State {
 struct StoredJob {
     job: Job,
     inputs: Vec<Bytes>,
-    attempts: u32,
+    starts: u32,
     /// Who has it, until when.
     lease: Option<(WorkerId, Timestamp)>,
     finished: Option<Timestamp>,
@@ -122,7 +122,7 @@ impl Store for MemoryStore {
         state.accepted.push(job.id);
         let id = job.id;
         let job = Job { request: job, state: JobState::Queued };
-        state.jobs.insert(id, StoredJob { job, inputs, attempts: 0, lease: None, finished: None });
+        state.jobs.insert(id, StoredJob { job, inputs, starts: 0, lease: None, finished: None });
         Ok(Inserted::New)
     }
 
@@ -146,10 +146,21 @@ impl Store for MemoryStore {
         state.turns.push(request.tenant.clone());
         Ok(state.jobs.get_mut(&request.id).map(|stored| {
             stored.job.state = JobState::Running;
-            stored.attempts += 1;
             stored.lease = Some((claim.worker, claim.now.after(claim.lease)));
-            ClaimedJob { request, inputs: stored.inputs.clone(), attempt: stored.attempts }
+            let interrupted = stored.starts;
+            stored.starts = interrupted.max(1);
+            ClaimedJob { request, inputs: stored.inputs.clone(), interrupted }
         }))
+    }
+
+    async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let own = |stored: &&mut StoredJob| {
+            stored.job.state == JobState::Running
+                && stored.lease.is_some_and(|(worker, _)| worker == claim.worker)
+        };
+        let stored = state.jobs.get_mut(&id).filter(own);
+        Ok(stored.map(|stored| stored.starts += 1).is_some())
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<(), StoreError> {

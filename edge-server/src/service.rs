@@ -10,6 +10,7 @@ mod key_set;
 mod limits;
 mod reply;
 mod run;
+mod running;
 mod upkeep;
 
 use std::{
@@ -26,7 +27,8 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use tracing::Instrument;
 
-use self::{reply::Reply, run::Running};
+pub use self::run::Evaluated;
+use self::{reply::Reply, running::Running};
 use crate::{
     access::{self, Credential},
     body::{self, Patience},
@@ -38,7 +40,7 @@ use crate::{
     id::{JobId, KeySetId, ModelKey, TenantId, WorkerId},
     media::Media,
     metrics::Metrics,
-    port::{Clock, Host, Timestamp},
+    port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
     rate::{self, Rates},
     registry::Registry,
@@ -65,6 +67,8 @@ pub struct Service<H> {
     rates: Rates,
     bodies: Budget,
     evaluations: Budget,
+    /// One for each job that may run beside others; one that was interrupted takes all of them.
+    places: Budget,
     running: Running,
     metrics: Metrics,
     /// This process, as the store knows it.
@@ -147,6 +151,7 @@ impl<H: Host> Service<H> {
             rates: Rates::default(),
             bodies: Budget::new(settings.body_bytes),
             evaluations: Budget::new(settings.evaluation_bytes),
+            places: Budget::new(host.executor().parallelism().max(1)),
             running: Running::default(),
             metrics: Metrics::new(),
             worker: WorkerId::random(host.entropy()),

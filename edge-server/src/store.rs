@@ -102,8 +102,8 @@ pub struct ClaimedJob {
     pub request: JobRequest,
     /// Its inputs in the wire format.
     pub inputs: Vec<Bytes>,
-    /// How often it was taken, this time included. Earlier ones ended with their process.
-    pub attempt: u32,
+    /// How often it was started before; each time the process ended.
+    pub interrupted: u32,
 }
 
 /// How far a job is.
@@ -299,11 +299,20 @@ pub trait Store: MaybeSend + MaybeSync {
     /// Takes a job that waits, or whose worker has let its lease run out, and marks it as running.
     ///
     /// Tenants take turns: next is the one whose last turn is longest ago, with the oldest of its
-    /// jobs.
+    /// jobs. A job that was never started counts as started from now on; a further start is counted
+    /// by [`Self::start_again`].
     fn claim_job(
         &self,
         claim: Claim,
     ) -> impl Future<Output = Result<Option<ClaimedJob>, StoreError>> + MaybeSend;
+
+    /// Counts a further start of a job that was interrupted before, just before it starts; tells
+    /// whether the job is still this worker's.
+    fn start_again(
+        &self,
+        claim: Claim,
+        id: JobId,
+    ) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
 
     /// Renews the leases of jobs that a worker has.
     fn renew_leases(

@@ -245,15 +245,21 @@ impl Store for ClusterStore {
 
     async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
         let client = self.client().await?;
-        let Some((request, count, attempt)) = jobs::claim(&**client, claim).await? else { return Ok(None) };
+        let Some((request, count, interrupted)) = jobs::claim(&**client, claim).await? else {
+            return Ok(None);
+        };
         match self.objects().inputs(request.id, count).await {
-            Ok(inputs) => Ok(Some(ClaimedJob { request, inputs, attempt })),
+            Ok(inputs) => Ok(Some(ClaimedJob { request, inputs, interrupted })),
             Err(error) => {
                 // It was no start: others may have the inputs, and this one later.
-                jobs::give_back(&**client, claim, request.id).await?;
+                jobs::give_back(&**client, claim, request.id, interrupted).await?;
                 Err(error)
             }
         }
+    }
+
+    async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
+        jobs::start_again(&**self.client().await?, claim, id).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

@@ -9,7 +9,7 @@ use edge_server::{
 use tokio::{
     net::TcpListener,
     runtime::Handle,
-    sync::oneshot,
+    sync::{Semaphore, oneshot},
     task::{JoinHandle, spawn_blocking},
     time::{MissedTickBehavior, interval},
 };
@@ -27,6 +27,9 @@ use crate::{
 const SWEEP: Duration = Duration::from_secs(10 * 60);
 /// How often the certificate's files are looked at.
 const REFRESH: Duration = Duration::from_secs(60);
+
+/// Outcomes that may wait for the disk while further jobs are evaluated.
+const OUTCOMES: usize = 64;
 
 /// What a server is started with, besides its store.
 #[derive(Debug)]
@@ -131,6 +134,8 @@ pub struct Server<S> {
     listeners: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
     upkeep: JoinHandle<()>,
     workers: Workers,
+    /// A place for each outcome that is being stored.
+    outcomes: Arc<Semaphore>,
 }
 
 impl<S: Store + 'static> Server<S> {
@@ -168,7 +173,8 @@ impl<S: Store + 'static> Server<S> {
         if resumed > 0 {
             tracing::info!(jobs = resumed, "unfinished jobs run again");
         }
-        let workers = executor.start(evaluate(&service)).map_err(StartError::Threads)?;
+        let outcomes = Arc::new(Semaphore::new(OUTCOMES));
+        let workers = executor.start(evaluate(&service, &outcomes)).map_err(StartError::Threads)?;
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service), tls.clone()));
 
         let (stop, stopped) = oneshot::channel();
@@ -180,7 +186,7 @@ impl<S: Store + 'static> Server<S> {
             let answer = Admin(Arc::clone(&service));
             listeners.push((stop, tokio::spawn(serve(listener, answer, None, patience, stopped))));
         }
-        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers })
+        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers, outcomes })
     }
 
     /// Where it listens.
@@ -204,7 +210,7 @@ impl<S: Store + 'static> Server<S> {
     /// Stops: takes no more connections, ends open requests and running evaluations. Jobs that
     /// wait stay in the store and run at the next start.
     pub async fn stop(self) {
-        let Self { service, listeners, upkeep, workers, .. } = self;
+        let Self { service, listeners, upkeep, workers, outcomes, .. } = self;
         service.drain();
         for (stop, serving) in listeners {
             // The receiver is gone only if serving has ended already.
@@ -216,6 +222,8 @@ impl<S: Store + 'static> Server<S> {
         if spawn_blocking(move || drop(workers)).await.is_err() {
             tracing::error!("evaluation threads broke off");
         }
+        // It is never closed, so that this is when the last outcome is stored.
+        let _ = outcomes.acquire_many(OUTCOMES as u32).await;
         upkeep.abort();
     }
 }
@@ -224,17 +232,31 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|reason| StartError::Listen { address, reason })
 }
 
-/// What an evaluation thread does each time it looks for a job.
+/// What an evaluation thread does each time it looks for a job: it takes the next one while the outcome of
+/// the last is being stored, as long as there is a place for outcomes.
 fn evaluate<S: Store + 'static>(
     service: &Arc<Service<NativeHost<S>>>,
+    outcomes: &Arc<Semaphore>,
 ) -> impl Fn() -> Turn + Send + Sync + 'static {
-    let (service, runtime) = (Arc::clone(service), Handle::current());
-    move || match runtime.block_on(service.run_next()) {
-        Ok(true) => Turn::Ran,
-        Ok(false) => Turn::Idle,
-        Err(error) => {
-            tracing::error!(%error, "a job could not be taken or finished; it stays in the store");
-            Turn::Idle
+    let (service, outcomes, runtime) = (Arc::clone(service), Arc::clone(outcomes), Handle::current());
+    move || {
+        let place = runtime.block_on(Arc::clone(&outcomes).acquire_owned());
+        match runtime.block_on(service.evaluate_next()) {
+            Ok(Some(evaluated)) => {
+                let service = Arc::clone(&service);
+                runtime.spawn(async move {
+                    if let Err(error) = service.settle(evaluated).await {
+                        tracing::error!(%error, "an outcome could not be stored; the job runs again");
+                    }
+                    drop(place);
+                });
+                Turn::Ran
+            }
+            Ok(None) => Turn::Idle,
+            Err(error) => {
+                tracing::error!(%error, "no job could be taken");
+                Turn::Idle
+            }
         }
     }
 }

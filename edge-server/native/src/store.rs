@@ -1,19 +1,20 @@
 //! The embedded store: one SQLite file, written ahead (WAL).
 //!
-//! What a call has acknowledged is on disk: the writer runs with `synchronous=FULL`. Reads have
-//! connections of their own and never wait for the writer. Every call runs on tokio's blocking
-//! threads.
+//! What a call has acknowledged is on disk: the writer runs with `synchronous=FULL`. Writes of one
+//! moment share a commit. Reads have connections of their own, on tokio's blocking threads, and never
+//! wait for the writer.
 
 mod idempotency;
 mod jobs;
 mod keys;
 mod schema;
 mod tokens;
+mod writer;
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -25,7 +26,10 @@ use edge_server::{
         Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
     },
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
+use sha2::{Digest, Sha256};
+
+use self::writer::{Durability, Writer};
 
 pub use self::schema::OpenError;
 
@@ -41,7 +45,7 @@ pub struct SqliteStore(Arc<Connections>);
 
 #[derive(Debug)]
 struct Connections {
-    writer: Mutex<Connection>,
+    writer: Writer,
     /// Free connections for reading; the vector never holds more than [`READERS`].
     readers: Mutex<Vec<Connection>>,
     path: PathBuf,
@@ -72,7 +76,8 @@ impl SqliteStore {
 
     fn open_file(directory: &Path, lock: Option<File>) -> std::result::Result<Self, OpenError> {
         let path = directory.join(FILE);
-        let writer = Mutex::new(schema::open_writer(&path)?);
+        let writer = Writer::start(schema::open_writer(&path)?)
+            .map_err(|reason| OpenError::Directory { path: path.clone(), reason })?;
         let connections = Connections { writer, readers: Mutex::default(), path, _lock: lock };
         Ok(Self(Arc::new(connections)))
     }
@@ -86,29 +91,21 @@ impl SqliteStore {
             .await
     }
 
-    /// Runs a transaction on the writer.
+    /// Runs a transaction that is on disk when the call returns. `work` may run twice, the first time
+    /// without effect.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
-        let connections = Arc::clone(&self.0);
-        blocking(move || transact(&mut connections.writer(), work)).await
+        self.0.writer.write(Durability::Disk, work).await
     }
 
-    /// Runs a transaction that need not have reached the disk when the call returns. It outlives the
-    /// process all the same, and never overtakes one that does.
+    /// Runs a transaction that need not have reached the disk when the call returns.
     async fn write_lazily<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+        work: impl FnMut(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
-        let connections = Arc::clone(&self.0);
-        blocking(move || schema::lazily(&mut connections.writer(), |writer| transact(writer, work))).await
-    }
-
-    /// Gives free pages back to the file system.
-    async fn give_back(&self) -> std::result::Result<(), StoreError> {
-        let connections = Arc::clone(&self.0);
-        blocking(move || connections.writer().execute_batch("PRAGMA incremental_vacuum")).await
+        self.0.writer.write(Durability::Process, work).await
     }
 
     /// Runs a query on a connection for reading.
@@ -132,19 +129,6 @@ impl SqliteStore {
         })
         .await
     }
-}
-
-impl Connections {
-    fn writer(&self) -> MutexGuard<'_, Connection> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn transact<T>(writer: &mut Connection, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let value = work(&transaction)?;
-    transaction.commit()?;
-    Ok(value)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -205,6 +189,10 @@ impl Store for SqliteStore {
         // A job that was running when the power failed runs again, as one that waited does, so that
         // nothing is lost when this step is.
         self.write_lazily(move |transaction| jobs::claim(transaction, claim)).await
+    }
+
+    async fn start_again(&self, claim: Claim, id: JobId) -> std::result::Result<bool, StoreError> {
+        self.write_lazily(move |transaction| jobs::start_again(transaction, claim, id)).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> std::result::Result<(), StoreError> {
@@ -274,7 +262,10 @@ impl Store for SqliteStore {
         bytes: Bytes,
     ) -> std::result::Result<PutKey, StoreError> {
         let tenant = tenant.clone();
-        self.write(move |transaction| keys::put(transaction, &tenant, id, name, &bytes)).await
+        // Away from the thread that everybody's writes wait for.
+        let hashed = bytes.clone();
+        let sha256 = blocking(move || Ok(Sha256::digest(hashed).into())).await?;
+        self.write(move |transaction| keys::put(transaction, &tenant, id, name, &bytes, sha256)).await
     }
 
     async fn key(
@@ -333,7 +324,8 @@ impl Store for SqliteStore {
             })
             .await?;
         if swept != Swept::default() {
-            self.give_back().await?;
+            // Gives free pages back to the file system.
+            self.write(|transaction| transaction.execute_batch("PRAGMA incremental_vacuum")).await?;
         }
         Ok(swept)
     }

@@ -7,6 +7,7 @@ use http::{StatusCode, header as names};
 
 use super::{Call, Reply, Service, fingerprint, job::job_reply, job_path, key_set, store_failed};
 use crate::{
+    completion::End,
     decode,
     document::Document,
     header,
@@ -72,12 +73,13 @@ impl<H: Host> Service<H> {
             total: self.settings.waiting_jobs,
             tenant: self.limits_of(&call.tenant).waiting_jobs,
         };
+        let end = self.wait(call).map(|_| self.completions.wait_for(id));
         let stored = self.host.store().insert_job(job, inputs, idempotency, bounds).await;
         match stored.map_err(store_failed)? {
             Inserted::New => {
                 tracing::info!(job = %id, "accepted");
                 self.host.executor().wake();
-                self.accepted(call, id).await
+                self.accepted(call, id, end).await
             }
             Inserted::Remembered(earlier) => {
                 self.accepted_before(call, &earlier, fingerprint.unwrap_or_default()).await
@@ -161,16 +163,21 @@ impl<H: Host> Service<H> {
         Ok(Some(id))
     }
 
+    /// How long the caller wants to wait for a result, and may.
+    fn wait(&self, call: &Call) -> Option<Duration> {
+        header::wait(&call.parts.headers, self.settings.max_wait)
+    }
+
     /// Answers a request whose job is stored: with the job if the caller waits and it ends in
     /// time, else with where to look.
-    async fn accepted(&self, call: &Call, id: JobId) -> Result<Reply, Problem> {
+    async fn accepted(&self, call: &Call, id: JobId, end: Option<End<'_>>) -> Result<Reply, Problem> {
         let accepted = Accepted { job_id: id, status: "accepted" };
         let location = job_path(id);
         let accepted = || Ok(Reply::json_or_cbor(call.media, &accepted)?.status_is(StatusCode::ACCEPTED));
-        let Some(wait) = header::wait(&call.parts.headers, self.settings.max_wait) else {
+        let Some(wait) = self.wait(call) else {
             return accepted().map(|reply| reply.with(names::LOCATION, &location));
         };
-        let reply = match self.wait_for_job(call, id, wait).await? {
+        let reply = match self.wait_for_job(call, id, wait, end).await? {
             Some(job) if job.state.is_final() => job_reply(call.media, job)?,
             _ => accepted()?,
         };
@@ -189,7 +196,7 @@ impl<H: Host> Service<H> {
             Made::Job(id) if earlier.fingerprint == fingerprint => {
                 // It may have been deleted since.
                 self.find_job(call, id).await?;
-                self.accepted(call, id).await
+                self.accepted(call, id, None).await
             }
             _ => Err(key_set::idempotency_conflict()),
         }

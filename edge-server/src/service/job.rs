@@ -1,12 +1,13 @@
 //! Reading jobs, and waiting for them.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
 use http::StatusCode;
 
 use super::{Call, Reply, Service, store_failed};
 use crate::{
+    completion::End,
     header,
     id::{JobId, ModelKey},
     media::Media,
@@ -25,7 +26,8 @@ impl<H: Host> Service<H> {
     pub(super) async fn read_job(&self, call: &Call) -> Result<Reply, Problem> {
         let id = job_id(call)?;
         let wait = header::wait(&call.parts.headers, self.settings.max_wait);
-        let job = self.wait_for_job(call, id, wait.unwrap_or_default()).await?.ok_or_else(unknown_job)?;
+        let job =
+            self.wait_for_job(call, id, wait.unwrap_or_default(), None).await?.ok_or_else(unknown_job)?;
         let reply = job_reply(call.media, job)?;
         Ok(match wait {
             Some(wait) => {
@@ -53,41 +55,44 @@ impl<H: Host> Service<H> {
         self.host.store().job(&call.tenant, id).await.map_err(store_failed)?.ok_or_else(unknown_job)
     }
 
-    /// Says that a job has ended, in this process or another one.
+    /// Says that another process has ended or deleted a job: nobody needs to wait for it any more, or to
+    /// evaluate it.
     pub fn announce(&self, id: JobId) {
+        self.running.cancel(id);
         self.completions.announce(id);
     }
 
-    /// Reads a job, and waits until it is final or `wait` is over.
+    /// Reads a job, and waits until it is final or `wait` is over. Whoever has listened for its end since
+    /// before it could come has nothing to see before he hears of it.
     pub(super) async fn wait_for_job(
         &self,
         call: &Call,
         id: JobId,
         wait: Duration,
+        mut listening: Option<End<'_>>,
     ) -> Result<Option<Job>, Problem> {
-        let clock = self.host.clock();
-        let end = clock.elapsed() + wait;
+        let until = self.host.clock().elapsed() + wait;
+        let mut time_is_up = wait.is_zero();
         loop {
-            let finished = self.completions.wait_for(id);
-            let job = self.host.store().job(&call.tenant, id).await.map_err(store_failed);
-            let left = end.saturating_sub(clock.elapsed());
-            let over = left.is_zero() || !matches!(&job, Ok(Some(job)) if !job.state.is_final());
-            if !over {
-                let time = if self.host.store().is_shared() { left.min(POLL) } else { left };
-                let timeout = std::pin::pin!(clock.sleep(time));
-                if let Either::Right(((), finished)) = select(finished, timeout).await {
-                    drop(finished);
-                    self.completions.tidy(id);
-                    if time == left {
-                        return self.host.store().job(&call.tenant, id).await.map_err(store_failed);
-                    }
-                }
-                continue;
+            if let Some(end) = listening.take() {
+                time_is_up = self.hear(end, until).await;
             }
-            drop(finished);
-            self.completions.tidy(id);
-            return job;
+            let end = self.completions.wait_for(id);
+            let job = self.host.store().job(&call.tenant, id).await.map_err(store_failed);
+            if time_is_up || !matches!(&job, Ok(Some(job)) if !job.state.is_final()) {
+                return job;
+            }
+            listening = Some(end);
         }
+    }
+
+    /// Waits until a job ends, or it is time to look whether it has; tells whether time is up.
+    async fn hear(&self, end: End<'_>, until: Duration) -> bool {
+        let clock = self.host.clock();
+        let left = until.saturating_sub(clock.elapsed());
+        let time = if self.host.store().is_shared() { left.min(POLL) } else { left };
+        let timeout = pin!(clock.sleep(time));
+        matches!(select(end, timeout).await, Either::Right(_)) && time == left
     }
 }
 

@@ -1,10 +1,9 @@
 //! Runs jobs. Called by the host's executor, away from the threads that serve requests.
 
 use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -12,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use ckks_core::{EvaluationKeys, Instruction};
-use tracing::Instrument;
+use futures_util::FutureExt;
+use tracing::{Instrument, Span};
 
 use super::{Service, store_failed};
 use crate::{
@@ -29,63 +29,6 @@ use crate::{
 /// further wait is twice as long.
 const OFFERS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
-
-/// What evaluations are assumed to take before one has been timed.
-const FIRST_MEAN: Duration = Duration::from_millis(100);
-
-/// The jobs that are evaluated in this process.
-#[derive(Debug)]
-pub(super) struct Running(Mutex<State>);
-
-#[derive(Debug)]
-struct State {
-    /// Each with whether it is cancelled.
-    jobs: HashMap<JobId, Arc<AtomicBool>>,
-    /// Mean time of the last evaluations.
-    mean: Duration,
-}
-
-impl Default for Running {
-    fn default() -> Self {
-        Self(Mutex::new(State { jobs: HashMap::new(), mean: FIRST_MEAN }))
-    }
-}
-
-impl Running {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, job: JobId) -> Arc<AtomicBool> {
-        Arc::clone(self.state().jobs.entry(job).or_default())
-    }
-
-    fn remove(&self, job: JobId) {
-        self.state().jobs.remove(&job);
-    }
-
-    fn note(&self, took: Duration) {
-        let mut state = self.state();
-        state.mean = (state.mean * 7 + took) / 8;
-    }
-
-    /// Tells a job to stop at its next instruction.
-    pub(super) fn cancel(&self, job: JobId) {
-        if let Some(cancelled) = self.state().jobs.get(&job) {
-            cancelled.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// The jobs.
-    pub(super) fn jobs(&self) -> Vec<JobId> {
-        self.state().jobs.keys().copied().collect()
-    }
-
-    /// Mean time of the last evaluations.
-    pub(super) fn mean_time(&self) -> Duration {
-        self.state().mean
-    }
-}
 
 /// Why an evaluation was stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,6 +71,18 @@ impl<C: Clock> Follower<'_, C> {
     }
 }
 
+/// A job that was evaluated, and whose outcome is not stored yet. [`Service::settle`] it: until then its
+/// lease is renewed.
+#[derive(Debug)]
+#[must_use]
+pub struct Evaluated {
+    id: JobId,
+    /// Nothing if its caller has deleted it, or it has become another's.
+    outcome: Option<Result<Bytes, Problem>>,
+    at: Timestamp,
+    span: Span,
+}
+
 impl<H: Host> Service<H> {
     /// Takes the next job, evaluates it and stores its outcome; `false` when no job waits.
     ///
@@ -138,28 +93,88 @@ impl<H: Host> Service<H> {
     /// [`StoreError`], in which case the job is still unfinished, and another's to take when its
     /// lease has run out.
     pub async fn run_next(&self) -> Result<bool, StoreError> {
-        let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(false) };
-        let id = job.request.id;
+        match self.evaluate_next().await? {
+            Some(evaluated) => self.settle(evaluated).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The first half of [`Self::run_next`], for hosts that take the next job while the outcome of
+    /// this one is being stored.
+    ///
+    /// # Errors
+    /// [`StoreError`], in which case no job was taken, or one that is another's to take when its lease
+    /// has run out.
+    pub async fn evaluate_next(&self) -> Result<Option<Evaluated>, StoreError> {
+        // Nobody takes a job for the first time while one runs alone.
+        let place = self.places.take(1).await;
+        let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(None) };
+        let (id, interrupted) = (job.request.id, job.interrupted);
         let span = tracing::info_span!("job", %id);
         async {
             let cancelled = self.running.add(id);
-            let done = self.run(job, &cancelled).await;
-            self.running.remove(id);
-            self.completions.announce(id);
-            done.map(|()| true)
+            let outcome = if interrupted == 0 {
+                Ok(self.run(job, &cancelled).await)
+            } else {
+                drop(place);
+                self.run_again(job, &cancelled).await
+            };
+            if outcome.is_err() {
+                self.running.remove(id);
+            }
+            Ok(Some(Evaluated { id, outcome: outcome?, at: self.now(), span: Span::current() }))
         }
         .instrument(span)
         .await
     }
 
-    async fn run(&self, job: ClaimedJob, cancelled: &AtomicBool) -> Result<(), StoreError> {
-        let ClaimedJob { request, inputs, attempt } = job;
+    /// The second half of [`Self::run_next`]: stores the outcome, and tells those who wait for it.
+    ///
+    /// # Errors
+    /// As for [`Self::run_next`].
+    pub async fn settle(&self, evaluated: Evaluated) -> Result<(), StoreError> {
+        let Evaluated { id, outcome, at, span } = evaluated;
+        let stored = match outcome {
+            Some(outcome) => self.store_outcome(id, outcome, at).instrument(span).await,
+            None => Ok(()),
+        };
+        self.running.remove(id);
+        self.completions.announce(id);
+        stored
+    }
+
+    /// Runs a job whose process ended before, and nothing beside it: if this one ends too, no other
+    /// job has been started in vain.
+    async fn run_again(
+        &self,
+        job: ClaimedJob,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Result<Bytes, Problem>>, StoreError> {
+        if job.interrupted >= self.settings.attempts {
+            tracing::error!(interrupted = job.interrupted, "given up");
+            self.metrics.finished(&job.request.model, Some(Code::EvaluationFailed), Duration::ZERO);
+            return Ok(Some(Err(given_up(job.interrupted))));
+        }
+        let _all = self.places.take(self.places.total()).await;
+        if !self.host.store().start_again(self.claim(), job.request.id).await? {
+            return Ok(None);
+        }
+        tracing::info!(interrupted = job.interrupted, "runs again, alone");
+        Ok(self.run(job, cancelled).await)
+    }
+
+    /// Evaluates a job; nothing comes of one that was deleted meanwhile.
+    async fn run(&self, job: ClaimedJob, cancelled: &AtomicBool) -> Option<Result<Bytes, Problem>> {
+        let ClaimedJob { request, inputs, .. } = job;
         let started = self.host.clock().elapsed();
         let waited = self.now().0.saturating_sub(request.accepted.0);
         self.metrics.waited(Duration::from_millis(waited));
-        let outcome = match self.admit(&request, attempt) {
-            Ok(()) => self.evaluate(&request, &inputs, cancelled).await,
-            Err(problem) => Err(problem),
+        let outcome = if self.now() >= request.deadline {
+            Err(late())
+        } else {
+            // What unwinds is dropped: keys, inputs and the unfinished result are this job's own.
+            let evaluation = AssertUnwindSafe(self.evaluate(&request, &inputs, cancelled));
+            evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off()))
         };
         drop(inputs);
         let took = self.host.clock().elapsed().saturating_sub(started);
@@ -169,7 +184,7 @@ impl<H: Host> Service<H> {
         }
         if cancelled.load(Ordering::Relaxed) {
             tracing::info!(model = %request.model, "stopped, its caller has deleted it");
-            return Ok(());
+            return None;
         }
         self.metrics.finished(&request.model, code, took);
         tracing::info!(
@@ -178,7 +193,7 @@ impl<H: Host> Service<H> {
             milliseconds = took.as_secs_f64() * 1e3,
             "evaluated"
         );
-        self.store_outcome(request.id, outcome, self.now()).await
+        Some(outcome)
     }
 
     /// Offers the outcome to the store until it takes it: what was computed is not thrown away for a
@@ -201,19 +216,6 @@ impl<H: Host> Service<H> {
             wait *= 2;
         }
         self.host.store().finish_job(id, outcome, at).await
-    }
-
-    /// Judges a job before it starts.
-    fn admit(&self, request: &JobRequest, attempt: u32) -> Result<(), Problem> {
-        if attempt > self.settings.attempts {
-            let detail =
-                format!("The evaluation was given up after {} starts that never ended.", attempt - 1);
-            return Err(Problem::new(Code::EvaluationFailed, detail));
-        }
-        if self.now() >= request.deadline {
-            return Err(late());
-        }
-        Ok(())
     }
 
     async fn evaluate(
@@ -240,11 +242,8 @@ impl<H: Host> Service<H> {
             current: None,
             stop: None,
         };
-        // What unwinds is dropped: the inputs and the unfinished result are this job's own.
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            model.evaluate(inputs, &keys, |index, instruction| follower.goes_on(index, instruction))
-        }))
-        .unwrap_or_else(|_| Err(Problem::new(Code::EvaluationFailed, "The evaluation broke off.")))?;
+        let result =
+            model.evaluate(inputs, &keys, |index, instruction| follower.goes_on(index, instruction))?;
         follower.finish_current(clock.elapsed());
         result.ok_or_else(|| match follower.stop {
             Some(Stop::Late) => late(),
@@ -279,6 +278,15 @@ impl<H: Host> Service<H> {
 
 fn key_gone(name: KeyName) -> Problem {
     Problem::new(Code::EvaluationFailed, format!("The key {name} was deleted before the job ran."))
+}
+
+fn broken_off() -> Problem {
+    Problem::new(Code::EvaluationFailed, "The evaluation broke off.")
+}
+
+fn given_up(interrupted: u32) -> Problem {
+    let detail = format!("The evaluation was given up after {interrupted} starts that never ended.");
+    Problem::new(Code::EvaluationFailed, detail)
 }
 
 fn late() -> Problem {

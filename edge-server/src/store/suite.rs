@@ -115,7 +115,7 @@ async fn jobs_move_forward_only(store: &impl Store) {
     let claimed = ok!(store.claim_job(claim(1))).expect("waits");
     assert_eq!(
         claimed,
-        ClaimedJob { request: one.clone(), inputs: inputs(), attempt: 1 },
+        ClaimedJob { request: one.clone(), inputs: inputs(), interrupted: 0 },
         "the oldest first"
     );
     assert_eq!(ok!(store.job(&alice(), one.id)).expect("stored").state, JobState::Running);
@@ -182,21 +182,29 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
     let job = request(30, None);
     insert(store, &job).await;
     let at = |milliseconds| Claim { now: Timestamp(milliseconds), ..claim(2) };
-    assert_eq!(ok!(store.claim_job(at(0))).expect("waits").attempt, 1);
+    assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 0);
     if store.is_shared() {
         // Its clock is its own, and nobody waits for it here.
         assert_eq!(ok!(store.claim_job(at(0))), None, "it is another's");
         assert_eq!(ok!(store.release_jobs()), 0, "others may have it");
+        assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
+        assert!(ok!(store.start_again(at(0), job.id)));
     } else {
         ok!(store.renew_leases(at(500), vec![job.id]));
         assert_eq!(ok!(store.claim_job(at(1400))), None, "the lease was renewed");
         let claimed = ok!(store.claim_job(at(1501))).expect("the lease has run out");
-        assert_eq!(claimed, ClaimedJob { request: job.clone(), inputs: inputs(), attempt: 2 });
+        assert_eq!(claimed, ClaimedJob { request: job.clone(), inputs: inputs(), interrupted: 1 });
         assert_eq!(ok!(store.release_jobs()), 1);
         assert_eq!(ok!(store.job(&alice(), job.id)).expect("stored").state, JobState::Queued);
-        assert_eq!(ok!(store.claim_job(at(0))).expect("waits").attempt, 3);
+        assert!(!ok!(store.start_again(at(0), job.id)), "it is nobody's");
+        assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 1, "that was no start");
+        assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
+        assert!(ok!(store.start_again(at(0), job.id)));
+        assert_eq!(ok!(store.release_jobs()), 1);
+        assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 2);
     }
     finish(store, job.id).await;
+    assert!(!ok!(store.start_again(at(0), job.id)), "it is over");
 }
 
 async fn deleted_jobs_are_gone(store: &impl Store) {

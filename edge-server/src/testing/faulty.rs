@@ -1,6 +1,9 @@
 //! A store that fails when it is told to.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
 
@@ -20,6 +23,7 @@ pub struct FaultyStore<S> {
     inner: S,
     fails: AtomicBool,
     failing_outcomes: AtomicUsize,
+    silent_set: Mutex<Option<KeySetId>>,
 }
 
 impl<S> FaultyStore<S> {
@@ -31,6 +35,16 @@ impl<S> FaultyStore<S> {
     /// Makes the next calls fail that store an outcome.
     pub fn fail_next_outcomes(&self, count: usize) {
         self.failing_outcomes.store(count, Ordering::Relaxed);
+    }
+
+    /// Never answers when it is asked for a key of this set: whoever asks is in the middle of a job, and
+    /// ends there when it is dropped, as a process does.
+    pub fn be_silent_about(&self, set: KeySetId) {
+        *self.silent_set.lock().unwrap_or_else(PoisonError::into_inner) = Some(set);
+    }
+
+    fn is_silent_about(&self, set: KeySetId) -> bool {
+        *self.silent_set.lock().unwrap_or_else(PoisonError::into_inner) == Some(set)
     }
 
     fn inner(&self) -> Result<&S, StoreError> {
@@ -60,12 +74,20 @@ macro_rules! passed_on {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
+    async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
+        if self.is_silent_about(id) {
+            std::future::pending::<()>().await;
+        }
+        self.inner()?.key(tenant, id, name).await
+    }
+
     passed_on! {
         inner insert_job(
             job: JobRequest, inputs: Vec<Bytes>, idempotency: Option<Idempotency>, bounds: QueueBounds
         ) -> Inserted<Full>;
         inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
         inner claim_job(claim: Claim) -> Option<ClaimedJob>;
+        inner start_again(claim: Claim, id: JobId) -> bool;
         inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();
         inner_for_outcome finish_job(id: JobId, outcome: Result<Bytes, Failure>, at: Timestamp) -> ();
         inner delete_job(tenant: &TenantId, id: JobId) -> bool;
@@ -74,7 +96,6 @@ impl<S: Store> Store for FaultyStore<S> {
         inner insert_key_set(set: KeySet, idempotency: Option<Idempotency>, quota: KeyQuota) -> Inserted<Usage>;
         inner key_set(tenant: &TenantId, id: KeySetId) -> Option<KeySet>;
         inner put_key(tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> PutKey;
-        inner key(tenant: &TenantId, id: KeySetId, name: KeyName) -> Option<Bytes>;
         inner delete_key_set(tenant: &TenantId, id: KeySetId) -> bool;
         inner remembered(tenant: &TenantId, key: &str) -> Option<Remembered>;
         inner usage(tenant: &TenantId) -> Usage;

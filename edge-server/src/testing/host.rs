@@ -116,7 +116,7 @@ impl Executor for TestExecutor {
     }
 
     fn parallelism(&self) -> usize {
-        1
+        2
     }
 
     async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {

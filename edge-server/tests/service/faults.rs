@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use edge_server::{
-    Settings, WorkerId,
+    KeySetId, Settings, WorkerId,
     port::{Host, Timestamp},
     store::{Claim, Store},
 };
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use serde_json::json;
 
@@ -82,14 +83,58 @@ async fn a_job_that_keeps_ending_its_process_is_given_up() {
     let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
     let claim =
         Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
-    for _ in 0..2 {
-        assert!(api.service.host().store().claim_job(claim).await.unwrap().is_some());
+    for interrupted in 0..2 {
+        let store = api.service.host().store();
+        let job = store.claim_job(claim).await.unwrap().unwrap();
+        assert_eq!(job.interrupted, interrupted);
+        assert!(interrupted == 0 || store.start_again(claim, job.request.id).await.unwrap());
         assert_eq!(api.service.resume().await.unwrap(), 1);
     }
     assert_eq!(api.run_jobs().await, 1);
     let job = api.get(accepted.header("location")).await;
     assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "EVALUATION_FAILED"));
     assert!(job.text("/error/detail").contains("2 starts"), "{}", job.tree);
+}
+
+/// Jobs that were interrupted run one at a time and alone, so that a job that ends its process takes no
+/// starts from those that happened to run beside it.
+#[tokio::test]
+async fn a_job_that_ends_its_process_spends_no_starts_but_its_own() {
+    let api = Api::new();
+    let (mut session, poison_keys) = api.ready().await;
+    let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let keys = api.upload_keys(&mut session, "tiny").await;
+    let mut accepted = Vec::new();
+    for key_id in [&keys, &poison_keys, &keys, &keys] {
+        accepted.push(api.post("/infer", &infer(&payload, key_id)).await.header("location").to_owned());
+    }
+    let store = api.service.host().store();
+    // Both were being evaluated when the first process ended.
+    let claim =
+        Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
+    for _ in 0..2 {
+        store.claim_job(claim).await.unwrap().unwrap();
+    }
+    store.be_silent_about(KeySetId::parse(&poison_keys).unwrap());
+    let mut ends = 1;
+    loop {
+        assert!(api.service.resume().await.unwrap() > 0);
+        // Two threads, as long as neither waits.
+        let mut threads = [(); 2].map(|()| Box::pin(api.run_jobs()));
+        let over = threads.each_mut().map(|thread| thread.now_or_never().is_some());
+        if over == [true; 2] {
+            break;
+        }
+        // The job that is silent runs alone, and the process ends with it.
+        assert_eq!(over, [false; 2], "another job runs beside it");
+        ends += 1;
+    }
+    assert_eq!(ends, Settings::default().attempts);
+    for (path, status) in accepted.iter().zip(["completed", "failed", "completed", "completed"]) {
+        let job = api.get(path).await;
+        assert_eq!(job.text("/status"), status, "{}", job.tree);
+        assert!(status == "completed" || job.text("/error/detail").contains("5 starts"), "{}", job.tree);
+    }
 }
 
 #[tokio::test]

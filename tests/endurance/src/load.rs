@@ -34,8 +34,8 @@ const MODELS: [&str; 2] = ["breast_cancer_logistic", "mnist_mlp"];
 const KEY_CACHE: &str = "4096";
 /// Jobs that may wait in the server that gets too many.
 const NARROW: &str = "16";
-/// Seconds of requests before each measurement.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Requests of all clients before each measurement, after one of each that has its keys prepared.
+const WARM_UP: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(place: &Place, plan: &Plan) -> Result<(), Box<dyn Error>> {
@@ -65,6 +65,12 @@ fn clients(server: &Server, model: &str, count: usize) -> Result<Vec<(Client, St
 /// One row: so many clients, each with keys of its own, for so long.
 fn measure(server: &Server, model: &str, count: usize, time: Duration) -> Result<String, Box<dyn Error>> {
     let clients = clients(server, model, count)?;
+    for (client, key_id) in &clients {
+        let answer = client.infer(key_id, None, Some(30))?;
+        if answer.text("/status") != "completed" {
+            return Err(format!("{} {}", answer.status, answer.body).into());
+        }
+    }
     let (latencies, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
     let begin = Instant::now() + WARM_UP;
     let memory = AtomicU64::new(0);

@@ -151,39 +151,53 @@ fn seconds(lease: Duration) -> f64 {
 }
 
 /// Takes the next job that nobody else is just taking: of the tenant whose last turn is longest ago, the
-/// oldest. Also says how many inputs it has, and which attempt this is.
+/// oldest; counts its start if it is the first. Also says how many inputs it has, and how often it was
+/// started before.
 pub(super) async fn claim(
     client: &impl GenericClient,
     claim: Claim,
 ) -> Result<Option<(JobRequest, usize, u32)>> {
     let query = format!(
         "WITH next AS (
-             SELECT jobs.id, jobs.tenant FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
+             SELECT jobs.id, jobs.tenant, attempts FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
              WHERE state < {COMPLETED} AND (state = {QUEUED} OR lease < now())
              ORDER BY coalesce(turn, 0), accepted, jobs.id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED
          ), turned AS (
              INSERT INTO turns (tenant, turn) SELECT tenant, nextval('turn') FROM next
              ON CONFLICT (tenant) DO UPDATE SET turn = excluded.turn
          )
-         UPDATE jobs SET state = {RUNNING}, attempts = attempts + 1, worker = $1,
+         UPDATE jobs SET state = {RUNNING}, attempts = greatest(jobs.attempts, 1), worker = $1,
              lease = now() + make_interval(secs => $2)
-         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, attempts"
+         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts"
     );
     let worker = claim.worker.to_bytes();
     let row = client.query_opt(&query, &[&&worker[..], &seconds(claim.lease)]).await.map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
-    let (inputs, attempts): (i64, i64) = (row.get(9), row.get(10));
+    let (inputs, interrupted): (i64, i64) = (row.get(9), row.get(10));
     let count = usize::try_from(inputs).map_err(|_| damaged("number of inputs"))?;
-    Ok(Some((request(&row)?, count, u32::try_from(attempts).unwrap_or(u32::MAX))))
+    Ok(Some((request(&row)?, count, u32::try_from(interrupted).unwrap_or(u32::MAX))))
 }
 
-/// Takes a claim back as if it had not been.
-pub(super) async fn give_back(client: &impl GenericClient, claim: Claim, job: JobId) -> Result<()> {
-    let query = format!(
-        "UPDATE jobs SET state = {QUEUED}, attempts = attempts - 1 WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
-    );
+/// Counts a further start of a job, if it is still this worker's.
+pub(super) async fn start_again(client: &impl GenericClient, claim: Claim, job: JobId) -> Result<bool> {
+    const QUERY: &str = "UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND worker = $2 AND state = 1";
     let worker = claim.worker.to_bytes();
-    client.execute(&query, &[&&job.to_bytes()[..], &&worker[..]]).await.map_err(failed)?;
+    let counted = client.execute(QUERY, &[&&job.to_bytes()[..], &&worker[..]]).await.map_err(failed)?;
+    Ok(counted > 0)
+}
+
+/// Takes a claim back as if it had not been; `interrupted` is what the claim has said.
+pub(super) async fn give_back(
+    client: &impl GenericClient,
+    claim: Claim,
+    job: JobId,
+    interrupted: u32,
+) -> Result<()> {
+    let query = format!(
+        "UPDATE jobs SET state = {QUEUED}, attempts = $3 WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
+    );
+    let (worker, attempts) = (claim.worker.to_bytes(), i64::from(interrupted));
+    client.execute(&query, &[&&job.to_bytes()[..], &&worker[..], &attempts]).await.map_err(failed)?;
     Ok(())
 }
 

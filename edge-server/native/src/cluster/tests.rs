@@ -83,7 +83,7 @@ async fn gives_a_claim_back_when_the_inputs_are_away(store: &ClusterStore) {
     store.claim_job(claim).await.expect_err("the input is away");
     store.objects().put_inputs(id, &[Bytes::from_static(b"input")]).await.expect("back again");
     let claimed = store.claim_job(claim).await.expect("answers").expect("it waits");
-    assert_eq!((claimed.attempt, claimed.request.id), (1, id));
+    assert_eq!((claimed.interrupted, claimed.request.id), (0, id));
     store.finish_job(id, Ok(Bytes::from_static(b"result")), Timestamp(3)).await.expect("stored");
     assert!(store.delete_job(&TenantId::public(), id).await.expect("answers"));
     let hash = Sha256::digest(b"result").into();

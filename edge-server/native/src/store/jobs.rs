@@ -43,11 +43,10 @@ pub(super) fn waiting(connection: &Connection, tenant: Option<&TenantId>) -> Res
 }
 
 pub(super) fn queue(connection: &Connection) -> Result<QueueLengths> {
-    let waiting = waiting(connection, None)?;
-    let unfinished: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM jobs WHERE state < {COMPLETED}"))?
+    let running: i64 = connection
+        .prepare_cached("SELECT count(*) FROM jobs WHERE state = 1")?
         .query_row([], |row| row.get(0))?;
-    Ok(QueueLengths { waiting, running: unfinished.cast_unsigned().saturating_sub(waiting) })
+    Ok(QueueLengths { waiting: waiting(connection, None)?, running: running.cast_unsigned() })
 }
 
 /// Says which bound a further job would break.
@@ -85,7 +84,8 @@ pub(super) fn insert(transaction: &Transaction<'_>, job: &JobRequest, inputs: &[
 
 pub(super) fn read(connection: &Connection, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
     let columns = format!(
-        "SELECT {REQUEST}, state, result, failure_code, failure_detail FROM jobs WHERE id = ?1 AND tenant = ?2"
+        "SELECT {REQUEST}, state, bytes, failure_code, failure_detail
+         FROM jobs LEFT JOIN results ON job = id WHERE id = ?1 AND tenant = ?2"
     );
     connection
         .prepare_cached(&columns)?
@@ -107,22 +107,37 @@ fn failure(row: &Row<'_>) -> Result<Failure> {
     Ok(Failure { code, detail: row.get(12)? })
 }
 
-/// Takes the next job: of the tenant whose last turn is longest ago, the oldest.
+/// The next job and how often it was started: of the tenant whose last turn is longest ago, the oldest.
+/// The tenants that wait are found one after the other in the index, however many jobs they have.
+const NEXT: &str = "
+WITH RECURSIVE waiting (tenant) AS (
+    SELECT min(tenant) FROM jobs WHERE state = 0
+    UNION ALL
+    SELECT (SELECT min(jobs.tenant) FROM jobs WHERE state = 0 AND jobs.tenant > waiting.tenant)
+    FROM waiting WHERE tenant IS NOT NULL
+), next (tenant) AS (
+    SELECT waiting.tenant FROM waiting LEFT JOIN turns ON turns.tenant = waiting.tenant
+    WHERE waiting.tenant IS NOT NULL ORDER BY coalesce(turn, 0), waiting.tenant LIMIT 1
+)
+SELECT id, attempts FROM jobs WHERE state = 0 AND tenant = (SELECT tenant FROM next)
+ORDER BY accepted, id LIMIT 1";
+
+/// Takes the next job, and counts its start if it is the first.
 pub(super) fn claim(transaction: &Transaction<'_>, claim: Claim) -> Result<Option<ClaimedJob>> {
-    let now = number(claim.now);
-    let claimed = transaction
-        .prepare_cached(&format!(
-            "UPDATE jobs SET state = {RUNNING}, attempts = attempts + 1, worker = ?1, lease = ?2 WHERE id = (
-                SELECT jobs.id FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
-                WHERE state < {COMPLETED} AND (state = {QUEUED} OR lease < ?3)
-                ORDER BY coalesce(turn, 0), accepted, id LIMIT 1
-            ) RETURNING {REQUEST}, attempts"
-        ))?
-        .query_row(params![claim.worker.to_bytes(), number(claim.now.after(claim.lease)), now], |row| {
-            Ok((request(row)?, row.get(9)?))
-        })
+    transaction
+        .prepare_cached("UPDATE jobs SET state = 0 WHERE state = 1 AND lease < ?1")?
+        .execute([number(claim.now)])?;
+    let next = transaction
+        .prepare_cached(NEXT)?
+        .query_row([], |row| Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?)))
         .optional()?;
-    let Some((request, attempt)) = claimed else { return Ok(None) };
+    let Some((id, interrupted)) = next else { return Ok(None) };
+    let request = transaction
+        .prepare_cached(&format!(
+            "UPDATE jobs SET state = {RUNNING}, attempts = max(attempts, 1), worker = ?1, lease = ?2
+             WHERE id = ?3 RETURNING {REQUEST}"
+        ))?
+        .query_row(params![claim.worker.to_bytes(), number(claim.now.after(claim.lease)), id], request)?;
     transaction
         .prepare_cached(
             "INSERT INTO turns (tenant, turn) SELECT ?1, coalesce(max(turn), 0) + 1 FROM turns WHERE true
@@ -131,10 +146,19 @@ pub(super) fn claim(transaction: &Transaction<'_>, claim: Claim) -> Result<Optio
         .execute([request.tenant.as_str()])?;
     let mut statement =
         transaction.prepare_cached("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number")?;
-    let inputs =
-        statement.query_map([request.id.to_bytes()], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
+    let inputs = statement.query_map([id], |row| row.get::<_, Vec<u8>>(0).map(Bytes::from))?;
     let inputs = inputs.collect::<Result<_>>()?;
-    Ok(Some(ClaimedJob { request, inputs, attempt }))
+    Ok(Some(ClaimedJob { request, inputs, interrupted }))
+}
+
+/// Counts a further start of a job, if it is still this worker's.
+pub(super) fn start_again(transaction: &Transaction<'_>, claim: Claim, id: JobId) -> Result<bool> {
+    let counted = transaction
+        .prepare_cached(
+            "UPDATE jobs SET attempts = attempts + 1 WHERE id = ?1 AND worker = ?2 AND state = 1",
+        )?
+        .execute(params![id.to_bytes(), claim.worker.to_bytes()])?;
+    Ok(counted > 0)
 }
 
 pub(super) fn renew(transaction: &Transaction<'_>, claim: Claim, jobs: &[JobId]) -> Result<()> {
@@ -159,23 +183,27 @@ pub(super) fn finish(
     outcome: &std::result::Result<Bytes, Failure>,
     at: Timestamp,
 ) -> Result<()> {
-    let (state, result, failure) = match outcome {
-        Ok(result) => (COMPLETED, Some(&result[..]), None),
-        Err(failure) => (FAILED, None, Some(failure)),
+    let (state, failure) = match outcome {
+        Ok(_) => (COMPLETED, None),
+        Err(failure) => (FAILED, Some(failure)),
     };
-    transaction
+    let changed = transaction
         .prepare_cached(&format!(
-            "UPDATE jobs SET state = ?2, result = ?3, failure_code = ?4, failure_detail = ?5, finished = ?6
+            "UPDATE jobs SET state = ?2, failure_code = ?3, failure_detail = ?4, finished = ?5
              WHERE id = ?1 AND state < {COMPLETED}"
         ))?
         .execute(params![
             id.to_bytes(),
             state,
-            result,
             failure.map(|failure| failure.code.name()),
             failure.map(|failure| &failure.detail),
             number(at),
         ])?;
+    if let (1, Ok(result)) = (changed, outcome) {
+        transaction
+            .prepare_cached("INSERT INTO results (job, bytes) VALUES (?1, ?2)")?
+            .execute(params![id.to_bytes(), &result[..]])?;
+    }
     transaction.prepare_cached("DELETE FROM inputs WHERE job = ?1")?.execute([id.to_bytes()])?;
     Ok(())
 }
@@ -185,16 +213,19 @@ pub(super) fn delete(transaction: &Transaction<'_>, tenant: &TenantId, id: JobId
         .prepare_cached("DELETE FROM jobs WHERE id = ?1 AND tenant = ?2")?
         .execute(params![id.to_bytes(), tenant.as_str()])?;
     if deleted > 0 {
-        transaction.prepare_cached("DELETE FROM inputs WHERE job = ?1")?.execute([id.to_bytes()])?;
+        for query in ["DELETE FROM inputs WHERE job = ?1", "DELETE FROM results WHERE job = ?1"] {
+            transaction.prepare_cached(query)?.execute([id.to_bytes()])?;
+        }
     }
     Ok(deleted > 0)
 }
 
 /// Forgets what ended before.
 pub(super) fn sweep(transaction: &Transaction<'_>, before: Timestamp) -> Result<u64> {
-    let swept = transaction.execute(
-        &format!("DELETE FROM jobs WHERE state >= {COMPLETED} AND finished < ?1"),
-        [number(before)],
+    let before = [number(before)];
+    transaction.execute(
+        "DELETE FROM results WHERE job IN (SELECT id FROM jobs WHERE state >= 2 AND finished < ?1)",
+        before,
     )?;
-    Ok(swept as u64)
+    Ok(transaction.execute("DELETE FROM jobs WHERE state >= 2 AND finished < ?1", before)? as u64)
 }

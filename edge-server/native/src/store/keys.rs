@@ -9,7 +9,6 @@ use edge_server::{
     store::{KeySet, PutKey, Usage},
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
-use sha2::{Digest, Sha256};
 
 use super::{Result, damaged, jobs, number, timestamp};
 
@@ -98,11 +97,11 @@ pub(super) fn put(
     id: KeySetId,
     name: KeyName,
     bytes: &Bytes,
+    sha256: [u8; 32],
 ) -> Result<PutKey> {
     if !owns(transaction, tenant, id)? {
         return Ok(PutKey::NoSet);
     }
-    let sha256: [u8; 32] = Sha256::digest(bytes).into();
     let name = name.to_string();
     let stored: Option<[u8; 32]> = transaction
         .prepare_cached("SELECT sha256 FROM keys WHERE key_set = ?1 AND name = ?2")?

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// One step for each version of the tables, which SQLite's `user_version` keeps. A step that has been
 /// released never changes.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART];
 
 /// The version that this server writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -93,6 +93,21 @@ CREATE TABLE tokens (
     created INTEGER NOT NULL,
     expires INTEGER
 ) STRICT, WITHOUT ROWID;
+";
+
+/// A row of `jobs` is read whole whenever a search passes it, so that results have a table of their own;
+/// the next job is found in indexes alone.
+const RESULTS_APART: &str = "
+CREATE TABLE results (
+    job BLOB PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+INSERT INTO results SELECT id, result FROM jobs WHERE result IS NOT NULL;
+ALTER TABLE jobs DROP COLUMN result;
+DROP INDEX unfinished;
+DROP INDEX waiting;
+CREATE INDEX waiting ON jobs (tenant, accepted) WHERE state = 0;
+CREATE INDEX running ON jobs (lease) WHERE state = 1;
 ";
 
 /// Beyond this length, in bytes, the file of written-ahead pages is cut when it has been read in.
@@ -212,15 +227,4 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.busy_timeout(Duration::from_secs(10))
-}
-
-/// Writes something that need not have reached the disk when the call returns.
-pub(super) fn lazily<T>(
-    writer: &mut Connection,
-    work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    writer.pragma_update(None, "synchronous", "NORMAL")?;
-    let value = work(writer);
-    writer.pragma_update(None, "synchronous", "FULL")?;
-    value
 }

@@ -69,7 +69,7 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(store.claim_job(claim()).await.expect("asked"), None, "it still seems to run");
     assert_eq!(store.release_jobs().await.expect("released"), 1);
     let claimed = store.claim_job(claim()).await.expect("claimed again");
-    assert_eq!(claimed, Some(ClaimedJob { request, inputs, attempt: 2 }));
+    assert_eq!(claimed, Some(ClaimedJob { request, inputs, interrupted: 1 }));
 }
 
 const BOUNDS: QueueBounds = QueueBounds { total: 1000, tenant: 1000 };
@@ -125,7 +125,7 @@ async fn older_stores_are_brought_up_to_date() {
     let store = SqliteStore::open(&scratch.0).expect("opens");
     let done = store.job(&TenantId::public(), JobId::from_bytes([2; 16])).await.expect("answers");
     assert_eq!(done.expect("kept").state, JobState::Completed { result: Bytes::from_static(b"result") });
-    assert_eq!(store.claim_job(claim()).await.expect("answers").expect("waits").attempt, 1);
+    assert_eq!(store.claim_job(claim()).await.expect("answers").expect("waits").interrupted, 0);
     let usage = store.usage(&TenantId::public()).await.expect("answers");
     assert_eq!((usage.key_sets, usage.key_bytes), (1, 3));
     let key = store.key(&TenantId::public(), KeySetId::from_bytes(set), KeyName::Galois(5)).await;
@@ -140,13 +140,11 @@ async fn older_stores_are_brought_up_to_date() {
 async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let scratch = Scratch::new("full");
     let store = SqliteStore::open(&scratch.0).expect("opens");
-    let pages = |count: i64| {
-        let writer = store.0.writer();
-        let set: i64 =
-            writer.query_row(&format!("PRAGMA max_page_count = {count}"), [], |row| row.get(0)).expect("set");
-        set
+    let pages = async |count: i64| {
+        let set = format!("PRAGMA max_page_count = {count}");
+        store.write(move |writer| writer.query_row(&set, [], |_| Ok(()))).await.expect("set");
     };
-    pages(200);
+    pages(200).await;
     let inputs = [Bytes::from(vec![7; 100_000])];
     let mut acknowledged = Vec::new();
     let mut refused = None;
@@ -164,7 +162,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     }
     let first = store.claim_job(claim()).await.expect("answers").expect("waits");
     assert_eq!(first.inputs, inputs);
-    pages(100_000);
+    pages(100_000).await;
     insert(&store, 99, &inputs).await.expect("there is room again");
 }
 
@@ -174,7 +172,7 @@ async fn a_locked_file_is_waited_for() {
     let scratch = Scratch::new("locked");
     let store = SqliteStore::open(&scratch.0).expect("opens");
     insert(&store, 1, &[]).await.expect("stored");
-    store.0.writer().busy_timeout(Duration::from_millis(300)).expect("set");
+    store.write(|writer| writer.busy_timeout(Duration::from_millis(300))).await.expect("set");
     let other = Connection::open(scratch.0.join(FILE)).expect("opens");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     assert!(is_there(&store, 1).await, "readers do not wait");
