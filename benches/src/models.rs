@@ -14,8 +14,11 @@ use crate::{Result, timing::median_micros};
 
 const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"];
 const RUNS: usize = 51;
+/// Samples in the request that is compared with one of a single sample.
+const BATCH: usize = 16;
 
-/// Prints one line of JSON for each model: median milliseconds on one thread, and bytes. Measures the models
+/// Prints one line of JSON for each model: median milliseconds on one thread, bytes, and how much longer a batch
+/// takes than one sample, from input to output. Measures the models
 /// of the README, or those that are named, by name or by the folder of a package.
 pub(crate) fn run(named: &[String]) -> Result<()> {
     let shipped = MODELS.map(str::to_owned);
@@ -46,6 +49,17 @@ fn measure(name: &str) -> Result<Value> {
     let result = server.answer(&request)?;
 
     let milliseconds = |micros: f64| micros / 1e3;
+    let mut whole = |samples: usize| -> Result<f64> {
+        let samples = vec![&input[..]; samples];
+        let mut predict = || -> Result<Vec<Vec<f64>>> {
+            let request = session.encrypt_batch(&samples)?.remove(0);
+            Ok(session.decrypt_batch(&server.answer(&request)?, samples.len())?)
+        };
+        predict()?;
+        Ok(milliseconds(median_micros(RUNS, || predict().is_ok())))
+    };
+    let (batch, single) = (model.constraints.max_batch_size.min(BATCH), whole(1)?);
+    let (several, again) = (whole(batch)?, whole(1)?);
     Ok(json!({
         "model": name,
         "backend": Backend::detect().name(),
@@ -56,6 +70,8 @@ fn measure(name: &str) -> Result<Value> {
         "encrypt_ms": milliseconds(median_micros(RUNS, || session.encrypt(&input).is_ok())),
         "evaluate_ms": milliseconds(median_micros(RUNS, || server.answer(&request).is_ok())),
         "decrypt_ms": milliseconds(median_micros(RUNS, || session.decrypt(&result).is_ok())),
+        "batch": batch,
+        "batch_ratio": several / single.min(again),
         "keys_bytes": keys.iter().map(Vec::len).sum::<usize>(),
         "request_bytes": request.len(),
         "result_bytes": result.len(),
