@@ -8,7 +8,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --port N        listen there (default: 8080 or the next free one)
               --data DIR      keep keys, jobs and results there (default: in the target directory)
   test      run every test: Rust, WebAssembly, Node, Chromium
-              [step ...]      only the steps named
+              [step ...]      only the steps named, and what they need
               --list          name the steps
               --fail-fast     stop at the first step that fails
               --no-browser    leave out what needs Chromium

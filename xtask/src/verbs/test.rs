@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 use checks::{CHECKS, Check};
 use report::{Outcome, Report};
 
-/// Runs every check, or only those named, and ends with a summary.
+/// Runs every check, or only those named with what they need, and ends with a summary.
 ///
 /// A check that fails does not stop those after it, unless `--fail-fast` is given.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
@@ -32,7 +32,10 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         return Err(TaskError::UnknownArgument { argument: name.clone() });
     }
 
-    let wanted = |check: &Check| names.is_empty() || names.iter().any(|name| name == check.name);
+    let is_named = |name: &str| names.iter().any(|named| named == name);
+    let is_needed =
+        |name: &str| CHECKS.iter().any(|check| is_named(check.name) && check.needs.contains(&name));
+    let wanted = |check: &Check| names.is_empty() || is_named(check.name) || is_needed(check.name);
     let chosen: Vec<&Check> = CHECKS.iter().filter(|check| wanted(check)).collect();
     let mut progress = Progress::new(chosen.len());
     let mut report = Report::default();

@@ -19,7 +19,16 @@ pub(super) struct Check {
     pub(super) name: &'static str,
     pub(super) title: &'static str,
     pub(super) needs_browser: bool,
+    /// Checks that must run before it.
+    pub(super) needs: &'static [&'static str],
     pub(super) run: fn(&Workspace) -> Result<(), TaskError>,
+}
+
+impl Check {
+    const fn after(mut self, needs: &'static [&'static str]) -> Self {
+        self.needs = needs;
+        self
+    }
 }
 
 const fn check(
@@ -27,7 +36,7 @@ const fn check(
     title: &'static str,
     run: fn(&Workspace) -> Result<(), TaskError>,
 ) -> Check {
-    Check { name, title, needs_browser: false, run }
+    Check { name, title, needs_browser: false, needs: &[], run }
 }
 
 /// All checks.
@@ -41,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("reader", "an independent reader in Python recomputes and decrypts the vectors", read_vectors),
     check("wasm", "client, npm package and page build", build_client),
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
-    check("npm", "unit tests of the npm package in Node", npm_tests),
+    check("npm", "unit tests of the npm package in Node", npm_tests).after(&["wasm"]),
     check("server", "the server builds in release mode", server::build),
     check(
         "cluster",
@@ -50,12 +59,14 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     check("crash", "the server killed 20 times under load loses nothing", endurance::short_crash),
     check("contract", "schemathesis drives the server by openapi.yaml", contract),
-    check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core),
-    check("node", "end to end from Node", node_tests),
+    check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core)
+        .after(&["wasm"]),
+    check("node", "end to end from Node", node_tests).after(&["wasm", "server"]),
     Check {
         name: "browser",
         title: "end to end from a real Chromium",
         needs_browser: true,
+        needs: &["wasm", "server"],
         run: browser_tests,
     },
 ];
