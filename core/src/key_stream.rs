@@ -10,6 +10,11 @@ use crate::lanes::{Backend, Kernel, Lanes};
 /// Words that are made at a time: 64 blocks.
 pub(crate) const WORDS: usize = 1024;
 const BLOCK: usize = 16;
+/// Word 12 of a state counts blocks.
+const COUNTER: usize = 12;
+/// How many groups of blocks, as many in each as there are lanes, are worked on in turns: the operations on one group
+/// wait for each other, and the processor fills the gaps with those on the other.
+const GROUPS: usize = 2;
 /// Lanes of the widest instance.
 const MOST_LANES: usize = 16;
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646E, 0x7962_2D32, 0x6B20_6574];
@@ -21,8 +26,6 @@ pub(crate) struct KeyStream {
     /// The first block's state.
     state: [u32; BLOCK],
     words: [u32; WORDS],
-    /// Word by word, the words of as many blocks as there are lanes.
-    side_by_side: [u32; BLOCK * MOST_LANES],
 }
 
 impl KeyStream {
@@ -33,13 +36,13 @@ impl KeyStream {
         // Word 12 is the block counter, between key and nonce.
         let places = (4..12).chain(13..16);
         places.zip(bytes).for_each(|(place, word)| state[place] = u32::from_le_bytes(*word));
-        Self { backend, state, words: [0; WORDS], side_by_side: [0; BLOCK * MOST_LANES] }
+        Self { backend, state, words: [0; WORDS] }
     }
 
     /// The next words.
     pub(crate) fn next_words(&mut self) -> &[u32; WORDS] {
-        let Self { backend, state, words, side_by_side } = self;
-        backend.run(Expand { state, words, side_by_side });
+        let Self { backend, state, words } = self;
+        backend.run(Expand { state, words });
         state[12] = state[12].wrapping_add((WORDS / BLOCK) as u32);
         words
     }
@@ -49,14 +52,12 @@ impl Drop for KeyStream {
     fn drop(&mut self) {
         self.state.zeroize();
         self.words.zeroize();
-        self.side_by_side.zeroize();
     }
 }
 
 struct Expand<'a> {
     state: &'a [u32; BLOCK],
     words: &'a mut [u32; WORDS],
-    side_by_side: &'a mut [u32; BLOCK * MOST_LANES],
 }
 
 impl Kernel for Expand<'_> {
@@ -64,37 +65,61 @@ impl Kernel for Expand<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { state, words, side_by_side } = self;
-        let side_by_side = &mut side_by_side[..BLOCK * L::WIDTH];
+        let Self { state, words } = self;
         let lane_numbers = L::load(&L::chunks(&NUMBERS)[0]);
-        for (i, blocks) in words.chunks_exact_mut(BLOCK * L::WIDTH).enumerate() {
-            let first = L::splat(state[12].wrapping_add((i * L::WIDTH) as u32)).add(lane_numbers);
-            let mut s = [first; BLOCK];
-            for (place, word) in s.iter_mut().zip(state) {
-                *place = L::splat(*word);
+        for (i, blocks) in L::chunks_mut(words).as_chunks_mut::<{ GROUPS * BLOCK }>().0.iter_mut().enumerate()
+        {
+            let mut initial = [state.map(L::splat); GROUPS];
+            for (group, s) in initial.iter_mut().enumerate() {
+                let first_block = ((GROUPS * i + group) * L::WIDTH) as u32;
+                s[COUNTER] = s[COUNTER].add(L::splat(first_block)).add(lane_numbers);
             }
-            s[12] = first;
+            let mut groups = initial;
             for _ in 0..10 {
-                quarter_round::<L, 0, 4, 8, 12>(&mut s);
-                quarter_round::<L, 1, 5, 9, 13>(&mut s);
-                quarter_round::<L, 2, 6, 10, 14>(&mut s);
-                quarter_round::<L, 3, 7, 11, 15>(&mut s);
-                quarter_round::<L, 0, 5, 10, 15>(&mut s);
-                quarter_round::<L, 1, 6, 11, 12>(&mut s);
-                quarter_round::<L, 2, 7, 8, 13>(&mut s);
-                quarter_round::<L, 3, 4, 9, 14>(&mut s);
+                let [a, b] = &mut groups;
+                column_round(a);
+                column_round(b);
+                diagonal_round(a);
+                diagonal_round(b);
             }
-            for (place, (chunk, word)) in L::chunks_mut(side_by_side).iter_mut().zip(state).enumerate() {
-                let initial = if place == 12 { first } else { L::splat(*word) };
-                s[place].add(initial).store(chunk);
-            }
-            for (lane, block) in blocks.chunks_exact_mut(BLOCK).enumerate() {
-                for (place, word) in block.iter_mut().enumerate() {
-                    *word = side_by_side[place * L::WIDTH + lane];
-                }
+            let groups = groups.into_iter().zip(initial);
+            for (blocks, (mut s, initial)) in blocks.as_chunks_mut::<BLOCK>().0.iter_mut().zip(groups) {
+                s.iter_mut().zip(initial).for_each(|(word, initial)| *word = word.add(initial));
+                blocks.iter_mut().zip(transposed(s)).for_each(|(chunk, words)| words.store(chunk));
             }
         }
     }
+}
+
+#[inline(always)]
+fn column_round<L: Lanes>(s: &mut [L; BLOCK]) {
+    quarter_round::<L, 0, 4, 8, 12>(s);
+    quarter_round::<L, 1, 5, 9, 13>(s);
+    quarter_round::<L, 2, 6, 10, 14>(s);
+    quarter_round::<L, 3, 7, 11, 15>(s);
+}
+
+#[inline(always)]
+fn diagonal_round<L: Lanes>(s: &mut [L; BLOCK]) {
+    quarter_round::<L, 0, 5, 10, 15>(s);
+    quarter_round::<L, 1, 6, 11, 12>(s);
+    quarter_round::<L, 2, 7, 8, 13>(s);
+    quarter_round::<L, 3, 4, 9, 14>(s);
+}
+
+/// From vectors with one word of several blocks to vectors with several words of one block, block after block.
+///
+/// Each step deals the vectors of both halves out in turns, which moves the highest bit of a word's place behind
+/// all others of its index; after four of them the number of its block is in front.
+#[inline(always)]
+fn transposed<L: Lanes>(mut s: [L; BLOCK]) -> [L; BLOCK] {
+    for _ in 0..BLOCK.ilog2() {
+        let before = s;
+        for i in 0..BLOCK / 2 {
+            (s[2 * i], s[2 * i + 1]) = L::interleave(before[i], before[i + BLOCK / 2]);
+        }
+    }
+    s
 }
 
 #[inline(always)]

@@ -61,6 +61,8 @@ pub(crate) trait Lanes: Copy {
     fn wide_low(wide: Self::Wide) -> Self;
     fn wide_high(wide: Self::Wide) -> Self;
 
+    /// `a₀ b₀ a₁ b₁ …`, in two vectors.
+    fn interleave(a: Self, b: Self) -> (Self, Self);
     /// Step `stage` of `0..TAIL` on the way to single entries: from pairs `WIDTH >> stage` apart
     /// to pairs `WIDTH >> (stage + 1)` apart, one of each pair in `a` and the other in `b`.
     fn split(stage: usize, a: Self, b: Self) -> (Self, Self);

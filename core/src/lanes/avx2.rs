@@ -144,6 +144,13 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn interleave(a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            Self::split(0, Self(_mm256_unpacklo_epi32(a.0, b.0)), Self(_mm256_unpackhi_epi32(a.0, b.0)))
+        }
+    }
+
+    #[inline(always)]
     fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
         unsafe {
             match stage {

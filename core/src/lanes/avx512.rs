@@ -45,6 +45,12 @@ const JOIN: [[u32; 16]; 2] = {
     join
 };
 
+/// The entries of a pair of vectors in turns, in two vectors.
+const INTERLEAVE: [[u32; 16]; 2] = [
+    [0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23],
+    [8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31],
+];
+
 /// Compiles a kernel for AVX-512.
 ///
 /// # Safety
@@ -168,6 +174,11 @@ impl Lanes for Avx512 {
             even: product(t.even, inverse.even, q.even),
             odd: product(t.odd, inverse.odd, q.odd),
         })
+    }
+
+    #[inline(always)]
+    fn interleave(a: Self, b: Self) -> (Self, Self) {
+        (a.shuffle_pair(b, &INTERLEAVE[0]), a.shuffle_pair(b, &INTERLEAVE[1]))
     }
 
     #[inline(always)]

@@ -137,28 +137,29 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
-        unsafe {
-            match stage {
-                // a₀…a₃ | b₀…b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃
-                0 => {
-                    let (x, y) = (vreinterpretq_u64_u32(a.0), vreinterpretq_u64_u32(b.0));
-                    (
-                        Self(vreinterpretq_u32_u64(vzip1q_u64(x, y))),
-                        Self(vreinterpretq_u32_u64(vzip2q_u64(x, y))),
-                    )
-                }
-                // a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃  →  a₀ b₀ a₂ b₂ | a₁ b₁ a₃ b₃
-                _ => (Self(vuzp1q_u32(a.0, b.0)), Self(vuzp2q_u32(a.0, b.0))),
-            }
-        }
+    fn interleave(a: Self, b: Self) -> (Self, Self) {
+        unsafe { (Self(vzip1q_u32(a.0, b.0)), Self(vzip2q_u32(a.0, b.0))) }
+    }
+
+    // Every step is the same: a₀…a₃ | b₀…b₃  →  a₀ b₀ a₁ b₁ | a₂ b₂ a₃ b₃  →  a₀ a₂ b₀ b₂ | a₁ a₃ b₁ b₃.
+    // One more brings memory order back.
+    #[inline(always)]
+    fn split(_: usize, a: Self, b: Self) -> (Self, Self) {
+        Self::interleave(a, b)
     }
 
     #[inline(always)]
-    fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
-        match stage {
-            0 => Self::split(0, a, b),
-            _ => unsafe { (Self(vzip1q_u32(a.0, b.0)), Self(vzip2q_u32(a.0, b.0))) },
-        }
+    fn join(_: usize, a: Self, b: Self) -> (Self, Self) {
+        unsafe { (Self(vuzp1q_u32(a.0, b.0)), Self(vuzp2q_u32(a.0, b.0))) }
+    }
+
+    #[inline(always)]
+    fn join_all(a: Self, b: Self) -> (Self, Self) {
+        Self::interleave(a, b)
+    }
+
+    #[inline(always)]
+    fn split_all(a: Self, b: Self) -> (Self, Self) {
+        Self::join(0, a, b)
     }
 }

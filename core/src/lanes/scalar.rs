@@ -111,6 +111,11 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    fn interleave(a: Self, b: Self) -> (Self, Self) {
+        (a, b)
+    }
+
+    #[inline(always)]
     fn split(_: usize, a: Self, b: Self) -> (Self, Self) {
         (a, b)
     }

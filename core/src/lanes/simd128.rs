@@ -119,7 +119,12 @@ impl Lanes for Simd128 {
 
     #[inline(always)]
     fn rotate_left(self, bits: u32) -> Self {
-        Self(v128_or(u32x4_shl(self.0, bits), u32x4_shr(self.0, 32 - bits)))
+        // Halves change places in two steps instead of three; for other whole bytes engines make the indices anew
+        // each time.
+        Self(match bits {
+            16 => u16x8_shuffle::<1, 0, 3, 2, 5, 4, 7, 6>(self.0, self.0),
+            _ => v128_or(u32x4_shl(self.0, bits), u32x4_shr(self.0, 32 - bits)),
+        })
     }
 
     #[inline(always)]
@@ -148,20 +153,29 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
-    fn split(stage: usize, a: Self, b: Self) -> (Self, Self) {
-        match stage {
-            // a₀…a₃ | b₀…b₃  →  a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃
-            0 => (Self(u64x2_shuffle::<0, 2>(a.0, b.0)), Self(u64x2_shuffle::<1, 3>(a.0, b.0))),
-            // a₀ a₁ b₀ b₁ | a₂ a₃ b₂ b₃  →  a₀ b₀ a₂ b₂ | a₁ b₁ a₃ b₃
-            _ => (Self(u32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)), Self(u32x4_shuffle::<1, 3, 5, 7>(a.0, b.0))),
-        }
+    fn interleave(a: Self, b: Self) -> (Self, Self) {
+        (Self(u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)), Self(u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0)))
+    }
+
+    // Every step is the same: a₀…a₃ | b₀…b₃  →  a₀ b₀ a₁ b₁ | a₂ b₂ a₃ b₃  →  a₀ a₂ b₀ b₂ | a₁ a₃ b₁ b₃.
+    // One more brings memory order back.
+    #[inline(always)]
+    fn split(_: usize, a: Self, b: Self) -> (Self, Self) {
+        Self::interleave(a, b)
     }
 
     #[inline(always)]
-    fn join(stage: usize, a: Self, b: Self) -> (Self, Self) {
-        match stage {
-            0 => Self::split(0, a, b),
-            _ => (Self(u32x4_shuffle::<0, 4, 1, 5>(a.0, b.0)), Self(u32x4_shuffle::<2, 6, 3, 7>(a.0, b.0))),
-        }
+    fn join(_: usize, a: Self, b: Self) -> (Self, Self) {
+        (Self(u32x4_shuffle::<0, 2, 4, 6>(a.0, b.0)), Self(u32x4_shuffle::<1, 3, 5, 7>(a.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn join_all(a: Self, b: Self) -> (Self, Self) {
+        Self::interleave(a, b)
+    }
+
+    #[inline(always)]
+    fn split_all(a: Self, b: Self) -> (Self, Self) {
+        Self::join(0, a, b)
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     butterfly::{cooley_tukey, down_eight, down_four, three_factors, two_factors},
     parts::{eighths, halves, load_eight, load_four, quarters, store_eight, store_four},
-    twiddles::Twiddles,
+    twiddles::{Inside, Twiddles},
 };
 use crate::{
     arithmetic::Modulus,
@@ -54,10 +54,22 @@ fn finish<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chun
         length >>= layers;
         first <<= layers;
     }
-    for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-        match L::LAYERS_AT_ONCE {
-            2 => last_of_four(field, twiddles, node, first + i),
-            _ => last_of_eight(field, twiddles, node, first + i),
+    // In passes of their own: together, the layers between the last vectors and those inside them make chains
+    // longer than the processor can look ahead.
+    match L::LAYERS_AT_ONCE {
+        2 => {
+            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
+                let a = down_four(field, x.each_ref().map(L::load), two_factors(twiddles, first + i));
+                store_four(x.each_mut(), a);
+            }
+            inside::<L, 4>(field, twiddles, vectors, 2 * first);
+        }
+        _ => {
+            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
+                let a = down_eight(field, x.each_ref().map(L::load), three_factors(twiddles, first + i));
+                store_eight(x.each_mut(), a);
+            }
+            inside::<L, 8>(field, twiddles, vectors, 4 * first);
         }
     }
 }
@@ -90,55 +102,40 @@ fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L
     }
 }
 
-/// The last layers of a node of four vectors: two between vectors, the others inside them.
-#[inline(always)]
-fn last_of_four<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    for x in quarters(vectors) {
-        let mut a = down_four(field, load_four(&x), two_factors(twiddles, node));
-        inside(field, twiddles, &mut a, 2 * node);
-        store_four(x, a);
-    }
-}
-
-/// The last layers of a node of eight vectors: three between vectors, the others inside them.
-#[inline(always)]
-fn last_of_eight<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    for x in eighths(vectors) {
-        let mut a = down_eight(field, load_eight(&x), three_factors(twiddles, node));
-        inside(field, twiddles, &mut a, 4 * node);
-        store_eight(x, a);
-    }
-}
-
-/// The layers inside vectors, to residues in [0, q). Layer after layer for all pairs, since one pair
+/// The layers inside vectors, to residues in [0, q). So many vectors together, layer after layer, since one pair
 /// alone would leave the processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L], first: usize) {
-    let pairs = vectors.as_chunks_mut::<2>().0;
-    // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-    stage::<L, 0>(field, twiddles, pairs, first);
-    stage::<L, 1>(field, twiddles, pairs, first);
-    stage::<L, 2>(field, twiddles, pairs, first);
-    stage::<L, 3>(field, twiddles, pairs, first);
-    for [a, b] in pairs {
-        let x = a.reduce_once(field.two_q).reduce_once(field.q);
-        let y = b.reduce_once(field.two_q).reduce_once(field.q);
-        (*a, *b) = L::join_all(x, y);
+fn inside<L: Lanes, const TOGETHER: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    first: usize,
+) {
+    for (i, x) in vectors.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
+        let mut a = x.each_ref().map(L::load);
+        let factors = twiddles.inside(first + i * TOGETHER / 2, TOGETHER / 2);
+        let pairs = a.as_chunks_mut::<2>().0;
+        // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
+        stage::<L, 0>(field, factors, pairs);
+        stage::<L, 1>(field, factors, pairs);
+        stage::<L, 2>(field, factors, pairs);
+        stage::<L, 3>(field, factors, pairs);
+        for [a, b] in pairs {
+            let x = a.reduce_once(field.two_q).reduce_once(field.q);
+            let y = b.reduce_once(field.two_q).reduce_once(field.q);
+            (*a, *b) = L::join_all(x, y);
+        }
+        x.iter_mut().zip(a).for_each(|(x, a)| a.store(x));
     }
 }
 
 /// One layer inside vectors, if they are that wide.
 #[inline(always)]
-fn stage<L: Lanes, const STAGE: usize>(
-    field: Field<L>,
-    twiddles: &Twiddles,
-    pairs: &mut [[L; 2]],
-    first: usize,
-) {
+fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, pairs: &mut [[L; 2]]) {
     if STAGE < L::TAIL {
         for (i, [a, b]) in pairs.iter_mut().enumerate() {
             let (x, y) = L::split(STAGE, *a, *b);
-            (*a, *b) = cooley_tukey(field, x, y, twiddles.inside(first + i, STAGE));
+            (*a, *b) = cooley_tukey(field, x, y, factors.factor(i, STAGE));
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
         gentleman_sande, three_factors, two_factors, up_eight, up_eight_scaled, up_four, up_four_scaled,
     },
     parts::{eighths, halves, load_eight, load_four, quarters, store_eight, store_four},
-    twiddles::Twiddles,
+    twiddles::{Inside, Twiddles},
 };
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
@@ -60,10 +60,22 @@ fn begin<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk
     let total = vectors.len();
     let mut length = 1 << L::LAYERS_AT_ONCE;
     let first = root * (total / length);
-    for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-        match L::LAYERS_AT_ONCE {
-            2 => first_of_four(field, twiddles, node, first + i),
-            _ => first_of_eight(field, twiddles, node, first + i),
+    // In passes of their own: together, the layers inside vectors and those between the first ones make chains
+    // longer than the processor can look ahead.
+    match L::LAYERS_AT_ONCE {
+        2 => {
+            inside::<L, 4>(field, twiddles, vectors, 2 * first);
+            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
+                let a = up_four(field, x.each_ref().map(L::load), two_factors(twiddles, first + i));
+                store_four(x.each_mut(), a);
+            }
+        }
+        _ => {
+            inside::<L, 8>(field, twiddles, vectors, 4 * first);
+            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
+                let a = up_eight(field, x.each_ref().map(L::load), three_factors(twiddles, first + i));
+                store_eight(x.each_mut(), a);
+            }
         }
     }
     while length < total {
@@ -108,52 +120,37 @@ fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L
     }
 }
 
-/// The first layers of a node of four vectors: those inside vectors, then two between them.
-#[inline(always)]
-fn first_of_four<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    for x in quarters(vectors) {
-        let mut a = load_four(&x);
-        inside(field, twiddles, &mut a, 2 * node);
-        store_four(x, up_four(field, a, two_factors(twiddles, node)));
-    }
-}
-
-/// The first layers of a node of eight vectors: those inside vectors, then three between them.
-#[inline(always)]
-fn first_of_eight<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    for x in eighths(vectors) {
-        let mut a = load_eight(&x);
-        inside(field, twiddles, &mut a, 4 * node);
-        store_eight(x, up_eight(field, a, three_factors(twiddles, node)));
-    }
-}
-
-/// The layers inside vectors. Layer after layer for all pairs, since one pair alone would leave the
+/// The layers inside vectors. So many vectors together, layer after layer, since one pair alone would leave the
 /// processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L], first: usize) {
-    let pairs = vectors.as_chunks_mut::<2>().0;
-    for [a, b] in pairs.iter_mut() {
-        (*a, *b) = L::split_all(*a, *b);
+fn inside<L: Lanes, const TOGETHER: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    first: usize,
+) {
+    for (i, x) in vectors.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
+        let mut a = x.each_ref().map(L::load);
+        let factors = twiddles.inside(first + i * TOGETHER / 2, TOGETHER / 2);
+        let pairs = a.as_chunks_mut::<2>().0;
+        for [a, b] in pairs.iter_mut() {
+            (*a, *b) = L::split_all(*a, *b);
+        }
+        // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
+        stage::<L, 3>(field, factors, pairs);
+        stage::<L, 2>(field, factors, pairs);
+        stage::<L, 1>(field, factors, pairs);
+        stage::<L, 0>(field, factors, pairs);
+        x.iter_mut().zip(a).for_each(|(x, a)| a.store(x));
     }
-    // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-    stage::<L, 3>(field, twiddles, pairs, first);
-    stage::<L, 2>(field, twiddles, pairs, first);
-    stage::<L, 1>(field, twiddles, pairs, first);
-    stage::<L, 0>(field, twiddles, pairs, first);
 }
 
 /// One layer inside vectors, if they are that wide.
 #[inline(always)]
-fn stage<L: Lanes, const STAGE: usize>(
-    field: Field<L>,
-    twiddles: &Twiddles,
-    pairs: &mut [[L; 2]],
-    first: usize,
-) {
+fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, pairs: &mut [[L; 2]]) {
     if STAGE < L::TAIL {
         for (i, [a, b]) in pairs.iter_mut().enumerate() {
-            let (x, y) = gentleman_sande(field, *a, *b, twiddles.inside(first + i, STAGE));
+            let (x, y) = gentleman_sande(field, *a, *b, factors.factor(i, STAGE));
             (*a, *b) = L::join(STAGE, x, y);
         }
     }

@@ -43,12 +43,24 @@ impl Twiddles {
         [Factor::splat(self.nodes[2 * node]), Factor::splat(self.nodes[2 * node + 1])]
     }
 
-    /// The factors of one of the layers inside the pair of vectors that a node is.
+    /// The factors of the layers inside pairs of vectors, each of which is a node.
     #[inline(always)]
-    pub(super) fn inside<L: Lanes>(&self, node: usize, stage: usize) -> Factor<L> {
-        let pair = node - self.nodes.len() / (2 * L::WIDTH);
-        let chunks = &L::chunks(&self.tail)[2 * (L::TAIL * pair + stage)..][..2];
-        Factor::load(&chunks[0], &chunks[1])
+    pub(super) fn inside<L: Lanes>(&self, first: usize, pairs: usize) -> Inside<'_, L> {
+        let pair = first - self.nodes.len() / (2 * L::WIDTH);
+        Inside(&L::chunks(&self.tail)[2 * L::TAIL * pair..][..2 * L::TAIL * pairs])
+    }
+}
+
+/// For each of some pairs of vectors, for each layer inside vectors: factors, then quotients.
+#[derive(Clone, Copy)]
+pub(super) struct Inside<'a, L: Lanes>(&'a [L::Chunk]);
+
+impl<L: Lanes> Inside<'_, L> {
+    /// The factors of one layer inside one pair.
+    #[inline(always)]
+    pub(super) fn factor(self, pair: usize, stage: usize) -> Factor<L> {
+        let at = 2 * (L::TAIL * pair + stage);
+        Factor::load(&self.0[at], &self.0[at + 1])
     }
 }
 
