@@ -9,6 +9,8 @@ use crate::lanes::{Backend, Kernel, Lanes};
 
 /// Words that are made at a time: 64 blocks.
 pub(crate) const WORDS: usize = 1024;
+/// So few words are made one block after the other, since vectors would make many more.
+const FEW: usize = 64;
 const BLOCK: usize = 16;
 /// Word 12 of a state counts blocks.
 const COUNTER: usize = 12;
@@ -39,11 +41,13 @@ impl KeyStream {
         Self { backend, state, words: [0; WORDS] }
     }
 
-    /// The next words.
-    pub(crate) fn next_words(&mut self) -> &[u32; WORDS] {
+    /// The next words: [`WORDS`] of them, or as many as are asked for where that is few.
+    pub(crate) fn next_words(&mut self, wanted: usize) -> &[u32] {
         let Self { backend, state, words } = self;
+        let (backend, count) = if wanted <= FEW { (Backend::SCALAR, FEW) } else { (*backend, WORDS) };
+        let words = &mut words[..count];
         backend.run(Expand { state, words });
-        state[12] = state[12].wrapping_add((WORDS / BLOCK) as u32);
+        state[COUNTER] = state[COUNTER].wrapping_add((count / BLOCK) as u32);
         words
     }
 }
@@ -57,7 +61,7 @@ impl Drop for KeyStream {
 
 struct Expand<'a> {
     state: &'a [u32; BLOCK],
-    words: &'a mut [u32; WORDS],
+    words: &'a mut [u32],
 }
 
 impl Kernel for Expand<'_> {
@@ -153,8 +157,12 @@ mod tests {
             bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
         for backend in Backend::available() {
             let mut stream = KeyStream::new(backend, &key, &nonce);
-            for expected in expected.chunks(WORDS) {
-                assert_eq!(stream.next_words(), expected, "on {}", backend.name());
+            let mut expected = &expected[..];
+            for wanted in [WORDS, 1, FEW, FEW + 1] {
+                let words = stream.next_words(wanted);
+                assert!(words.len() >= wanted);
+                assert_eq!(words, &expected[..words.len()], "on {}", backend.name());
+                expected = &expected[words.len()..];
             }
         }
     }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
-pub(crate) use pointwise::{Binary, MAX_PRODUCTS};
+pub(crate) use pointwise::{Binary, MAX_PRODUCTS, Sum};
 pub use poly::{Coeff, Ntt, Poly};
 
 use crate::{
@@ -89,6 +89,13 @@ impl Ring {
         poly.into_domain()
     }
 
+    /// As [`Ring::forward`], to Montgomery form.
+    pub(crate) fn forward_prepared(&self, main: usize, poly: Poly<Coeff>) -> Poly<Ntt> {
+        let mut poly = self.forward(main, poly);
+        self.to_montgomery(main, &mut poly);
+        poly
+    }
+
     /// Undoes [`Ring::forward`].
     pub(crate) fn inverse(&self, main: usize, mut poly: Poly<Ntt>) -> Poly<Coeff> {
         for (i, limb) in poly.iter_mut().enumerate() {
@@ -154,11 +161,16 @@ impl Ring {
         }
     }
 
-    /// `limb·other` in place, both in ordinary form.
-    pub(crate) fn multiply_limb(&self, prime: usize, limb: &mut [u32], other: &[u32]) {
-        let modulus = self.moduli[prime];
-        pointwise::to_montgomery(self.backend, modulus, limb);
-        pointwise::combine(self.backend, modulus, Binary::MultiplyMontgomery, limb, other);
+    /// Multiplies a limb by one in Montgomery form and adds another or subtracts from it, in place.
+    pub(crate) fn multiply_limb(
+        &self,
+        prime: usize,
+        limb: &mut [u32],
+        factor: &[u32],
+        sum: Sum,
+        other: &[u32],
+    ) {
+        pointwise::multiply(self.backend, self.moduli[prime], limb, factor, sum, other);
     }
 
     /// Reduces any 32-bit numbers, in place.

@@ -60,6 +60,54 @@ impl Kernel for Combine<'_> {
     }
 }
 
+/// What becomes of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Sum {
+    /// `product + other`.
+    Add,
+    /// `other − product`.
+    SubtractFrom,
+}
+
+/// `a = a·factor/2^32 + other` or `a = other − a·factor/2^32` entry by entry, in place.
+pub(crate) fn multiply(
+    backend: Backend,
+    modulus: Modulus,
+    a: &mut [u32],
+    factor: &[u32],
+    sum: Sum,
+    other: &[u32],
+) {
+    backend.run(Multiply { modulus, a, factor, sum, other });
+}
+
+struct Multiply<'a> {
+    modulus: Modulus,
+    a: &'a mut [u32],
+    factor: &'a [u32],
+    sum: Sum,
+    other: &'a [u32],
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let field = Field::<L>::new(self.modulus);
+        let inputs = L::chunks(self.factor).iter().zip(L::chunks(self.other));
+        for (x, (factor, other)) in L::chunks_mut(self.a).iter_mut().zip(inputs) {
+            let product = field.montgomery(L::load(x).mul_wide(L::load(factor).multiplier()));
+            let other = L::load(other);
+            let sum = match self.sum {
+                Sum::Add => field.add(product, other),
+                Sum::SubtractFrom => field.sub(other, product),
+            };
+            sum.store(x);
+        }
+    }
+}
+
 /// `values·w` entry by entry, in place.
 pub(crate) fn scale(backend: Backend, modulus: Modulus, w: ShoupFactor, values: &mut [u32]) {
     backend.run(Scale { modulus, w, values });
@@ -239,7 +287,7 @@ pub(crate) fn to_montgomery(backend: Backend, modulus: Modulus, values: &mut [u3
 
 /// `Σ_k left[k]·right[k]/2^32` entry by entry, for two right-hand sides that share the left one.
 ///
-/// At most [`MAX_PRODUCTS`] terms; `right` in Montgomery form makes the sums exact.
+/// From one to [`MAX_PRODUCTS`] terms; `right` in Montgomery form makes the sums exact.
 pub(crate) fn inner_products(
     backend: Backend,
     modulus: Modulus,
@@ -247,7 +295,7 @@ pub(crate) fn inner_products(
     right: [&[&[u32]]; 2],
     out: [&mut [u32]; 2],
 ) {
-    debug_assert!(left.len() <= MAX_PRODUCTS);
+    debug_assert!((1..=MAX_PRODUCTS).contains(&left.len()));
     backend.run(InnerProducts { modulus, left, right, out });
 }
 
@@ -267,12 +315,15 @@ impl Kernel for InnerProducts<'_> {
         let [out0, out1] = self.out;
         let (out0, out1) = (L::chunks_mut(out0), L::chunks_mut(out1));
         for (j, (x, y)) in out0.iter_mut().zip(out1).enumerate() {
-            let zero = L::splat(0).mul_wide(L::constant(0));
-            let (mut sum0, mut sum1) = (zero, zero);
-            for ((l, r0), r1) in self.left.iter().zip(self.right[0]).zip(self.right[1]) {
-                let digit = L::load(&L::chunks(l)[j]).multiplier();
-                sum0 = L::wide_add(sum0, L::load(&L::chunks(r0)[j]).mul_wide(digit));
-                sum1 = L::wide_add(sum1, L::load(&L::chunks(r1)[j]).mul_wide(digit));
+            let mut terms = self.left.iter().zip(self.right[0]).zip(self.right[1]);
+            let Some(((l, r0), r1)) = terms.next() else { return };
+            let left = L::load(&L::chunks(l)[j]).multiplier();
+            let mut sum0 = L::load(&L::chunks(r0)[j]).mul_wide(left);
+            let mut sum1 = L::load(&L::chunks(r1)[j]).mul_wide(left);
+            for ((l, r0), r1) in terms {
+                let left = L::load(&L::chunks(l)[j]).multiplier();
+                sum0 = L::wide_add(sum0, L::load(&L::chunks(r0)[j]).mul_wide(left));
+                sum1 = L::wide_add(sum1, L::load(&L::chunks(r1)[j]).mul_wide(left));
             }
             field.montgomery_sum(sum0).store(x);
             field.montgomery_sum(sum1).store(y);
@@ -371,6 +422,15 @@ mod tests {
             let mut out = a.clone();
             subtract_and_scale(backend, m, m.shoup(12_345), &mut out, &b);
             assert_eq!(out, expect(|m, x, y| m.mul(m.sub(x, y), 12_345)));
+
+            for (sum, expected) in [
+                (Sum::Add, expect(|m, x, y| m.add(sum_of_products(m, core::iter::once((x, y))), y))),
+                (Sum::SubtractFrom, expect(|m, x, y| m.sub(y, sum_of_products(m, core::iter::once((x, y)))))),
+            ] {
+                let mut out = a.clone();
+                multiply(backend, m, &mut out, &b, sum, &b);
+                assert_eq!(out, expected);
+            }
 
             let rows: Vec<Vec<u32>> = (0..2 * MAX_PRODUCTS as u64).map(|i| residues(m, i)).collect();
             let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();

@@ -114,8 +114,7 @@ impl Encoder {
     pub fn prepare(&self, plaintext: &Plaintext) -> PreparedPlaintext {
         let ring = self.params.ring();
         let main = plaintext.poly.limbs();
-        let mut poly = ring.forward(main, plaintext.poly.clone());
-        ring.to_montgomery(main, &mut poly);
+        let poly = ring.forward_prepared(main, plaintext.poly.clone());
         PreparedPlaintext { poly, level: plaintext.level, scale: plaintext.scale }
     }
 
@@ -140,8 +139,7 @@ impl Encoder {
         let ring = self.params.ring();
         let main = self.params.limbs_at(level);
         let poly = ring.offset_words_to_poly(&words, main, main + self.params.special_limbs());
-        let mut poly = ring.forward(main, poly);
-        ring.to_montgomery(main, &mut poly);
+        let poly = ring.forward_prepared(main, poly);
         Ok(PreparedPlaintext { poly, level, scale })
     }
 

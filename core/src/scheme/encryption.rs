@@ -13,7 +13,7 @@ use super::{
     sampling::{self, Stream},
     seed::SeedSource,
 };
-use crate::ring::{Binary, Ntt, Poly};
+use crate::ring::{Binary, Ntt, Poly, Sum};
 
 /// Encrypts under the secret key: `c₀ = −a·s + e + m`, a expanded from a public seed.
 ///
@@ -36,8 +36,7 @@ pub fn encrypt_symmetric(
     sampling::add_small(ring, &mut message, &sampling::error(ring, &error_seed, Stream::error(0)));
     let mut message = ring.forward(main, message);
     let mut c0 = sampling::uniform(ring, &seed, Stream::CIPHERTEXT, main, 0);
-    secret.multiply(params, main, &mut c0);
-    ring.combine(main, Binary::SubtractFrom, &mut c0, &message);
+    secret.multiply(params, main, &mut c0, Sum::SubtractFrom, &message);
     message.zeroize();
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
 }
@@ -61,19 +60,18 @@ pub fn encrypt_public(
     let u = sampling::ternary(ring, &seed, Stream::EPHEMERAL);
     let ephemeral = SecretKey {
         params_id: params.id(),
-        poly: ring.forward(main, sampling::to_residues(ring, &u, main, 0)),
+        poly: ring.forward_prepared(main, sampling::to_residues(ring, &u, main, 0)),
         seed: seed.clone(),
     };
     let masked = |mut half: Poly<Ntt>, index: usize, message: Option<&Plaintext>| {
         half.truncate(main);
-        ephemeral.multiply(params, main, &mut half);
         let error = sampling::error(ring, &seed, Stream::error(index));
         let mut summand = sampling::to_residues(ring, &error, main, 0);
         if let Some(message) = message {
             ring.combine(main, Binary::Add, &mut summand, &message.poly);
         }
         let mut summand = ring.forward(main, summand);
-        ring.combine(main, Binary::Add, &mut half, &summand);
+        ephemeral.multiply(params, main, &mut half, Sum::Add, &summand);
         summand.zeroize();
         half
     };
@@ -94,7 +92,6 @@ pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> 
     let ring = params.ring();
     let main = ciphertext.c0.limbs();
     let mut sum = ciphertext.c1.clone();
-    secret.multiply(params, main, &mut sum);
-    ring.combine(main, Binary::Add, &mut sum, &ciphertext.c0);
+    secret.multiply(params, main, &mut sum, Sum::Add, &ciphertext.c0);
     Ok(Plaintext { poly: ring.inverse(main, sum), level: ciphertext.level, scale: ciphertext.scale })
 }

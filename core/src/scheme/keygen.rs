@@ -16,7 +16,7 @@ use super::{
     sampling::{self, Stream},
     seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Ntt, Poly};
+use crate::ring::{Binary, Ntt, Poly, Sum};
 
 impl SecretKey {
     /// Expands the secret key of a seed: N coefficients uniform in {−1, 0, 1}.
@@ -26,20 +26,24 @@ impl SecretKey {
         let main = params.limbs_at(params.max_level());
         let coefficients = sampling::ternary(ring, seed, Stream::SECRET);
         let residues = sampling::to_residues(ring, &coefficients, main, params.special_limbs());
-        Self { params_id: params.id(), poly: ring.forward(main, residues), seed: seed.clone() }
+        let poly = ring.forward_prepared(main, residues);
+        Self { params_id: params.id(), poly, seed: seed.clone() }
     }
 
-    /// s over the first `main` main primes and, if asked, the special ones, as limb indices of its own.
-    fn limb_for(&self, params: &Params, main: usize, limb: usize) -> &[u32] {
-        self.poly.limb(params.ring().prime_of_limb(main, limb))
-    }
-
-    /// `poly·s` over the primes of `poly`, in place; `main` of its limbs belong to main primes.
-    pub(crate) fn multiply(&self, params: &Params, main: usize, poly: &mut Poly<Ntt>) {
+    /// `poly·s + other` or `other − poly·s` over the primes of `poly`, in place; `main` of its limbs belong to main
+    /// primes.
+    pub(crate) fn multiply(
+        &self,
+        params: &Params,
+        main: usize,
+        poly: &mut Poly<Ntt>,
+        sum: Sum,
+        other: &Poly<Ntt>,
+    ) {
         let ring = params.ring();
-        for (i, limb) in poly.iter_mut().enumerate() {
-            let s = self.limb_for(params, main, i);
-            ring.multiply_limb(ring.prime_of_limb(main, i), limb, s);
+        for (i, (limb, other)) in poly.iter_mut().zip(other.iter()).enumerate() {
+            let prime = ring.prime_of_limb(main, i);
+            ring.multiply_limb(prime, limb, self.poly.limb(prime), sum, other);
         }
     }
 }
@@ -73,7 +77,8 @@ impl CompressedRelinearizationKey {
     ) -> Result<Self, Error> {
         check_at(params, secret, level)?;
         let mut square = secret.poly.clone();
-        secret.multiply(params, params.limbs_at(params.max_level()), &mut square);
+        let main = params.limbs_at(params.max_level());
+        params.ring().combine(main, Binary::MultiplyMontgomery, &mut square, &secret.poly);
         let key = switching_key(params, secret, &square, level, seeds);
         square.zeroize();
         Ok(Self(key))
@@ -130,12 +135,12 @@ fn zero_encryption(
     let error = sampling::error(ring, error_seed, Stream::error(error_index));
     let mut error = ring.forward(main, sampling::to_residues(ring, &error, main, special));
     let mut b = sampling::uniform(ring, seed, stream, main, special);
-    secret.multiply(params, main, &mut b);
-    ring.combine(main, Binary::SubtractFrom, &mut b, &error);
+    secret.multiply(params, main, &mut b, Sum::SubtractFrom, &error);
     error.zeroize();
     b
 }
 
+/// A key that switches `source`, in Montgomery form, to `target`.
 fn switching_key(
     params: &Params,
     target: &SecretKey,
@@ -156,7 +161,8 @@ fn switching_key(
                     .special()
                     .iter()
                     .fold(1, |p, s| modulus.mul(p, modulus.reduce_public(s.value().into())));
-                ring.add_scaled_limb(i, modulus.shoup(p), b.limb_mut(i), source.limb(i));
+                let p = modulus.shoup(modulus.montgomery_reduce(p.into()));
+                ring.add_scaled_limb(i, p, b.limb_mut(i), source.limb(i));
             }
             b
         })

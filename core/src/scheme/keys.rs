@@ -18,7 +18,7 @@ use crate::ring::{Ntt, Poly};
 #[derive(Clone)]
 pub struct SecretKey {
     pub(crate) params_id: ParamsId,
-    /// s over every prime of the chain and every special prime, NTT domain.
+    /// s over every prime of the chain and every special prime, NTT domain, Montgomery form.
     pub(crate) poly: Poly<Ntt>,
     /// The seed that s was expanded from, which is how the key is stored.
     pub(crate) seed: Seed,

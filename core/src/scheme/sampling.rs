@@ -71,26 +71,35 @@ fn fill_uniform(ring: &Ring, prime: usize, mut stream: KeyStream, limb: &mut [u3
     let mut residues = [0; WORDS];
     let mut filled = 0;
     while filled < limb.len() {
-        let words = stream.next_words();
+        let space = &mut limb[filled..];
+        let words = stream.next_words(space.len());
+        let residues = &mut residues[..words.len()];
         residues.copy_from_slice(words);
-        ring.reduce_limb(prime, &mut residues);
-        if limb.len() - filled >= WORDS {
-            // Written always and kept only if accepted, so that no branch is mispredicted; the
-            // values are public.
-            let (space, mut kept) = (&mut limb[filled..filled + WORDS], 0);
-            for (&word, &residue) in words.iter().zip(&residues) {
-                space[kept] = residue;
-                kept += usize::from(word < bound);
-            }
-            filled += kept;
+        ring.reduce_limb(prime, residues);
+        filled += accept(bound, words, residues, space);
+    }
+}
+
+/// Moves the residues whose words are below `bound` to the front of `space`, as many as fit, and counts them.
+/// All this is public.
+fn accept(bound: u32, words: &[u32], residues: &[u32], space: &mut [u32]) -> usize {
+    const TOGETHER: usize = 16;
+    let mut kept = 0;
+    for (words, residues) in words.chunks(TOGETHER).zip(residues.chunks(TOGETHER)) {
+        let space = &mut space[kept..];
+        // Mostly all are accepted.
+        if space.len() >= TOGETHER && words.iter().fold(0, |most, &word| most.max(word)) < bound {
+            space[..words.len()].copy_from_slice(residues);
+            kept += words.len();
         } else {
-            let accepted = words.iter().zip(&residues).filter(|&(&word, _)| word < bound);
-            for (slot, (_, &residue)) in limb[filled..].iter_mut().zip(accepted) {
+            let accepted = words.iter().zip(residues).filter(|&(&word, _)| word < bound);
+            for (slot, (_, &residue)) in space.iter_mut().zip(accepted) {
                 *slot = residue;
-                filled += 1;
+                kept += 1;
             }
         }
     }
+    kept
 }
 
 /// Expands a polynomial with coefficients uniform in {−1, 0, 1}.
@@ -102,7 +111,7 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec
     let mut stream = stream.keyed(ring, seed, 0);
     while coefficients.len() < ring.degree() {
         let missing = ring.degree() - coefficients.len();
-        let words = stream.next_words().iter().filter(|&&word| word != u32::MAX).take(missing);
+        let words = stream.next_words(missing).iter().filter(|&&word| word != u32::MAX).take(missing);
         coefficients.extend(words.map(|&word| {
             // ⌊w/3⌋ by multiplication with ⌈2^33/3⌉, exact for 32-bit w.
             let third = ((u64::from(word) * 0xAAAA_AAAB) >> 33) as u32;
@@ -122,7 +131,7 @@ pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i
     let mut coefficients = Zeroizing::new(vec![0; ring.degree()]);
     let mut stream = stream.keyed(ring, seed, 0);
     for coefficients in coefficients.chunks_mut(WORDS / 2) {
-        let pairs = stream.next_words().as_chunks().0;
+        let pairs = stream.next_words(2 * coefficients.len()).as_chunks().0;
         for (coefficient, &[a, b]) in coefficients.iter_mut().zip(pairs) {
             *coefficient = ones(a) - ones(b);
         }
