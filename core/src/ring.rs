@@ -4,10 +4,11 @@
 mod field;
 mod poly;
 
+mod pointwise;
+
 mod automorphism;
 mod basis;
 mod ntt;
-mod pointwise;
 
 use alloc::vec::Vec;
 

@@ -122,8 +122,11 @@ impl Modulus {
     }
 
     /// Pairs a residue with its Shoup quotient.
+    ///
+    /// `w·2^32` less its remainder is a multiple of q, and modulo 2^32 it is minus that remainder; so the quotient is
+    /// minus the Montgomery form times q⁻¹.
     pub(crate) const fn shoup(self, value: u32) -> ShoupFactor {
-        let quotient = (((value as u64) << 32) / self.value as u64) as u32;
+        let quotient = self.to_montgomery(value).wrapping_neg().wrapping_mul(self.inverse);
         ShoupFactor { value, quotient }
     }
 
@@ -160,6 +163,7 @@ mod tests {
             let (x, y) = (a % m.value(), b % m.value());
             prop_assert_eq!(u64::from(m.mul(x, y)), u64::from(x) * u64::from(y) % q);
             prop_assert_eq!(u64::from(m.mul_shoup(a, m.shoup(y))), u64::from(a) * u64::from(y) % q);
+            prop_assert_eq!(u64::from(m.shoup(y).quotient), (u64::from(y) << 32) / q);
             prop_assert_eq!(u64::from(m.add(x, y)), (u64::from(x) + u64::from(y)) % q);
             prop_assert_eq!(u64::from(m.sub(x, y)), (u64::from(x) + q - u64::from(y)) % q);
         }

@@ -27,7 +27,7 @@ use crate::{
 };
 use forward::Forward;
 use inverse::Inverse;
-use twiddles::Twiddles;
+use twiddles::{Twiddles, powers};
 
 /// Fewest vectors of a transform: as many parts of as many vectors as are done together.
 const LEAST_VECTORS: usize = 64;
@@ -45,7 +45,7 @@ pub(crate) struct NttTable {
 impl NttTable {
     pub(crate) fn new(modulus: Modulus, log_degree: u8, backend: Backend) -> Self {
         let backend = backend.with_vectors(LEAST_VECTORS, 1 << log_degree);
-        let psi = primitive_root(modulus, log_degree);
+        let psi = primitive_root(modulus, log_degree, backend);
         let forward = Twiddles::new(modulus, psi, log_degree, backend);
         let inverse = Twiddles::new(modulus, modulus.invert(psi), log_degree, backend);
         let degree_inverse = modulus.invert(1 << log_degree);
@@ -75,23 +75,16 @@ impl NttTable {
 }
 
 /// The least primitive 2N-th root of unity mod q. The choice is part of the format.
-pub(crate) fn primitive_root(modulus: Modulus, log_degree: u8) -> u32 {
-    let order = 2u64 << log_degree;
-    let cofactor = (u64::from(modulus.value()) - 1) / order;
-    let minus_one = modulus.value() - 1;
+pub(crate) fn primitive_root(modulus: Modulus, log_degree: u8, backend: Backend) -> u32 {
+    let (degree, minus_one) = (1u64 << log_degree, modulus.value() - 1);
+    let cofactor = u64::from(minus_one) / (2 * degree);
     let root = (2..modulus.value())
         .map(|candidate| modulus.pow(candidate, cofactor))
-        .find(|&root| modulus.pow(root, order / 2) == minus_one)
+        .find(|&root| modulus.pow(root, degree) == minus_one)
         .unwrap_or(minus_one);
-    // The primitive roots are the odd powers of any one of them.
-    let square = modulus.mul(root, root);
-    let mut power = root;
-    let mut least = root;
-    for _ in 0..order / 2 {
-        least = least.min(power);
-        power = modulus.mul(power, square);
-    }
-    least
+    // The primitive roots are the odd powers of any one of them, which are in the second half of its table.
+    let powers = powers(modulus, root, log_degree, backend);
+    powers[powers.len() / 2..].iter().fold(root, |least, &power| least.min(power))
 }
 
 #[cfg(test)]
@@ -123,9 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn root_is_the_least_that_powers_of_a_generator_give() {
+        for q in [1_073_479_681, 1_179_649] {
+            let m = Modulus::new(q);
+            let least = (2..q).find(|&x| m.pow(x, 32) == q - 1);
+            for backend in Backend::available() {
+                assert_eq!(Some(primitive_root(m, 5, backend)), least);
+            }
+        }
+    }
+
+    #[test]
     fn entry_i_is_the_value_at_the_odd_power_of_psi_with_reversed_index() {
         for table in tables(10) {
-            let (m, psi) = (table.modulus, primitive_root(table.modulus, 10));
+            let (m, psi) = (table.modulus, primitive_root(table.modulus, 10, table.backend));
             let input = residues(m.value(), 1024, 7);
             let mut output = input.clone();
             table.forward(&mut output);

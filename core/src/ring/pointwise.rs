@@ -131,6 +131,31 @@ impl Kernel for Scale<'_> {
     }
 }
 
+/// Replaces residues by their Shoup quotients, in place; see [`Modulus::shoup`].
+pub(crate) fn shoup_quotients(backend: Backend, modulus: Modulus, values: &mut [u32]) {
+    backend.run(ShoupQuotients { modulus, values });
+}
+
+struct ShoupQuotients<'a> {
+    modulus: Modulus,
+    values: &'a mut [u32],
+}
+
+impl Kernel for ShoupQuotients<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let m = self.modulus;
+        let field = Field::<L>::new(m);
+        let radix = Factor::splat(m.shoup(m.reduce_public(1 << 32)));
+        let inverse = L::splat(m.inverse());
+        for x in L::chunks_mut(self.values) {
+            L::splat(0).sub(field.mul(L::load(x), radix)).mul_low(inverse).store(x);
+        }
+    }
+}
+
 /// `(values − other)·w` entry by entry, in place: the last step of a division.
 pub(crate) fn subtract_and_scale(
     backend: Backend,
@@ -374,81 +399,4 @@ impl Kernel for Tensor<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    const LENGTH: usize = 64;
-
-    /// Residues that end with the largest and with the smallest one.
-    fn residues(m: Modulus, salt: u64) -> Vec<u32> {
-        let mut values: Vec<u32> = (0..LENGTH as u64)
-            .map(|i| m.reduce_public((i + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
-            .collect();
-        (values[0], values[LENGTH - 1], values[LENGTH / 2]) = (m.value() - 1, m.value() - 1, 0);
-        values
-    }
-
-    /// `Σ aᵢ·bᵢ/2^32` mod q, by division.
-    fn sum_of_products(m: Modulus, pairs: impl Iterator<Item = (u32, u32)>) -> u32 {
-        let sum: u128 = pairs.map(|(a, b)| u128::from(a) * u128::from(b)).sum();
-        let radix_inverse = m.invert(m.reduce_public(1 << 32));
-        m.mul((sum % u128::from(m.value())) as u32, radix_inverse)
-    }
-
-    #[test]
-    fn every_operation_agrees_with_division_on_every_backend() {
-        for (q, backend) in [1_073_479_681, 1_179_649]
-            .into_iter()
-            .flat_map(|q| Backend::available().map(move |backend| (q, backend)))
-        {
-            let m = Modulus::new(q);
-            let (a, b) = (residues(m, 1), residues(m, 2));
-            let expect = |operation: fn(Modulus, u32, u32) -> u32| -> Vec<u32> {
-                a.iter().zip(&b).map(|(&x, &y)| operation(m, x, y)).collect()
-            };
-            let combined = |operation| {
-                let mut out = a.clone();
-                combine(backend, m, operation, &mut out, &b);
-                out
-            };
-            assert_eq!(combined(Binary::Add), expect(|m, x, y| m.add(x, y)));
-            assert_eq!(combined(Binary::Subtract), expect(|m, x, y| m.sub(x, y)));
-            assert_eq!(combined(Binary::SubtractFrom), expect(|m, x, y| m.sub(y, x)));
-            let product = |m: Modulus, x, y| sum_of_products(m, core::iter::once((x, y)));
-            assert_eq!(combined(Binary::MultiplyMontgomery), expect(product));
-            let added = |m: Modulus, x, y| m.add(x, sum_of_products(m, core::iter::once((y, 1))));
-            assert_eq!(combined(Binary::AddFromMontgomery), expect(added));
-            let mut out = a.clone();
-            subtract_and_scale(backend, m, m.shoup(12_345), &mut out, &b);
-            assert_eq!(out, expect(|m, x, y| m.mul(m.sub(x, y), 12_345)));
-
-            for (sum, expected) in [
-                (Sum::Add, expect(|m, x, y| m.add(sum_of_products(m, core::iter::once((x, y))), y))),
-                (Sum::SubtractFrom, expect(|m, x, y| m.sub(y, sum_of_products(m, core::iter::once((x, y)))))),
-            ] {
-                let mut out = a.clone();
-                multiply(backend, m, &mut out, &b, sum, &b);
-                assert_eq!(out, expected);
-            }
-
-            let rows: Vec<Vec<u32>> = (0..2 * MAX_PRODUCTS as u64).map(|i| residues(m, i)).collect();
-            let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
-            let (left, right) = rows.split_at(MAX_PRODUCTS);
-            let [mut first, mut second] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
-            inner_products(backend, m, left, [right, left], [&mut first, &mut second]);
-            for k in 0..LENGTH {
-                let sum =
-                    |right: &[&[u32]]| sum_of_products(m, left.iter().zip(right).map(|(x, y)| (x[k], y[k])));
-                assert_eq!((first[k], second[k]), (sum(right), sum(left)), "entry {k}");
-            }
-
-            let mut d = [(); 3].map(|()| alloc::vec![0; LENGTH]);
-            tensor(backend, m, [&a, &b], [&b, rows[3]], d.each_mut().map(Vec::as_mut_slice));
-            for k in 0..LENGTH {
-                let middle = m.add(m.mul(a[k], rows[3][k]), m.mul(b[k], b[k]));
-                assert_eq!((d[0][k], d[1][k], d[2][k]), (m.mul(a[k], b[k]), middle, m.mul(b[k], rows[3][k])));
-            }
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
     lanes::{Backend, Kernel, Lanes},
-    ring::field::Factor,
+    ring::{field::Factor, pointwise},
 };
 
 /// The twiddle factors of one direction.
@@ -19,14 +19,11 @@ pub(super) struct Twiddles {
 
 impl Twiddles {
     pub(super) fn new(modulus: Modulus, psi: u32, log_degree: u8, backend: Backend) -> Self {
-        let degree = 1usize << log_degree;
-        let mut nodes = alloc::vec![modulus.shoup(1); degree];
-        let mut power = 1;
-        for exponent in 0..degree {
-            let index = exponent.reverse_bits() >> (usize::BITS - u32::from(log_degree));
-            nodes[index] = modulus.shoup(power);
-            power = modulus.mul(power, psi);
-        }
+        let values = powers(modulus, psi, log_degree, backend);
+        let mut quotients = values.clone();
+        pointwise::shoup_quotients(backend, modulus, &mut quotients);
+        let factors = values.into_iter().zip(quotients);
+        let nodes: Vec<_> = factors.map(|(value, quotient)| ShoupFactor { value, quotient }).collect();
         let tail = backend.run(LayTail { nodes: &nodes });
         Self { nodes, tail }
     }
@@ -49,6 +46,22 @@ impl Twiddles {
         let pair = first - self.nodes.len() / (2 * L::WIDTH);
         Inside(&L::chunks(&self.tail)[2 * L::TAIL * pair..][..2 * L::TAIL * pairs])
     }
+}
+
+/// ψ^rev(k) for all k < N.
+///
+/// The highest bit of an index is the lowest one of the exponent that is not known yet: each step doubles the table by
+/// products with one factor.
+pub(super) fn powers(modulus: Modulus, psi: u32, log_degree: u8, backend: Backend) -> Vec<u32> {
+    let mut values = alloc::vec![1; 1 << log_degree];
+    for layer in 0..log_degree {
+        let half = 1 << layer;
+        let factor = modulus.shoup(modulus.pow(psi, 1 << (log_degree - 1 - layer)));
+        let (known, next) = values[..2 * half].split_at_mut(half);
+        next.copy_from_slice(known);
+        pointwise::scale(backend.with_vectors(1, half), modulus, factor, next);
+    }
+    values
 }
 
 /// For each of some pairs of vectors, for each layer inside vectors: factors, then quotients.
@@ -76,20 +89,24 @@ impl Kernel for LayTail<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) -> Vec<u32> {
         let degree = self.nodes.len();
+        let indices: Vec<u32> = (0..2 * L::WIDTH as u32).collect();
+        let chunks = L::chunks(&indices);
+        let mut pair = (L::load(&chunks[0]), L::load(&chunks[1]));
+        // Of each stage: which entries of the first pair stand in the first vector.
+        let mut stages = Vec::with_capacity(L::TAIL);
+        for stage in 0..L::TAIL {
+            pair = L::split(stage, pair.0, pair.1);
+            let mut entries = chunks[0];
+            pair.0.store(&mut entries);
+            stages.push(entries);
+        }
         let mut tail = Vec::with_capacity(degree * L::TAIL);
-        for pair in 0..degree / (2 * L::WIDTH) {
-            let start = (2 * L::WIDTH * pair) as u32;
-            let indices: Vec<u32> = (start..start + 2 * L::WIDTH as u32).collect();
-            let chunks = L::chunks(&indices);
-            let (mut a, mut b) = (L::load(&chunks[0]), L::load(&chunks[1]));
-            for stage in 0..L::TAIL {
-                (a, b) = L::split(stage, a, b);
-                let mut entries = chunks[0];
-                a.store(&mut entries);
+        for start in (0..degree).step_by(2 * L::WIDTH) {
+            for (stage, entries) in stages.iter().enumerate() {
                 // A block of this layer is WIDTH >> stage entries long; layer m has degree/length blocks.
                 let length = L::WIDTH >> stage;
-                let factors =
-                    || entries.as_ref().iter().map(|&i| self.nodes[degree / length + i as usize / length]);
+                let nodes = &self.nodes[(degree + start) / length..][..2 << stage];
+                let factors = || entries.as_ref().iter().map(|&i| nodes[i as usize / length]);
                 tail.extend(factors().map(|w| w.value));
                 tail.extend(factors().map(|w| w.quotient));
             }

@@ -1,0 +1,79 @@
+use super::*;
+use alloc::vec::Vec;
+
+const LENGTH: usize = 64;
+
+/// Residues that end with the largest and with the smallest one.
+fn residues(m: Modulus, salt: u64) -> Vec<u32> {
+    let mut values: Vec<u32> =
+        (0..LENGTH as u64).map(|i| m.reduce_public((i + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    (values[0], values[LENGTH - 1], values[LENGTH / 2]) = (m.value() - 1, m.value() - 1, 0);
+    values
+}
+
+/// `Σ aᵢ·bᵢ/2^32` mod q, by division.
+fn sum_of_products(m: Modulus, pairs: impl Iterator<Item = (u32, u32)>) -> u32 {
+    let sum: u128 = pairs.map(|(a, b)| u128::from(a) * u128::from(b)).sum();
+    let radix_inverse = m.invert(m.reduce_public(1 << 32));
+    m.mul((sum % u128::from(m.value())) as u32, radix_inverse)
+}
+
+#[test]
+fn every_operation_agrees_with_division_on_every_backend() {
+    for (q, backend) in [1_073_479_681, 1_179_649]
+        .into_iter()
+        .flat_map(|q| Backend::available().map(move |backend| (q, backend)))
+    {
+        let m = Modulus::new(q);
+        let (a, b) = (residues(m, 1), residues(m, 2));
+        let expect = |operation: fn(Modulus, u32, u32) -> u32| -> Vec<u32> {
+            a.iter().zip(&b).map(|(&x, &y)| operation(m, x, y)).collect()
+        };
+        let combined = |operation| {
+            let mut out = a.clone();
+            combine(backend, m, operation, &mut out, &b);
+            out
+        };
+        assert_eq!(combined(Binary::Add), expect(|m, x, y| m.add(x, y)));
+        assert_eq!(combined(Binary::Subtract), expect(|m, x, y| m.sub(x, y)));
+        assert_eq!(combined(Binary::SubtractFrom), expect(|m, x, y| m.sub(y, x)));
+        let product = |m: Modulus, x, y| sum_of_products(m, core::iter::once((x, y)));
+        assert_eq!(combined(Binary::MultiplyMontgomery), expect(product));
+        let added = |m: Modulus, x, y| m.add(x, sum_of_products(m, core::iter::once((y, 1))));
+        assert_eq!(combined(Binary::AddFromMontgomery), expect(added));
+        let mut out = a.clone();
+        subtract_and_scale(backend, m, m.shoup(12_345), &mut out, &b);
+        assert_eq!(out, expect(|m, x, y| m.mul(m.sub(x, y), 12_345)));
+
+        for (sum, expected) in [
+            (Sum::Add, expect(|m, x, y| m.add(sum_of_products(m, core::iter::once((x, y))), y))),
+            (Sum::SubtractFrom, expect(|m, x, y| m.sub(y, sum_of_products(m, core::iter::once((x, y)))))),
+        ] {
+            let mut out = a.clone();
+            multiply(backend, m, &mut out, &b, sum, &b);
+            assert_eq!(out, expected);
+        }
+
+        let mut out = a.clone();
+        shoup_quotients(backend, m, &mut out);
+        assert_eq!(out, expect(|m, x, _| ((u64::from(x) << 32) / u64::from(m.value())) as u32));
+
+        let rows: Vec<Vec<u32>> = (0..2 * MAX_PRODUCTS as u64).map(|i| residues(m, i)).collect();
+        let rows: Vec<&[u32]> = rows.iter().map(Vec::as_slice).collect();
+        let (left, right) = rows.split_at(MAX_PRODUCTS);
+        let [mut first, mut second] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
+        inner_products(backend, m, left, [right, left], [&mut first, &mut second]);
+        for k in 0..LENGTH {
+            let sum =
+                |right: &[&[u32]]| sum_of_products(m, left.iter().zip(right).map(|(x, y)| (x[k], y[k])));
+            assert_eq!((first[k], second[k]), (sum(right), sum(left)), "entry {k}");
+        }
+
+        let mut d = [(); 3].map(|()| alloc::vec![0; LENGTH]);
+        tensor(backend, m, [&a, &b], [&b, rows[3]], d.each_mut().map(Vec::as_mut_slice));
+        for k in 0..LENGTH {
+            let middle = m.add(m.mul(a[k], rows[3][k]), m.mul(b[k], b[k]));
+            assert_eq!((d[0][k], d[1][k], d[2][k]), (m.mul(a[k], b[k]), middle, m.mul(b[k], rows[3][k])));
+        }
+    }
+}
