@@ -82,9 +82,11 @@ pub(crate) fn primitive_root(modulus: Modulus, log_degree: u8, backend: Backend)
         .map(|candidate| modulus.pow(candidate, cofactor))
         .find(|&root| modulus.pow(root, degree) == minus_one)
         .unwrap_or(minus_one);
-    // The primitive roots are the odd powers of any one of them, which are in the second half of its table.
+    // The primitive roots are the odd powers of any one of them: those in the second half of its table, and their
+    // negatives.
     let powers = powers(modulus, root, log_degree, backend);
-    powers[powers.len() / 2..].iter().fold(root, |least, &power| least.min(power))
+    let odd = powers[powers.len() / 2..].iter();
+    odd.fold(root, |least, &power| least.min(power).min(modulus.value() - power))
 }
 
 #[cfg(test)]
