@@ -32,7 +32,9 @@ for (const name of SHIPPED) {
 }
 
 /** Those that the page has samples of, but for those with a panel of their own. */
-const SAMPLED = SHIPPED.filter((name) => !/^(?:mnist|breast_cancer)_/.test(name) && existsSync(join(root, "models", name, "samples.npz")));
+const SAMPLED = SHIPPED.filter((name) => !/^(?:mnist|breast_cancer|gloss)_/.test(name) && existsSync(join(root, "models", name, "samples.npz")));
+/** What the panel of words loads when it is shown. */
+const WORDS = ["vocabulary.txt", "embedder.bin", "definitions.json", "examples.json", "LICENSE.wordnet.txt"];
 const MOST_SAMPLES = 12;
 const EACH_CLASS = 4;
 
@@ -77,7 +79,7 @@ async function digits() {
 }
 
 await rm(output, { recursive: true, force: true });
-await mkdir(join(output, "data/samples"), { recursive: true });
+await Promise.all(["samples", "gloss_search"].map((folder) => mkdir(join(output, "data", folder), { recursive: true })));
 const data = {
   "data/digits.json": await digits(),
   "data/patients.json": await read("breast_cancer_logistic/demo_patients.json"),
@@ -100,6 +102,7 @@ await Promise.all([
   cp(join(here, "index.html"), join(output, "index.html")),
   cp(join(here, "icon.svg"), join(output, "icon.svg")),
   ...Object.entries(data).map(([path, value]) => writeFile(join(output, path), JSON.stringify(value))),
+  ...WORDS.map((name) => cp(join(root, "models/gloss_search", name), join(output, "data/gloss_search", name))),
   ...PLAIN.map((name) => cp(join(root, "models", name, "model.onnx"), join(output, `data/${name}.onnx`))),
   ...["dist", "wasm/simd.wasm", "wasm/scalar.wasm", "package.json"].map((path) =>
     cp(join(packageFolder, path), join(output, PACKAGE, path), { recursive: true }),

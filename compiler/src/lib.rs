@@ -42,6 +42,7 @@ mod compile;
 mod picture;
 #[cfg(test)]
 mod random;
+mod ranking;
 mod report;
 mod verify;
 
@@ -52,6 +53,7 @@ pub use graph::{Affine, Graph, Operation, Value};
 pub use import::{OPERATORS, Support, import, operator_table};
 pub use layers::Layer;
 pub use picture::picture;
+pub use ranking::Ranking;
 pub use reference::evaluate;
 pub use report::{Accuracy, Agreement, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};
 pub use runtime::{Runtime, largest_difference};

@@ -6,7 +6,7 @@ use ckks_core::{CompressedGaloisKey, CompressedRelinearizationKey, Params, Progr
 use model_package::{Package, Summary};
 use serde::Serialize;
 
-use crate::{assemble::Assembly, layers::Layer};
+use crate::{assemble::Assembly, layers::Layer, ranking::Ranking};
 
 /// Time of one butterfly of the number-theoretic transform, in nanoseconds, with what belongs to it in a
 /// evaluation: the shipped models take 0.5 and 0.6 of them, with AVX2 at 2^12 and 2^13.
@@ -169,6 +169,9 @@ pub struct Accuracy {
     pub median_bits: f64,
     /// Samples with different classes.
     pub flips: Vec<Flip>,
+    /// The ten largest outputs, of a model with at least a hundred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ranking: Option<Ranking>,
 }
 
 /// A sample whose class is another one when encrypted.
@@ -336,6 +339,13 @@ impl fmt::Display for Report {
                 percent(accuracy.plain_correct),
                 percent(accuracy.encrypted_correct),
                 accuracy.labelled
+            )?;
+        }
+        if let Some(Ranking { samples, same, same_order, widest_swap }) = &accuracy.ranking {
+            writeln!(
+                f,
+                "{:<18}the same for {same} of {samples} samples, in the same order for {same_order}, widest swap {widest_swap:.1e}",
+                "ten best"
             )?;
         }
         writeln!(f, "{:<18}{} samples with another class", "flips", accuracy.flips.len())?;

@@ -13,6 +13,7 @@ use crate::{
     error::CompileError,
     graph::Graph,
     normalise::scaled,
+    ranking::Ranking,
     reference,
     report::{Accuracy, Flip, Memory},
     samples::Samples,
@@ -150,10 +151,14 @@ pub fn verify(
         found.extend(encrypted.predict(batch)?);
         batch.iter().for_each(|_| progress());
     }
+    accuracy.ranking = Ranking::of(graph.values[graph.output()].dimension());
     for (sample, (input, found)) in inputs.iter().zip(found).enumerate() {
         let expected = reference::evaluate(graph, input);
         errors.push(expected.iter().zip(&found).fold(0.0f64, |most, (e, f)| most.max((e - f).abs())));
         magnitude = expected.iter().fold(magnitude, |most, e| most.max(e.abs()));
+        if let Some(ranking) = &mut accuracy.ranking {
+            ranking.add(&expected, &found);
+        }
         let class = |output: &[f64]| reference::class(graph.postprocessing, output);
         let (plain, decrypted) = (class(&expected), class(&found));
         if let Some(&label) = samples.classes.get(sample) {

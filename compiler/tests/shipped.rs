@@ -8,9 +8,10 @@ use model_compiler::{
 };
 use serde_json::Value;
 
-const MODELS: [&str; 7] = [
+const MODELS: [&str; 8] = [
     "breast_cancer_logistic",
     "fashion_resnet",
+    "gloss_search",
     "gunpoint_cnn",
     "mnist_cnn",
     "mnist_lenet",
@@ -53,6 +54,7 @@ fn compiled(model: &str) -> Compiled {
     let decided = |name: &str| metadata["compile"][name].as_u64().map(|number| number as usize);
     let otherwise = Options::default();
     let options = Options {
+        precision: decided("precision").map_or(otherwise.precision, |bits| bits as u8),
         max_degree: decided("max_degree").unwrap_or(otherwise.max_degree),
         batch: decided("batch").unwrap_or(otherwise.batch),
         ..otherwise
@@ -92,6 +94,17 @@ fn networks_with_fitted_activations_classify_alike_when_encrypted() {
         let accuracy = verify(&graph, &manifest, &weights, &samples(model, "samples.npz", most), &|| ());
         assert_eq!(accuracy.expect("runs").flips, [], "{model}");
     }
+}
+
+#[test]
+fn the_ten_best_of_a_search_are_those_of_plain_numbers() {
+    let (model, most) = ("gloss_search", 40);
+    let graph = import(&read(model, "model.onnx")).expect("imports");
+    let (manifest, weights) = (read(model, "package/manifest.json"), read(model, "package/weights.bin"));
+    let samples = samples(model, "samples.npz", most);
+    let accuracy = verify(&graph, &manifest, &weights, &samples, &|| ()).expect("runs");
+    let ranking = accuracy.ranking.expect("2,000 outputs");
+    assert_eq!((ranking.samples, ranking.same), (most, most));
 }
 
 #[test]

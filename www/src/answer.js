@@ -35,16 +35,17 @@ export function showAnswer(question, { values, labels, timings, warnings }, newe
   // The same bars move when the labels are the same.
   if (list.dataset.labels !== names || !list.children.length) {
     list.dataset.labels = names;
-    list.replaceChildren(...outcomes.map(({ label }) => bar(label)));
+    list.replaceChildren(...outcomes.map(bar));
   }
   const isShare = outcomes.every(({ value }) => value >= 0 && value <= 1);
   const most = Math.max(...outcomes.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
-  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, isShare ? 1 : most, isShare));
+  const format = question.format ?? (isShare ? percent : (value) => value.toPrecision(4));
+  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, isShare ? 1 : most, format));
 }
 
 /** Shows the answer on plain numbers beside the encrypted one. */
 export function showComparison(question, { values, labels }, plain) {
-  const outcomes = question.outcomes(plain, labels);
+  const outcomes = question.outcomes(plain, labels, values);
   const items = [...byId("bars").children];
   outcomes.forEach(({ value }, i) => {
     const mark = items[i]?.querySelector(".plain");
@@ -53,12 +54,17 @@ export function showComparison(question, { values, labels }, plain) {
     mark.style.left = `${Math.min(Math.max(value, 0), 1) * 100}%`;
   });
   const difference = Math.max(...values.map((value, i) => Math.abs(value - plain[i])));
-  const top = (list) => list.indexOf(Math.max(...list));
-  const same = values.length === 1 ? values[0] > 0.5 === plain[0] > 0.5 : top(values) === top(plain);
+  const agreement = (question.agreement ?? sameAnswer)(values, plain);
   byId("compared").dataset.difference = String(difference);
   byId("compared").textContent =
-    `${same ? "The same answer" : "A different answer"} without encryption (the marks); ` +
+    `${agreement} without encryption (the marks); ` +
     `the largest difference is ${difference.toExponential(1)}. It was computed in this page.`;
+}
+
+function sameAnswer(values, plain) {
+  const top = (list) => list.indexOf(Math.max(...list));
+  const same = values.length === 1 ? values[0] > 0.5 === plain[0] > 0.5 : top(values) === top(plain);
+  return same ? "The same answer" : "A different answer";
 }
 
 /** Takes the comparison away. */
@@ -68,15 +74,17 @@ export function hideComparison() {
   for (const mark of byId("bars").querySelectorAll(".plain")) mark.hidden = true;
 }
 
-function bar(label) {
+function bar({ label, note }) {
   const mark = element("div", { className: "plain", hidden: true });
   const track = element("span", { className: "track", ariaHidden: "true" }, element("div", { className: "fill" }), mark);
-  return element("li", { dataset: { label } }, element("span", {}, label), track, element("span", { className: "percent" }));
+  const item = element("li", { dataset: { label } }, element("span", {}, label), track, element("span", { className: "percent" }));
+  if (note) item.append(element("small", {}, note));
+  return item;
 }
 
-function fill(item, { value }, isBest, most, isShare) {
+function fill(item, { value }, isBest, most, format) {
   item.classList.toggle("first", isBest);
   item.dataset.value = String(value);
   item.querySelector(".fill").style.transform = `scaleX(${Math.min(Math.abs(value) / most, 1)})`;
-  item.querySelector(".percent").textContent = isShare ? percent(value) : value.toPrecision(4);
+  item.querySelector(".percent").textContent = format(value);
 }

@@ -55,7 +55,14 @@ export function showStart(marks) {
 export function showFacts({ model_id: name, version }, figures) {
   const known = figures[name];
   const percent = (count) => `${((count / known.labelled) * 100).toFixed(2)} %`;
-  const facts = known
+  const ranking = known?.ranking;
+  const searched = ranking && [
+    ["Questions, all asked under encryption", String(ranking.samples)],
+    ["The same ten words as in the clear", `${ranking.same} of ${ranking.samples}`],
+    ["In the same order", `${ranking.same_order} of ${ranking.samples}`],
+    ["Largest error of a score", known.largest_error.toPrecision(2)],
+  ];
+  const classified = known
     ? [
         ["Accuracy in the clear", percent(known.plain_correct)],
         ["Accuracy under encryption", percent(known.encrypted_correct)],
@@ -64,5 +71,6 @@ export function showFacts({ model_id: name, version }, figures) {
         ["Largest error of an output before softmax", known.largest_error.toPrecision(2)],
       ]
     : [["Model", `${name} ${version}`], ["Figures", "this page has none for it; its report.json does"]];
+  const facts = searched ?? classified;
   byId("facts").replaceChildren(...facts.map(([title, value]) => element("div", {}, element("dt", {}, title), element("dd", {}, value))));
 }

@@ -16,6 +16,7 @@ import { setUpCopy, showSnippet } from "./snippet.js";
 import { showSteps } from "./steps.js";
 import { setUpTabs } from "./tabs.js";
 import { Traffic } from "./traffic.js";
+import { setUpWords, takesWords } from "./words.js";
 
 performance.mark("started");
 const traffic = new Traffic(showRequest);
@@ -27,7 +28,8 @@ const figures = fetch("data/figures.json").then((answer) => answer.json());
 const PANELS = {
   digits: { takes: takesDigits, setUp: setUpDigits },
   patients: { takes: takesPatients, setUp: setUpPatients },
-  samples: { takes: (info) => !takesDigits(info) && !takesPatients(info), setUp: setUpSamples, own: true },
+  words: { takes: takesWords, setUp: setUpWords },
+  samples: { takes: (info) => ![takesDigits, takesPatients, takesWords].some((takes) => takes(info)), setUp: setUpSamples, own: true },
 };
 
 /** What is on the page. */

@@ -5,6 +5,8 @@ import { bytes, milliseconds, security } from "./format.js";
 
 const COLUMNS = 16;
 const LINES = 12;
+/** Numbers of an answer that are shown. */
+const VALUES = 40;
 
 const span = (requests) => Math.max(...requests.map(({ ended }) => ended)) - Math.min(...requests.map(({ begun }) => begun));
 
@@ -64,7 +66,7 @@ function step(name, title, place, { time, moved, text, data, values, cells, head
   if (cells) inside.push(element("div", { className: "cells", ariaHidden: "true" }, ...Array.from({ length: cells }, () => element("i"))));
   if (headers) inside.push(element("pre", {}, headers.map(([key, value]) => `${key}: ${value}`).join("\n")));
   if (data) inside.push(element("pre", {}, hex(data)));
-  if (values) inside.push(element("pre", {}, values.map((value) => value.toFixed(5)).join("\n")));
+  if (values) inside.push(element("pre", {}, lines(values)));
   for (const pre of inside.filter(({ tagName }) => tagName === "PRE")) Object.assign(pre, { tabIndex: 0, ariaLabel: `Content of the step: ${title}` });
   return element(
     "li",
@@ -76,6 +78,12 @@ function step(name, title, place, { time, moved, text, data, values, cells, head
       ...inside,
     ),
   );
+}
+
+function lines(values) {
+  const shown = values.slice(0, VALUES).map((value) => value.toFixed(5));
+  const rest = values.length - shown.length;
+  return [...shown, ...(rest > 0 ? [`and ${rest.toLocaleString("en")} more`] : [])].join("\n");
 }
 
 function hex(data) {

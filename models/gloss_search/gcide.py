@@ -1,0 +1,49 @@
+"""Definitions of another dictionary, to search with: GCIDE as Debian's package `dict-gcide` carries it.
+
+They are older than WordNet and independent of it: Webster's of 1913. Entries that were taken from WordNet are left out.
+Form of the files: dictfmt(1), dictd(8).
+"""
+
+import gzip
+import pathlib
+import re
+import string
+
+DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+FEWEST_WORDS = 4
+
+
+class Gcide:
+    def __init__(self, folder: pathlib.Path = pathlib.Path("/usr/share/dictd")) -> None:
+        self.text = gzip.decompress((folder / "gcide.dict.dz").read_bytes())
+        self.places: dict[str, list[tuple[int, int]]] = {}
+        for line in (folder / "gcide.index").read_text("utf-8").splitlines():
+            word, offset, length = line.split("\t")
+            self.places.setdefault(word, []).append((number(offset), number(length)))
+
+    def definition(self, word: str) -> str | None:
+        """The first meaning of a noun, if it is told in some words and without the word itself."""
+        for offset, length in self.places.get(word.capitalize(), []):
+            entry = re.sub(r"\s+", " ", self.text[offset : offset + length].decode("utf-8", "replace"))
+            head = re.match(rf"{word.capitalize()} \\.*?\\,?(?: \([^)]*\))?, n\.", entry)
+            if not head:
+                continue
+            # After pronunciation and origin, which stand in brackets.
+            parts = re.split(r"\s1\. ", f"{entry[head.end():]} ", maxsplit=1)
+            text = parts[1] if len(parts) == 2 else re.sub(r"^[^\[]{0,40}(?:\[.*?\] )+", "", parts[0])
+            text = text.partition("[1913 Webster]")[0]
+            if "[Obs" in text or "WordNet" in text or "PJC" in text:
+                continue
+            text = re.sub(r"^(?:\([^)]*\) ?|\[[^\]]*\] ?)+|[{}]", "", text)
+            text = re.split(r"; |\. |--|: |, as,", text)[0].strip(" .,")
+            tells_itself = word[: max(4, len(word) - 2)] in text.lower()
+            if len(text.split()) >= FEWEST_WORDS and not tells_itself and re.fullmatch(r"[A-Za-z ,'()\-]+", text):
+                return text
+        return None
+
+
+def number(digits: str) -> int:
+    value = 0
+    for digit in digits:
+        value = value * 64 + DIGITS.index(digit)
+    return value
