@@ -2,9 +2,10 @@
 //! automorphisms; knows no keys, levels or scales.
 
 mod field;
-mod poly;
+mod scratch;
 
 mod pointwise;
+mod poly;
 
 mod automorphism;
 mod basis;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
 pub(crate) use pointwise::{Binary, MAX_PRODUCTS, Sum};
 pub use poly::{Coeff, Ntt, Poly};
+pub(crate) use scratch::{Residues, leaving, reusing};
 
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
@@ -278,7 +280,7 @@ mod tests {
         for backend in Backend::available() {
             let ring = Ring::new(6, &primes, &[], backend);
             let residues = |q: u32| values.iter().map(move |v| v.rem_euclid(i128::from(q)) as u32);
-            let mut poly = Poly::from_residues(64, primes.into_iter().flat_map(residues).collect());
+            let mut poly = Poly::from_residues(64, primes.into_iter().flat_map(residues).collect::<Vec<_>>());
             ring.to_balanced_digits(&mut poly);
             for (k, &value) in values.iter().enumerate() {
                 let digit = |i: usize| i128::from(poly.limb(i)[k] as i32);

@@ -13,6 +13,7 @@ use super::{
     program::Instruction,
     schedule,
 };
+use crate::ring::{leaving, reusing};
 use crate::scheme::{
     Ciphertext, Error, EvaluationKeys, Evaluator, ExtendedCiphertext, GaloisElement, GaloisKey, Level,
     PreparedPlaintext,
@@ -21,13 +22,14 @@ use crate::scheme::{
 impl PreparedProgram {
     /// Runs the program on ciphertexts. Deterministic: equal inputs give equal bits.
     ///
+    /// The memory of polynomials stays with the thread for its next evaluation; all but the outputs is reused.
+    ///
     /// # Errors
     /// [`Error::InputCount`], [`Error::ParamsMismatch`], [`Error::LevelMismatch`] and
     /// [`Error::ScaleMismatch`] for inputs that do not fit; as [`PreparedProgram::check_keys`].
     pub fn evaluate(&self, inputs: &[Ciphertext], keys: &EvaluationKeys) -> Result<Vec<Ciphertext>, Error> {
-        self.check_inputs(inputs)?;
-        self.check_keys(keys)?;
-        interpreter::run(&EncryptedMachine::new(self, keys), &self.code, inputs)
+        let outputs = self.evaluate_while(inputs, keys, |_| true)?;
+        Ok(outputs.expect("nobody stops it"))
     }
 
     /// Runs the program as [`Self::evaluate`] does, but asks before each instruction whether to go
@@ -43,7 +45,11 @@ impl PreparedProgram {
     ) -> Result<Option<Vec<Ciphertext>>, Error> {
         self.check_inputs(inputs)?;
         self.check_keys(keys)?;
-        interpreter::run_while(&EncryptedMachine::new(self, keys), &self.code, inputs, go_on)
+        let machine = EncryptedMachine::new(self, keys);
+        reusing(|| {
+            let outputs = interpreter::run_while(&machine, &self.code, inputs, go_on)?;
+            Ok(outputs.map(|outputs| leaving(&outputs)))
+        })
     }
 }
 

@@ -1,10 +1,11 @@
 //! Residue polynomials. Owns storage and the two domains; knows no keys and no scales.
 //! Invariant: every residue of limb i is below the i-th prime of the basis.
 
-use alloc::{vec, vec::Vec};
 use core::marker::PhantomData;
 
 use zeroize::Zeroize;
+
+use super::scratch::Residues;
 
 /// Marks coefficients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +19,19 @@ pub enum Ntt {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poly<Domain> {
     degree: usize,
-    residues: Vec<u32>,
+    residues: Residues,
     domain: PhantomData<Domain>,
 }
 
 impl<Domain> Poly<Domain> {
     /// The zero polynomial with `limbs` limbs.
     pub(crate) fn zero(degree: usize, limbs: usize) -> Self {
-        Self::from_residues(degree, vec![0; degree * limbs])
+        Self::from_residues(degree, Residues::zero(degree * limbs))
     }
 
     /// Takes limbs stored one after the other.
-    pub(crate) fn from_residues(degree: usize, residues: Vec<u32>) -> Self {
+    pub(crate) fn from_residues(degree: usize, residues: impl Into<Residues>) -> Self {
+        let residues = residues.into();
         debug_assert!(residues.len().is_multiple_of(degree));
         Self { degree, residues, domain: PhantomData }
     }

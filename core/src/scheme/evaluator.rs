@@ -11,7 +11,7 @@ use super::{
 };
 use alloc::vec::Vec;
 
-use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly, Ring};
+use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly, Residues, Ring};
 
 /// Evaluates on ciphertexts of one parameter set.
 #[derive(Clone, Debug)]
@@ -228,8 +228,9 @@ impl Evaluator {
             return Err(Error::LevelMismatch { expected: level, found: a.level });
         }
         let limbs = self.params.limbs_at(level) * self.params.degree();
-        let keep =
-            |poly: &Poly<Ntt>| Poly::from_residues(self.params.degree(), poly.residues()[..limbs].to_vec());
+        let keep = |poly: &Poly<Ntt>| {
+            Poly::from_residues(self.params.degree(), Residues::copy_of(&poly.residues()[..limbs]))
+        };
         Ok(Ciphertext { params_id: a.params_id, level, scale: a.scale, c0: keep(&a.c0), c1: keep(&a.c1) })
     }
 

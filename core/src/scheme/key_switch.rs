@@ -5,17 +5,17 @@
 //! (eprint 2019/688), section 3.3; hoisting: Halevi and Shoup, "Faster Homomorphic Linear
 //! Transformations in HElib" (eprint 2018/244), section 5.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{error::Error, keys::SwitchingKey, level::Level, params::Params, tables::Division};
-use crate::ring::{BaseConverter, Ntt, Poly};
+use crate::ring::{BaseConverter, Ntt, Poly, Residues};
 
 /// Limbs scaled for a conversion, and their quotients.
 struct Scaled<'a> {
     converter: &'a BaseConverter,
-    limbs: Vec<u32>,
-    quotients: Vec<u32>,
+    limbs: Residues,
+    quotients: Residues,
 }
 
 impl<'a> Scaled<'a> {
@@ -27,11 +27,11 @@ impl<'a> Scaled<'a> {
         prime: impl Fn(usize) -> usize,
     ) -> Self {
         let ring = params.ring();
-        let mut limbs = transforms.to_vec();
+        let mut limbs = Residues::copy_of(transforms);
         for (i, limb) in limbs.chunks_exact_mut(ring.degree()).enumerate() {
             ring.inverse_limb_scaled(prime(i), converter.scaling(i), limb);
         }
-        let mut quotients = vec![0; ring.degree()];
+        let mut quotients = Residues::zero(ring.degree());
         let sources: Vec<&[u32]> = limbs.chunks_exact(ring.degree()).collect();
         converter.quotients(ring.backend(), &sources, &mut quotients);
         Self { converter, limbs, quotients }
@@ -154,7 +154,7 @@ pub(crate) fn key_switch(
 ) -> Result<[Poly<Ntt>; 2], Error> {
     let (degree, main) = (params.degree(), params.limbs_at(level));
     let digits = Digit::all(params, level, poly);
-    let mut space = vec![0; digits.len() * degree];
+    let mut space = Residues::zero(digits.len() * degree);
     inner_products(params, level, key, |limb, multiply| {
         let spaces = space.chunks_exact_mut(degree);
         let left: Vec<&[u32]> = digits
@@ -219,7 +219,7 @@ pub(crate) fn divide<const COUNT: usize>(
         let divided = &poly.residues()[remaining * ring.degree()..];
         Scaled::new(params, &division.converter, divided, |i| ring.prime_of_limb(main, remaining + i))
     });
-    let mut lifted = vec![0; ring.degree()];
+    let mut lifted = Residues::zero(ring.degree());
     for (i, &inverse) in division.inverses.iter().enumerate() {
         for (k, (poly, remainder)) in polys.iter_mut().zip(&remainders).enumerate() {
             remainder.lift(params, i, i, &mut lifted);

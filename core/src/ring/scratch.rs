@@ -1,0 +1,186 @@
+//! Rows of residues, and their memory: what polynomials of one evaluation gave back is handed out again to the next
+//! ones, on the same thread, so that an evaluation that runs again allocates none. Owns when memory is kept; knows
+//! nothing of what is in it.
+
+use alloc::vec::Vec;
+use core::ops::{Deref, DerefMut};
+
+use zeroize::Zeroize;
+
+/// Residues, one limb after the other.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Residues(Vec<u32>);
+
+impl Residues {
+    pub(crate) fn zero(length: usize) -> Self {
+        let mut residues = pool::take(length);
+        residues.resize(length, 0);
+        Self(residues)
+    }
+
+    pub(crate) fn copy_of(residues: &[u32]) -> Self {
+        let mut copy = pool::take(residues.len());
+        copy.extend_from_slice(residues);
+        Self(copy)
+    }
+
+    pub(crate) fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+}
+
+impl From<Vec<u32>> for Residues {
+    fn from(residues: Vec<u32>) -> Self {
+        Self(residues)
+    }
+}
+
+impl Clone for Residues {
+    fn clone(&self) -> Self {
+        Self::copy_of(&self.0)
+    }
+}
+
+impl Drop for Residues {
+    fn drop(&mut self) {
+        pool::give_back(core::mem::take(&mut self.0));
+    }
+}
+
+impl Deref for Residues {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Residues {
+    fn deref_mut(&mut self) -> &mut [u32] {
+        &mut self.0
+    }
+}
+
+impl Zeroize for Residues {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Runs `work` with the memory that earlier calls on this thread left, and leaves it for later ones.
+///
+/// Without std nothing is kept.
+pub(crate) fn reusing<T>(work: impl FnOnce() -> T) -> T {
+    let _before = pool::set_open(true);
+    work()
+}
+
+/// Copies what leaves an evaluation, to memory of its own size.
+pub(crate) fn leaving<T: Clone>(value: &T) -> T {
+    let _before = pool::set_open(false);
+    value.clone()
+}
+
+#[cfg(feature = "std")]
+mod pool {
+    use alloc::vec::Vec;
+    use core::cell::RefCell;
+
+    /// What one thread keeps. It never keeps more pieces than one evaluation had at a time, none of them larger than
+    /// its largest.
+    struct Pool {
+        /// Whether an evaluation is running; outside of one nothing is kept or handed out, so that what other threads
+        /// made and this one drops does not pile up.
+        open: bool,
+        free: Vec<Vec<u32>>,
+    }
+
+    std::thread_local! {
+        static POOL: RefCell<Pool> = const { RefCell::new(Pool { open: false, free: Vec::new() }) };
+    }
+
+    /// Whether the pool was open, which it is again when this is dropped.
+    pub(super) struct Before(bool);
+
+    pub(super) fn set_open(open: bool) -> Before {
+        POOL.with_borrow_mut(|pool| Before(core::mem::replace(&mut pool.open, open)))
+    }
+
+    impl Drop for Before {
+        fn drop(&mut self) {
+            POOL.with_borrow_mut(|pool| pool.open = self.0);
+        }
+    }
+
+    /// An empty vector with room for `length` numbers.
+    pub(super) fn take(length: usize) -> Vec<u32> {
+        let kept = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if !pool.open {
+                return None;
+            }
+            let fits = |(_, piece): &(usize, &Vec<u32>)| piece.capacity() >= length;
+            let smallest =
+                pool.free.iter().enumerate().filter(fits).min_by_key(|(_, piece)| piece.capacity());
+            if let Some((index, _)) = smallest {
+                return Some(pool.free.swap_remove(index));
+            }
+            // All that are free are too small: a larger one takes the place of one of them.
+            pool.free.pop();
+            None
+        });
+        kept.ok().flatten().unwrap_or_else(|| Vec::with_capacity(length))
+    }
+
+    pub(super) fn give_back(mut piece: Vec<u32>) {
+        // A thread that ends has no pool any more.
+        let _ = POOL.try_with(|pool| {
+            let mut pool = pool.borrow_mut();
+            if pool.open && piece.capacity() > 0 {
+                piece.clear();
+                pool.free.push(piece);
+            }
+        });
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod pool {
+    use alloc::vec::Vec;
+
+    pub(super) struct Before(());
+
+    pub(super) fn set_open(_: bool) -> Before {
+        Before(())
+    }
+
+    pub(super) fn take(length: usize) -> Vec<u32> {
+        Vec::with_capacity(length)
+    }
+
+    pub(super) fn give_back(_: Vec<u32>) {}
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_comes_back_within_and_not_outside() {
+        let outside = Residues::zero(64);
+        let address = reusing(|| Residues::zero(64).as_ptr());
+        drop(outside);
+        assert_eq!(reusing(|| Residues::copy_of(&[1; 64]).as_ptr()), address);
+        assert_eq!(reusing(|| Residues::zero(32).as_ptr()), address, "what is larger fits too");
+        let dirty = reusing(|| Residues::zero(64).to_vec());
+        assert_eq!(dirty, [0; 64]);
+    }
+
+    #[test]
+    fn a_panic_does_not_leave_the_pool_open() {
+        let _ = std::panic::catch_unwind(|| reusing(|| panic!("on purpose")));
+        drop(Residues::zero(48));
+        let first = reusing(|| Residues::zero(48).as_ptr());
+        assert_eq!(reusing(|| Residues::zero(48).as_ptr()), first);
+    }
+}
