@@ -5,35 +5,23 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { DARK, DESKTOP, FRAME, PHONE, longestTask, openPage, screenshot, secretKeys, startChromium, trace } from "./chromium.mjs";
+import { DARK, DESKTOP, FRAME, PHONE, longestTask, openPage, screenshot, secretKeys, trace } from "./chromium.mjs";
 import { serveFiles } from "./files.mjs";
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
-import { record } from "./recorder.mjs";
 import { ROOT, published, startServer } from "./server.mjs";
+import { setStage } from "./stage.mjs";
 import { traces } from "./traces.mjs";
 
 /** The largest difference of a probability. That of a logit is below 0.03 in both models, six standard deviations. */
 const TOLERANCE = 2 ** -7;
 /** What may be loaded before the first question, keys and ciphertexts not counted. */
 const MOST_BYTES = 500_000;
-let server;
-let browser;
-let door;
-before(async () => {
-  [server, browser] = await Promise.all([startServer(), startChromium()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  door = await record(server.url);
-});
-afterEach(() => door.close());
 
-const open = (options) => openPage(browser, door.url, { options, home: door.url });
+const stage = setStage();
+
+const open = (options) => openPage(stage.browser, stage.door.url, { options, home: stage.door.url });
 
 const keysAreReady = (page) => page.locator('[data-testid="keys"][data-state="ready"]').waitFor();
 
@@ -90,8 +78,8 @@ test("a digit drawn with the mouse is recognised, and nothing that leaves tells 
 
   const secrets = await secretKeys(page);
   assert.equal(secrets.length, 1);
-  const sent = door.sent();
-  const { evaluation_keys: keys, sizes } = await published(server.url, "mnist_mlp");
+  const sent = stage.door.sent();
+  const { evaluation_keys: keys, sizes } = await published(stage.server.url, "mnist_mlp");
   assert.ok(sent.length >= keys.bytes + sizes.request_bytes, `keys and at least one input were sent: ${sent.length} bytes`);
   const numbers = grey.map((value) => value / 255);
   assert.deepEqual(traces(sent, { numbers, grey, secret: secrets[0] }), []);
@@ -135,7 +123,7 @@ test("a patient is classified, edited, classified again", async () => {
   await settled(page);
   const edited = await page.locator("#patient-fields input").evaluateAll((inputs) => inputs.map(({ name, valueAsNumber }) => [name, valueAsNumber]));
   const byName = new Map(edited);
-  const { feature_names: names } = await (await page.request.get(`${door.url}/data/patients.json`)).json();
+  const { feature_names: names } = await (await page.request.get(`${stage.door.url}/data/patients.json`)).json();
   const [expected] = await plain(names.map((name) => byName.get(name)));
   const [again] = await bars(page);
   assert.ok(Math.abs(again.value - expected) < TOLERANCE, `${again.value} against ${expected}`);
@@ -152,7 +140,7 @@ test("the page says what left it", async () => {
   await keysAreReady(page);
   await page.getByTestId("digit-examples").getByRole("button", { name: "A 7 of the test set" }).click();
   await settled(page);
-  const { evaluation_keys: keys, encryption_parameters: parameters, sizes } = await published(server.url, "mnist_mlp");
+  const { evaluation_keys: keys, encryption_parameters: parameters, sizes } = await published(stage.server.url, "mnist_mlp");
   const ledger = await page.getByTestId("ledger").textContent();
   assert.ok(ledger.includes(`${(keys.bytes / 1e6).toFixed(2)}\u00a0MB`), ledger);
   // The body holds the ciphertext and less than 300 bytes around it.
@@ -191,13 +179,13 @@ test("a server that goes away is told, and trying again goes on", async () => {
   const { page, close } = await open();
   await keysAreReady(page);
   await settled(page);
-  door.shut();
+  stage.door.shut();
   await page.getByTestId("digit-examples").getByRole("button", { name: "A 2 of the test set" }).click();
   const notice = page.getByTestId("notice");
   await notice.waitFor();
   assert.match(await notice.textContent(), /cannot be reached.*NETWORK/s);
   await screenshot(page, "unreachable");
-  door.reopen();
+  stage.door.reopen();
   await notice.getByRole("button", { name: "Try again" }).click();
   await settled(page);
   assert.equal(await page.getByTestId("verdict").textContent(), "This is a 2.");
@@ -238,14 +226,14 @@ test("the comparison on plain numbers is right, local and by choice", async () =
   const { page, complaints, close } = await open();
   await settled(page);
   assert.equal(await page.getByTestId("compared").textContent(), "");
-  const before = door.sent().length;
+  const before = stage.door.sent().length;
   await page.getByTestId("compare").click();
   await page.locator('[data-testid="compared"][data-difference]').waitFor();
   const difference = Number(await page.getByTestId("compared").getAttribute("data-difference"));
   const values = (await bars(page)).map(({ value }) => value);
   const expected = digits.find(({ label }) => label === 7).probabilities;
   assert.ok(Math.abs(difference - distance(values, expected)) < 1e-5, `${difference} against ${distance(values, expected)}`);
-  const sent = door.sent().subarray(before).toString("latin1");
+  const sent = stage.door.sent().subarray(before).toString("latin1");
   assert.match(sent, /^GET \/data\/mnist_mlp\.onnx/);
   assert.doesNotMatch(sent, /POST|PUT/);
   await screenshot(page, "light");
@@ -255,18 +243,18 @@ test("the comparison on plain numbers is right, local and by choice", async () =
 
 test("the page works below a path of another origin, against a server that it is told", async () => {
   const files = await serveFiles(join(ROOT, "dist/www"), { below: "/some/path/" });
-  const { page, complaints, elsewhere, close } = await openPage(browser, `${files.url}?api=${encodeURIComponent(door.url)}`, { home: files.url });
+  const { page, complaints, elsewhere, close } = await openPage(stage.browser, `${files.url}?api=${encodeURIComponent(stage.door.url)}`, { home: files.url });
   await settled(page);
   assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
-  assert.deepEqual(elsewhere.filter((url) => !url.startsWith(door.url)), [], "nothing but page and server");
+  assert.deepEqual(elsewhere.filter((url) => !url.startsWith(stage.door.url)), [], "nothing but page and server");
   assert.deepEqual(complaints, []);
   await close();
 
   // Without being told, it says that there is no server, and offers to choose one.
-  const alone = await openPage(browser, files.url);
+  const alone = await openPage(stage.browser, files.url);
   await alone.page.getByTestId("notice").waitFor();
   await alone.page.getByRole("button", { name: "Server" }).click();
-  await alone.page.getByTestId("server-url").fill(door.url);
+  await alone.page.getByTestId("server-url").fill(stage.door.url);
   await alone.page.getByRole("button", { name: "Connect" }).click();
   await settled(alone.page);
   await alone.close();
@@ -280,7 +268,7 @@ test("a server with a model that the page does not know is asked with numbers", 
   await cp(shipped, join(models, "unknown"), { recursive: true });
   await writeFile(join(models, "unknown/manifest.json"), JSON.stringify({ ...manifest, model_id: "unknown" }));
   const other = await startServer({ models });
-  const { page, complaints, close } = await openPage(browser, other.url.replace("127.0.0.1", "localhost"));
+  const { page, complaints, close } = await openPage(stage.browser, other.url.replace("127.0.0.1", "localhost"));
   try {
     await settled(page);
     assert.deepEqual(await page.getByRole("tab").allTextContents().then((all) => all.map((text) => text.trim())), ["More models"]);
@@ -328,9 +316,9 @@ test("an accessibility checker finds nothing", async () => {
 
 test("the page is small, and never holds a frame up", async () => {
   const loaded = [];
-  const { page, close } = await openPage(browser, door.url, {
+  const { page, close } = await openPage(stage.browser, stage.door.url, {
     prepare: async (page) => {
-      await trace(browser, page);
+      await trace(stage.browser, page);
       page.on("response", (response) => response.request().method() === "GET" && loaded.push(response.body()));
     },
   });
@@ -340,7 +328,7 @@ test("the page is small, and never holds a frame up", async () => {
     await page.getByTestId("digit-examples").locator("button").nth(label).click();
     await settled(page);
   }
-  const longest = await longestTask(browser);
+  const longest = await longestTask(stage.browser);
   assert.ok(before > 200_000 && before < MOST_BYTES, `${before} bytes before the first answer`);
   assert.ok(longest <= FRAME, `${longest} ms in one piece`);
   await close();

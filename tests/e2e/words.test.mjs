@@ -1,34 +1,20 @@
-// The page's panel of words in a real Chromium: text in, ten words out, and nothing in between that tells the text.
+// The page's panels of words and of samples in a real Chromium.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 
-import { DARK, DESKTOP, PHONE, openPage, screenshot, secretKeys, startChromium } from "./chromium.mjs";
-import { record } from "./recorder.mjs";
-import { startServer } from "./server.mjs";
+import { DARK, DESKTOP, PHONE, openPage, screenshot, secretKeys } from "./chromium.mjs";
+import { setStage } from "./stage.mjs";
 import { embedder } from "./texts.mjs";
 import { traces } from "./traces.mjs";
 
-let server;
-let browser;
-let door;
-before(async () => {
-  [server, browser] = await Promise.all([startServer(), startChromium()]);
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  door = await record(server.url);
-});
-afterEach(() => door.close());
+const stage = setStage();
 
 /** Opens the page, waits for its first answer and shows the panel. */
 async function open(options) {
-  const opened = await openPage(browser, door.url, { options, home: door.url });
+  const opened = await openPage(stage.browser, stage.door.url, { options, home: stage.door.url });
   await answered(opened.page, /This is a 7/);
   await opened.page.getByRole("tab", { name: "A word" }).click();
   await answered(opened.page, /sounds like “author”/);
@@ -65,7 +51,7 @@ test("a word is found by a description, which does not leave the page", async ()
   assert.match(await page.getByTestId("compared").textContent(), /^The same ten words/);
   assert.match(await page.getByTestId("facts").textContent(), /The same ten words as in the clear200 of 200/);
 
-  const sent = door.sent();
+  const sent = stage.door.sent();
   const numbers = [...embedder.embed(text).vector];
   assert.equal(await page.getByTestId("words-preview").locator("rect").count(), numbers.length);
   for (const word of ["xqzzyville", "steals", "thief"]) assert.ok(!sent.includes(word), word);
@@ -87,6 +73,22 @@ test("what cannot be embedded is told and not asked", async () => {
     assert.equal(await page.getByTestId("words-text").getAttribute("aria-invalid"), "true");
   }
   assert.equal(await asked(), before);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a sample of another model is classified, and compared with plain numbers", async () => {
+  const { page, complaints, close } = await open(DESKTOP);
+  await page.getByRole("tab", { name: "More models" }).click();
+  await page.getByTestId("model").selectOption("gunpoint_cnn");
+  await answered(page, /The model says (?:gun|point)\./);
+  const [, said] = /calls it (\w+)\./.exec(await page.getByTestId("expected").textContent());
+  assert.equal(await page.getByTestId("verdict").textContent(), `The model says ${said}.`);
+  await page.getByTestId("compare").click();
+  await page.locator('[data-testid="compared"][data-difference]').waitFor();
+  assert.match(await page.getByTestId("compared").textContent(), /^The same answer/);
+  assert.equal(await page.getByTestId("bars").locator(".plain:visible").count(), 2);
+  await screenshot(page, "signal");
   assert.deepEqual(complaints, []);
   await close();
 });

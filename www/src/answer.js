@@ -38,20 +38,23 @@ export function showAnswer(question, { values, labels, timings, warnings }, newe
     list.replaceChildren(...outcomes.map(bar));
   }
   const isShare = outcomes.every(({ value }) => value >= 0 && value <= 1);
-  const most = Math.max(...outcomes.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
+  // Shares of one fill their part of the bar; other numbers, their part of the largest.
+  const most = isShare ? 1 : Math.max(...outcomes.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
+  list.dataset.most = String(most);
   const format = question.format ?? (isShare ? percent : (value) => value.toPrecision(4));
-  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, isShare ? 1 : most, format));
+  outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, most, format));
 }
 
 /** Shows the answer on plain numbers beside the encrypted one. */
 export function showComparison(question, { values, labels }, plain) {
   const outcomes = question.outcomes(plain, labels, values);
-  const items = [...byId("bars").children];
+  const { children, dataset } = byId("bars");
+  const items = [...children];
   outcomes.forEach(({ value }, i) => {
     const mark = items[i]?.querySelector(".plain");
     if (!mark) return;
     mark.hidden = false;
-    mark.style.left = `${Math.min(Math.max(value, 0), 1) * 100}%`;
+    mark.style.left = `${Math.min(Math.abs(value) / Number(dataset.most), 1) * 100}%`;
   });
   const difference = Math.max(...values.map((value, i) => Math.abs(value - plain[i])));
   const agreement = (question.agreement ?? sameAnswer)(values, plain);
@@ -85,6 +88,6 @@ function bar({ label, note }) {
 function fill(item, { value }, isBest, most, format) {
   item.classList.toggle("first", isBest);
   item.dataset.value = String(value);
-  item.querySelector(".fill").style.transform = `scaleX(${Math.min(Math.abs(value) / most, 1)})`;
+  item.querySelector(".fill").style.transform = `scaleX(${Math.abs(value) / most})`;
   item.querySelector(".percent").textContent = format(value);
 }

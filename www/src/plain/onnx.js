@@ -74,6 +74,7 @@ function attribute(bytes) {
     1: () => number(float),
     2: () => integers(message, 3)[0],
     3: () => string(message, 4),
+    4: () => tensor(all(message, 5)[0]),
     7: () => integers(message, 8),
     6: () => all(message, 7).map(number),
   }[integers(message, 20)[0]]?.();

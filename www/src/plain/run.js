@@ -27,34 +27,74 @@ function product({ data: a }, { shape, data: b }, transposed) {
   return { shape: [1, rows], data };
 }
 
-function convolution([input, kernel, bias], { pads = [0, 0, 0, 0], strides = [1, 1] }) {
-  const [, channels, height, width] = input.shape;
-  const [maps, , tall, wide] = kernel.shape;
-  const rows = Math.floor((height + pads[0] + pads[2] - tall) / strides[0]) + 1;
-  const columns = Math.floor((width + pads[1] + pads[3] - wide) / strides[1]) + 1;
-  const data = new Float64Array(maps * rows * columns);
-  let at = 0;
-  for (let map = 0; map < maps; map += 1) {
-    for (let row = 0; row < rows; row += 1) {
-      for (let column = 0; column < columns; column += 1, at += 1) {
-        let sum = bias?.data[map] ?? 0;
-        for (let channel = 0; channel < channels; channel += 1) {
-          for (let y = 0; y < tall; y += 1) {
-            const from = row * strides[0] + y - pads[0];
-            if (from < 0 || from >= height) continue;
-            for (let x = 0; x < wide; x += 1) {
-              const left = column * strides[1] + x - pads[1];
-              if (left < 0 || left >= width) continue;
-              const weight = kernel.data[((map * channels + channel) * tall + y) * wide + x];
-              sum += weight * input.data[(channel * height + from) * width + left];
-            }
-          }
-        }
-        data[at] = sum;
-      }
-    }
+/** Two extents, or what belongs to them, of a plane or of a line, which is a plane of height 1. */
+const two = (list, height) => (list.length === 1 ? [height, ...list] : list);
+
+/** A tensor of channels of planes; lines become such. */
+const planes = ({ shape: [count, channels, ...extents], data }) => ({ shape: [count, channels, ...two(extents, 1)], data });
+
+/**
+ * Slides a window over a plane. `at` gets, for each place, the row and the column of the window's upper left corner,
+ * which may be outside; it returns the element there.
+ */
+function slide([height, width], [tall, wide], { pads, strides }, at) {
+  const axes = two(strides ?? [1, 1], 1);
+  const around = !pads ? [0, 0, 0, 0] : pads.length === 2 ? [0, pads[0], 0, pads[1]] : pads;
+  const rows = Math.floor((height + around[0] + around[2] - tall) / axes[0]) + 1;
+  const columns = Math.floor((width + around[1] + around[3] - wide) / axes[1]) + 1;
+  const data = Float64Array.from({ length: rows * columns }, (_, i) =>
+    at(Math.floor(i / columns) * axes[0] - around[0], (i % columns) * axes[1] - around[1]),
+  );
+  return { extents: [rows, columns], data };
+}
+
+/** The sum of `term(y, x, place in the plane)` over the cells of a window that are inside of the plane. */
+function inside([height, width], [tall, wide], top, left, term) {
+  let sum = 0;
+  for (let y = Math.max(0, -top); y < Math.min(tall, height - top); y += 1) {
+    for (let x = Math.max(0, -left); x < Math.min(wide, width - left); x += 1) sum += term(y, x, (top + y) * width + left + x);
   }
-  return { shape: [1, maps, rows, columns], data };
+  return sum;
+}
+
+/** Planes one after the other as a tensor. */
+function stacked(made) {
+  const data = new Float64Array(made.length * made[0].data.length);
+  made.forEach((plane, i) => data.set(plane.data, i * plane.data.length));
+  return { shape: [1, made.length, ...made[0].extents], data };
+}
+
+function convolution([input, weights, bias], attributes) {
+  const { shape: [, channels, ...plane], data } = planes(input);
+  const { shape: [maps, , ...window], data: kernel } = planes(weights);
+  const [planeSize, windowSize] = [size(plane), size(window)];
+  const map = (_, number) =>
+    slide(plane, window, attributes, (top, left) => {
+      let sum = bias?.data[number] ?? 0;
+      for (let channel = 0; channel < channels; channel += 1) {
+        const [from, weight] = [channel * planeSize, (number * channels + channel) * windowSize];
+        sum += inside(plane, window, top, left, (y, x, place) => kernel[weight + y * window[1] + x] * data[from + place]);
+      }
+      return sum;
+    });
+  return stacked(Array.from({ length: maps }, map));
+}
+
+function averagePool([input], attributes) {
+  const { shape: [, channels, ...plane], data } = planes(input);
+  const window = two(attributes.kernel_shape, 1);
+  const channel = (_, number) =>
+    slide(plane, window, attributes, (top, left) => {
+      const count = attributes.count_include_pad ? size(window) : inside(plane, window, top, left, () => 1);
+      return inside(plane, window, top, left, (y, x, place) => data[number * size(plane) + place]) / count;
+    });
+  return stacked(Array.from({ length: channels }, channel));
+}
+
+/** Exporters write a padding by nothing. */
+function padding([input, pads]) {
+  if (pads.data.some((count) => count !== 0)) throw new Error("the comparison on plain numbers does not know padding");
+  return input;
 }
 
 function softmax([{ shape, data }]) {
@@ -68,6 +108,8 @@ const flat = ([{ data }]) => ({ shape: [1, data.length], data });
 
 const OPERATORS = {
   Add: both((x, y) => x + y),
+  AveragePool: averagePool,
+  Constant: (_, { value }) => value,
   Conv: convolution,
   Div: both((x, y) => x / y),
   Flatten: flat,
@@ -78,6 +120,7 @@ const OPERATORS = {
   Identity: ([input]) => input,
   MatMul: ([a, b]) => product(a, b, false),
   Mul: both((x, y) => x * y),
+  Pad: padding,
   Relu: each((x) => Math.max(x, 0)),
   Reshape: flat,
   Sigmoid: each((x) => 1 / (1 + Math.exp(-x))),
