@@ -37,6 +37,7 @@ export async function startServer({ token, data, models = MODELS, port = 0 } = {
   return {
     url,
     store,
+    pid: child.pid,
     log,
     kill: () => end("SIGKILL"),
     stop: async () => {

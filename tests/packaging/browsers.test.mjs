@@ -14,9 +14,8 @@ import webpack from "webpack";
 
 import { serveFiles } from "../e2e/files.mjs";
 import { ROOT, startServer } from "../e2e/server.mjs";
-import { PATIENT, TOLERANCE, pack, program, project, temporary, write } from "./project.mjs";
+import { FLAGS, PATIENT, TOLERANCE, pack, program, project, temporary, write } from "./project.mjs";
 
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Page and scripts come from the same place, as at most sites; evaluation of text is not allowed, WebAssembly is. */
 const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src *";
 

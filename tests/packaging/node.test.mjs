@@ -24,6 +24,16 @@ before(async () => {
         console.log(JSON.stringify(values));
         await model.close();
       });`,
+    "thread.mjs": `import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
+      if (isMainThread) {
+        new Worker(new URL(import.meta.url), { workerData: process.argv[2] }).on("message", (values) => console.log(JSON.stringify(values)));
+      } else {
+        const { connect } = await import("encrypted-inference");
+        const model = await (await connect(workerData)).model("breast_cancer_logistic");
+        const { values } = await model.predict(${JSON.stringify(PATIENT.values)});
+        await model.close();
+        parentPort.postMessage(values);
+      }`,
     "inline.mjs": program({ ...there, from: "encrypted-inference/inline" }),
   });
 });
@@ -54,7 +64,7 @@ test("it installs without scripts and without other packages", async () => {
   for (const hook of ["preinstall", "install", "postinstall", "prepare"]) assert.equal(manifest.scripts[hook], undefined);
 });
 
-for (const [name, file] of Object.entries({ "an ES module": "module.mjs", "CommonJS by dynamic import": "common.cjs", "one file": "inline.mjs" })) {
+for (const [name, file] of Object.entries({ "an ES module": "module.mjs", "CommonJS by dynamic import": "common.cjs", "a worker thread": "thread.mjs", "one file": "inline.mjs" })) {
   test(`it predicts in Node: ${name}`, async () => isRight(await output("node", [file, server.url], { cwd: folder })));
 }
 

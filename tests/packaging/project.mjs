@@ -20,6 +20,9 @@ export const PATIENT = patients[0];
 /** The largest difference of a probability. That of a logit is below 0.03, six standard deviations. */
 export const TOLERANCE = 2 ** -7;
 
+/** How Chromium is started. */
+export const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
 /** The whole of a stranger's program: `given` says how it gets the address and where its answer goes. */
 export const program = ({ from = "encrypted-inference", before = "", url, answer }) => `${before}
 import { connect } from ${JSON.stringify(from)};

@@ -9,6 +9,8 @@ export async function all(url: string): Promise<number[]> {
   await model.prepareKeys({ onProgress: ({ done, total }) => console.log(done / total) });
   const { values, best, warnings } = await model.predict([[0, 1], [2, 3]]);
   console.log(best.label?.length, warnings.map(({ code }) => code));
+  await model.predict({ mean_radius: 17.99, mean_area: 1001 });
+  await model.predict({ image: { data: new Float32Array(4), shape: [2, 2] } });
   await model.predictBatch({ data: new Float32Array(4), shape: [2, 2] });
   const output = await api.send(await model.encrypt(Float32Array.of(1)));
   await using offline = await openKeys(await model.exportKeys());

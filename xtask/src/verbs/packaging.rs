@@ -19,7 +19,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: Arguments) -> Result<(), Tas
     wasm::build(workspace, &mut progress)?;
     progress.step("Build the server", || server::build(workspace))?;
     progress.step(
-        "Pack, install, predict: Node, Deno, Bun, workerd, Vite, webpack, esbuild, files, the page",
+        "Pack, install, predict: Node, Deno, Bun, workerd, Vite, webpack, esbuild, files, the page, the recipes",
         || {
             node::install(workspace, FOLDER)?;
             let mut command = script(workspace, "test:all");

@@ -1,0 +1,159 @@
+// The recipes of the package's documentation, as they stand there, built by Vite and run in Chromium.
+
+import assert from "node:assert/strict";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import react from "@vitejs/plugin-react";
+import vue from "@vitejs/plugin-vue";
+import { chromium } from "playwright-core";
+import * as vite from "vite";
+
+import { serveFiles } from "../e2e/files.mjs";
+import { digits } from "../e2e/plain.mjs";
+import { ROOT, startServer } from "../e2e/server.mjs";
+import { FLAGS, pack, project, temporary, write } from "./project.mjs";
+
+const TEXT = await readFile(join(ROOT, "client-wasm/js/docs/recipes.md"), "utf8");
+const { label: LABEL, pixels } = digits.find(({ label }) => label === 7);
+const SAMPLE = JSON.stringify(pixels.map((grey) => grey / 255));
+const PAGE = (script) => `<!doctype html><title>waiting</title><link rel="icon" href="data:,"><main id="place"></main><script type="module" src="${script}"></script>`;
+
+let server;
+let temp;
+let folder;
+let browser;
+before(async () => {
+  temp = await temporary();
+  const [started, { tarball }] = await Promise.all([startServer(), pack(temp.folder)]);
+  server = started;
+  // Below this folder, so that the frameworks are found as if they were installed beside the package.
+  folder = await mkdtemp(fileURLToPath(new URL("recipe-", import.meta.url)));
+  await project(folder, tarball, {});
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await temp?.remove();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+/** The blocks of code of a recipe in a language, with the address of a server that exists. */
+function blocks(title, language) {
+  const recipe = TEXT.split(/^## /m).find((part) => part.startsWith(title));
+  const found = [...recipe.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, "gms"))].map(([, code]) => code);
+  assert.ok(found.length > 0, `${title} has ${language}`);
+  return found.map((code) => code.replaceAll("https://inference.example", server.url));
+}
+
+/** Builds a project and opens it; what goes wrong in the page ends up in `complaints`. */
+async function open(name, files, { plugins = [], input = ["index.html"], served = {} } = {}) {
+  const root = join(folder, name);
+  await write(root, files);
+  const outDir = join(temp.folder, name);
+  const output = { entryFileNames: "[name].js" };
+  const rollupOptions = { input: input.map((path) => join(root, path)), output };
+  await vite.build({ root, configFile: false, base: "./", logLevel: "error", plugins, build: { outDir, emptyOutDir: true, rollupOptions } });
+  const site = await serveFiles(outDir, served);
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  await page.goto(site.url);
+  return { page, context, complaints, close: () => context.close().then(() => site.close()) };
+}
+
+const PROPERTIES = () => `{ url: ${JSON.stringify(server.url)}, sample: ${SAMPLE} }`;
+
+const COMPONENTS = {
+  React: () => ({
+    plugins: [react()],
+    files: {
+      "Classifier.jsx": blocks("React", "jsx")[0],
+      "main.js": `import { createElement } from "react";
+        import { createRoot } from "react-dom/client";
+        import { Classifier } from "./Classifier.jsx";
+        createRoot(document.getElementById("place")).render(createElement(Classifier, ${PROPERTIES()}));`,
+    },
+  }),
+  Svelte: () => ({
+    plugins: [svelte({ configFile: false })],
+    files: {
+      "Classifier.svelte": blocks("Svelte", "svelte")[0],
+      "main.js": `import { mount } from "svelte";
+        import Classifier from "./Classifier.svelte";
+        mount(Classifier, { target: document.getElementById("place"), props: ${PROPERTIES()} });`,
+    },
+  }),
+  Vue: () => ({
+    plugins: [vue()],
+    files: {
+      "Classifier.vue": blocks("Vue", "vue")[0],
+      "main.js": `import { createApp } from "vue";
+        import Classifier from "./Classifier.vue";
+        createApp(Classifier, ${PROPERTIES()}).mount("#place");`,
+    },
+  }),
+};
+
+for (const [name, component] of Object.entries(COMPONENTS)) {
+  test(`a component of ${name}`, async () => {
+    const { plugins, files } = component();
+    const { page, complaints, close } = await open(name, { "index.html": PAGE("./main.js"), ...files }, { plugins });
+    await page.locator("output", { hasText: String(LABEL) }).waitFor();
+    assert.deepEqual(complaints, []);
+    await close();
+  });
+}
+
+test("a service worker that sends what a page has encrypted", async () => {
+  const [page, worker] = blocks("A service worker", "js");
+  const files = {
+    "index.html": PAGE("./main.js"),
+    "page.js": page,
+    "sw.js": worker,
+    "main.js": `import { answer, ask } from "./page.js";
+      const name = await ask(${SAMPLE});
+      const look = async () => {
+        const found = await answer(name);
+        if (found) document.title = "a " + found.best.label;
+        else setTimeout(look, 100);
+      };
+      await look();`,
+  };
+  const opened = await open("service-worker", files, { input: ["index.html", "sw.js"] });
+  await opened.page.waitForFunction((label) => document.title === `a ${label}`, LABEL);
+  assert.deepEqual(opened.complaints, []);
+  await opened.close();
+});
+
+test("a browser extension", async () => {
+  const [manifest] = blocks("A browser extension", "json").map((text) => JSON.parse(text));
+  const [background] = blocks("A browser extension", "js");
+  const extension = join(temp.folder, "extension");
+  await cp(join(folder, "node_modules/encrypted-inference"), join(extension, "encrypted-inference"), { recursive: true });
+  await write(extension, {
+    // What a browser asks of every extension, beside what the recipe is about.
+    "manifest.json": JSON.stringify({ name: "recipe", version: "1", ...manifest }).replace("https://inference.example", server.url),
+    "background.js": background,
+    "page.html": PAGE("page.js"),
+    "page.js": `document.title = JSON.stringify(await chrome.runtime.sendMessage(${SAMPLE}));`,
+  });
+  const flags = [...FLAGS, `--disable-extensions-except=${extension}`, `--load-extension=${extension}`];
+  const context = await chromium.launchPersistentContext("", { executablePath: process.env.CHROMIUM, args: flags });
+  try {
+    const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker", { timeout: 20_000 }));
+    const page = await context.newPage();
+    await page.goto(new URL("page.html", worker.url()).href);
+    await page.waitForFunction(() => document.title !== "waiting", undefined, { timeout: 20_000 });
+    assert.equal(JSON.parse(await page.title()).label, String(LABEL));
+  } finally {
+    await context.close();
+  }
+});
