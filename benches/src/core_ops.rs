@@ -2,17 +2,15 @@
 //! its result.
 
 use ckks_core::{
-    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator,
-    GaloisElement, Kernels, Level, Params, ParamsSpec, SecretKey, Seed, SeedSource, decrypt,
-    encrypt_symmetric,
+    Backend, Ciphertext, CompressedGaloisKey, Kernels, Level, Params, ParamsSpec, decrypt, encrypt_symmetric,
 };
 use serde_json::json;
 
-use crate::{Result, timing::median_micros};
+use crate::{Result, timing::median_micros, world::World};
 
 /// A parameter set: name, log₂ N, base group, other groups and how many of them, bits of the special primes.
-struct Set {
-    name: &'static str,
+pub(crate) struct Set {
+    pub(crate) name: &'static str,
     log_degree: u8,
     base: &'static [u8],
     group: &'static [u8],
@@ -21,25 +19,34 @@ struct Set {
 }
 
 /// log₂(QP) is 200, 400 and 840; the largest scale that fits the groups.
-const SETS: [Set; 3] = [
+pub(crate) const SETS: [Set; 3] = [
     Set { name: "P1", log_degree: 13, base: &[25, 25], group: &[30], depth: 3, special: 2 },
     Set { name: "P2", log_degree: 14, base: &[30, 30], group: &[25, 25], depth: 5, special: 3 },
     Set { name: "P3", log_degree: 15, base: &[30, 30], group: &[25, 25], depth: 12, special: 6 },
 ];
 
+impl Set {
+    fn scale(&self) -> f64 {
+        f64::from(self.group.iter().map(|&bits| u32::from(bits)).sum::<u32>()).exp2()
+    }
+
+    pub(crate) fn spec(&self) -> Result<ParamsSpec> {
+        Ok(ParamsSpec::generate(
+            self.log_degree,
+            self.base,
+            &vec![self.group.to_vec(); self.depth],
+            &vec![30; self.special],
+            self.special as u8,
+            self.scale(),
+        )?)
+    }
+}
+
 /// Prints one line of JSON for each set, operation and kind of vector instructions: median microseconds on
 /// one thread, and the bits of precision of the result where there is one.
 pub(crate) fn run(only_fastest: bool) -> Result<()> {
     for set in &SETS {
-        let scale = f64::from(set.group.iter().map(|&bits| u32::from(bits)).sum::<u32>()).exp2();
-        let spec = ParamsSpec::generate(
-            set.log_degree,
-            set.base,
-            &vec![set.group.to_vec(); set.depth],
-            &vec![30; set.special],
-            set.special as u8,
-            scale,
-        )?;
+        let (scale, spec) = (set.scale(), set.spec()?);
         for backend in Backend::available().filter(|&b| !only_fastest || b == Backend::detect()) {
             let params = Params::insecure_on(&spec, backend)?;
             assert_eq!(params.security_bits(), 128, "{} is in the table", set.name);
@@ -72,27 +79,26 @@ pub(crate) fn kernels() -> Result<()> {
 type Row = (&'static str, f64, Option<f64>);
 
 fn measure(params: &Params) -> Result<Vec<Row>> {
-    let mut seeds = SeedSource::new(&Seed::new([1; 32]));
-    let secret = SecretKey::generate(params, &seeds.next_seed());
-    let (encoder, evaluator) = (Encoder::new(params), Evaluator::new(params));
-    let top = params.max_level();
+    let World {
+        mut seeds,
+        secret,
+        encoder,
+        evaluator,
+        values,
+        plaintext,
+        prepared,
+        ciphertext,
+        element,
+        compressed,
+        galois,
+        relinearization,
+        fresh_bytes,
+    } = World::new(params)?;
+    let (top, slots) = (params.max_level(), params.slots());
     let scale = params.scale_at(top);
-    let slots = params.slots();
-    let values: Vec<f64> = (0..slots).map(|i| (i as f64).sin()).collect();
     let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
     let rotated: Vec<f64> = (0..slots).map(|i| values[(i + 1) % slots]).collect();
-
-    let plaintext = encoder.encode_real(&values, top, scale)?;
-    let prepared = encoder.prepare(&plaintext);
-    let fresh = encrypt_symmetric(params, &secret, &plaintext, &mut seeds)?;
-    let fresh_bytes = fresh.to_bytes(params).len();
-    let ciphertext = fresh.expand(params);
     let low = evaluator.drop_level(&ciphertext, Level(0))?;
-    let element = GaloisElement::rotation(params, 1);
-    let compressed = CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)?;
-    let galois = compressed.prepare(params);
-    let relinearization =
-        CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params);
     let hoisted = evaluator.hoist(&ciphertext)?;
     let other = ciphertext.clone();
     let multiply = || evaluator.multiply_relinearize_rescale(&ciphertext, &other, &relinearization);

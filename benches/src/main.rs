@@ -1,9 +1,12 @@
 //! Benchmarks, one per layer: `core` prints tables of every operation, `models` one line of JSON per shipped
-//! model. One thread; the same program runs natively and, compiled for WASI, in Node.
+//! model, `instructions` is for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
+
+mod timing;
+mod world;
 
 mod core_ops;
+mod instructions;
 mod models;
-mod timing;
 
 /// The server's allocator.
 #[cfg(not(target_family = "wasm"))]
@@ -26,6 +29,11 @@ fn run() -> Result<()> {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
         Some("kernels") => core_ops::kernels(),
         Some("models") => models::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        other => Err(format!("no bench named {:?}; there are: core, models", other.unwrap_or("")).into()),
+        Some("instructions") => instructions::run(&std::env::args().nth(2).unwrap_or_default()),
+        other => Err(format!(
+            "no bench named {:?}; there are: core, kernels, models, instructions",
+            other.unwrap_or("")
+        )
+        .into()),
     }
 }

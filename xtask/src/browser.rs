@@ -2,11 +2,9 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
 
+use crate::debian;
 use crate::error::TaskError;
-use crate::process;
-use crate::progress::note;
 
 /// A browser that tests drive.
 pub(crate) struct Browser {
@@ -53,11 +51,7 @@ impl Browser {
             return Ok(found);
         }
         let Self { name, variable, package, otherwise, .. } = self;
-        if may_install() {
-            note(&format!("apt-get install {package}"));
-            process::run(apt().arg("update"))?;
-            process::run(apt().args(["install", "--yes", "--no-install-recommends", package]))?;
-        }
+        debian::install_if_allowed(package)?;
         self.find().ok_or_else(|| TaskError::Missing {
             what: (*name).to_owned(),
             hint: format!(
@@ -71,22 +65,7 @@ impl Browser {
         if let Some(path) = env::var_os(self.variable) {
             return Some(PathBuf::from(path));
         }
-        let directories = env::var_os("PATH").unwrap_or_default();
-        let on_path = self.names.iter().flat_map(|name| {
-            env::split_paths(&directories).map(|directory| directory.join(name)).collect::<Vec<_>>()
-        });
-        on_path.chain(self.paths.iter().map(PathBuf::from)).find(|path| path.is_file())
+        let on_path = self.names.iter().find_map(|name| debian::on_path(name));
+        on_path.or_else(|| self.paths.iter().map(PathBuf::from).find(|path| path.is_file()))
     }
-}
-
-/// Tells whether this is root on a system with apt.
-fn may_install() -> bool {
-    process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
-        && process::capture(apt().arg("--version")).is_ok()
-}
-
-fn apt() -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
 }

@@ -29,6 +29,8 @@ pub(crate) enum TaskError {
     NotReady { address: String, seconds: u64 },
     /// A line of a benchmark that is no measurement.
     Measurement { line: String },
+    /// Operations that take more instructions than the committed counts allow.
+    MoreInstructions { operations: usize, file: &'static str },
     /// A suite that ran to its end, with failures.
     StepsFailed { failed: usize },
 }
@@ -59,6 +61,11 @@ impl fmt::Display for TaskError {
             Self::Measurement { line } => {
                 write!(f, "the benchmark printed `{line}` where a measurement in JSON was expected")
             }
+            Self::MoreInstructions { operations, file } => write!(
+                f,
+                "{operations} operations take more instructions than {file} says.\n  If that is meant, \
+                 `cargo xtask bench instructions` rewrites it."
+            ),
             Self::StepsFailed { failed } => write!(f, "{failed} steps failed"),
         }
     }

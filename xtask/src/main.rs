@@ -11,6 +11,8 @@ mod progress;
 mod stamp;
 mod workspace;
 
+mod debian;
+
 mod browser;
 mod cluster;
 mod document;

@@ -2,6 +2,7 @@
 
 pub(crate) mod help;
 
+pub(crate) mod instructions;
 pub(crate) mod wasm;
 
 pub(crate) mod bench;

@@ -11,7 +11,7 @@ use crate::arguments::Arguments;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::wasm;
+use crate::verbs::{instructions, wasm};
 use crate::workspace::Workspace;
 use crate::{document, node, process, rust, server};
 
@@ -20,7 +20,7 @@ const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
 /// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait;
-/// with `peers`, see [`peers`].
+/// with `peers`, see [`peers`]; with `instructions`, rewrites the counts that [`instructions`] compares with.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
@@ -31,6 +31,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         }
         ["page"] => page(workspace),
         ["peers"] => peers::run(workspace),
+        ["instructions"] => instructions::rewrite(workspace),
         _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
     }
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::{Progress, note};
-use crate::verbs::{endurance, packaging, wasm};
+use crate::verbs::{endurance, instructions, packaging, wasm};
 use crate::workspace::Workspace;
 use crate::{node, process, python, rust, server};
 
@@ -52,6 +52,11 @@ pub(super) const CHECKS: &[Check] = &[
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
     check("npm", "unit tests of the npm package in Node", npm_tests).after(&["wasm"]),
     check("server", "the server builds in release mode", server::build),
+    check(
+        "instructions",
+        "the core's operations take no more instructions than committed",
+        instructions::check,
+    ),
     check(
         "cluster",
         "the store that servers share, on PostgreSQL and an object store",
