@@ -19,6 +19,9 @@ use crate::workspace::Workspace;
 /// The object store: moto, from PyPI.
 const MOTO: &str = "moto[s3,server]==5.2.5";
 const BUCKET: &str = "edge-server";
+/// Files of the database's TLS.
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 const START_LIMIT: Duration = Duration::from_secs(60);
 const HINT: &str =
     "Debian, Ubuntu: `apt-get install postgresql python3-venv`; elsewhere your system's packages.";
@@ -63,7 +66,11 @@ impl Cluster {
     /// Tells a command where both are: in its environment, under the names that the server reads.
     pub(crate) fn told<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
-            .env("EDGE_SERVER_POSTGRES", format!("postgres://edge@127.0.0.1:{}/postgres", self.postgres_port))
+            .env(
+                "EDGE_SERVER_POSTGRES",
+                format!("postgres://edge@127.0.0.1:{}/postgres?sslmode=require", self.postgres_port),
+            )
+            .env("SSL_CERT_FILE", self.folder.join(CERTIFICATE))
             .env("EDGE_SERVER_OBJECTS", format!("s3://{BUCKET}/test"))
             .env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.objects_port))
             .env("AWS_ALLOW_HTTP", "true")
@@ -132,8 +139,10 @@ fn start_postgres(programs: &Path, folder: &Path, port: u16) -> Result<Running, 
     let data = folder.join("postgres");
     let failed = |source| TaskError::File { path: data.clone(), source };
     fs::create_dir_all(&data).map_err(failed)?;
+    certificate(folder)?;
     if is_root() {
-        process::run(Command::new("chown").arg("postgres").arg(&data))?;
+        let owned = [data.clone(), folder.join(CERTIFICATE), folder.join(KEY)];
+        process::run(Command::new("chown").arg("postgres").args(owned))?;
     }
     let mut initdb = postgres_program(programs, "initdb");
     initdb.current_dir("/").arg("-D").arg(&data).args(["-U", "edge", "--auth=trust", "--encoding=UTF8"]);
@@ -141,8 +150,21 @@ fn start_postgres(programs: &Path, folder: &Path, port: u16) -> Result<Running, 
     let log = fs::File::create(folder.join("postgres.log")).map_err(failed)?;
     let mut server = postgres_program(programs, "postgres");
     server.current_dir("/").arg("-D").arg(&data).args(["-p", &port.to_string()]);
-    server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+    server.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "ssl=on"]);
+    for (setting, file) in [("ssl_cert_file", CERTIFICATE), ("ssl_key_file", KEY)] {
+        server.arg("-c").arg(format!("{setting}={}", folder.join(file).display()));
+    }
     process::start(server.stdout(Stdio::null()).stderr(log))
+}
+
+/// Makes a certificate for the database, which vouches for itself.
+fn certificate(folder: &Path) -> Result<(), TaskError> {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
+    openssl.args(["-days", "2", "-subj", "/CN=edge-server-test"]);
+    openssl.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
+    openssl.arg("-keyout").arg(folder.join(KEY)).arg("-out").arg(folder.join(CERTIFICATE));
+    process::capture(&mut openssl).map(drop)
 }
 
 /// The object store's program, in an environment of its own.

@@ -10,6 +10,7 @@ mod keys;
 mod notices;
 mod objects;
 mod schema;
+mod tls;
 mod tokens;
 
 use std::{fmt, sync::Arc};
@@ -26,7 +27,9 @@ use edge_server::{
     },
 };
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Config, NoTls, Row, Transaction};
+use tokio_postgres::{Config, Row, Transaction};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::rustls::RootCertStore;
 
 pub use self::notices::Notice;
 use self::objects::Objects;
@@ -38,11 +41,17 @@ const CONNECTIONS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct ClusterStore(Arc<Shared>);
 
-#[derive(Debug)]
 struct Shared {
     pool: Pool,
     config: Config,
+    tls: MakeRustlsConnect,
     objects: Objects,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("objects", &self.objects).finish_non_exhaustive()
+    }
 }
 
 /// The store could not be opened.
@@ -93,26 +102,35 @@ type Result<T, E = StoreError> = std::result::Result<T, E>;
 type Hash = [u8; 32];
 
 impl ClusterStore {
-    /// Opens the store at the address of a PostgreSQL database (`postgres://user@host/database`) and of an
-    /// object store (`s3://bucket/folder`, its endpoint and credentials in `AWS_…` variables).
+    /// Opens the store at the address of a PostgreSQL database (`postgres://user@host/database`, over TLS with
+    /// `?sslmode=require`) and of an object store (`s3://bucket/folder`, its endpoint and credentials in `AWS_…` variables).
     ///
     /// # Errors
     /// [`ClusterError`]; tables of a newer version are left alone.
     pub async fn open(postgres: &str, objects: &str) -> std::result::Result<Self, ClusterError> {
-        let config: Config = postgres.parse().map_err(|error: tokio_postgres::Error| {
+        Self::open_trusting(postgres, objects, tls::authorities()).await
+    }
+
+    async fn open_trusting(
+        postgres: &str,
+        objects: &str,
+        authorities: RootCertStore,
+    ) -> std::result::Result<Self, ClusterError> {
+        let mut config: Config = postgres.parse().map_err(|error: tokio_postgres::Error| {
             ClusterError::Address { of: "postgres", reason: error.to_string() }
         })?;
+        let tls = tls::connector(&mut config, authorities)?;
         let objects =
             Objects::new(objects).map_err(|reason| ClusterError::Address { of: "objects", reason })?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(config.clone(), NoTls, recycling))
+        let pool = Pool::builder(Manager::from_config(config.clone(), tls.clone(), recycling))
             .max_size(CONNECTIONS)
             .wait_timeout(Some(std::time::Duration::from_secs(10)))
             .create_timeout(Some(std::time::Duration::from_secs(10)))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::new)?;
-        let store = Self(Arc::new(Shared { pool, config, objects }));
+        let store = Self(Arc::new(Shared { pool, config, tls, objects }));
         let mut client = store.client().await?;
         schema::migrate(&mut client).await?;
         drop(client);
@@ -130,7 +148,7 @@ impl ClusterStore {
 
     /// Hears what other servers do, for as long as the process lives.
     pub fn listen(&self, heard: impl Fn(Notice) + Send + Sync + 'static) -> tokio::task::JoinHandle<()> {
-        tokio::spawn(notices::listen(self.0.config.clone(), heard))
+        tokio::spawn(notices::listen(self.0.config.clone(), self.0.tls.clone(), heard))
     }
 }
 

@@ -1,8 +1,12 @@
 //! A store that fails when it is told to.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    future::poll_fn,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::Poll,
 };
 
 use bytes::Bytes;
@@ -37,10 +41,10 @@ impl<S> FaultyStore<S> {
         self.failing_outcomes.store(count, Ordering::Relaxed);
     }
 
-    /// Never answers when it is asked for a key of this set: whoever asks is in the middle of a job, and
-    /// ends there when it is dropped, as a process does.
-    pub fn be_silent_about(&self, set: KeySetId) {
-        *self.silent_set.lock().unwrap_or_else(PoisonError::into_inner) = Some(set);
+    /// Does not answer when it is asked for a key of this set, until it is told otherwise: whoever asks is in
+    /// the middle of a job, and ends there when it is dropped, as a process does.
+    pub fn be_silent_about(&self, set: Option<KeySetId>) {
+        *self.silent_set.lock().unwrap_or_else(PoisonError::into_inner) = set;
     }
 
     fn is_silent_about(&self, set: KeySetId) -> bool {
@@ -75,9 +79,11 @@ macro_rules! passed_on {
 
 impl<S: Store> Store for FaultyStore<S> {
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
-        if self.is_silent_about(id) {
-            std::future::pending::<()>().await;
-        }
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if self.is_silent_about(id) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
         self.inner()?.key(tenant, id, name).await
     }
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use edge_server::{
-    Settings, WorkerId,
+    JobId, KeySetId, Settings, WorkerId,
     port::{Host, Timestamp},
     store::{Claim, Store},
 };
+use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use serde_json::json;
 
@@ -160,6 +161,21 @@ async fn whoever_waits_for_a_deleted_job_hears_of_it() {
     let (job, gone) = tokio::join!(api.send(wait), api.send(Request::delete(&path).body("").unwrap()));
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
     job.is_problem("UNKNOWN_JOB");
+}
+
+#[tokio::test]
+async fn a_job_that_is_over_elsewhere_stops_here() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let store = api.service.host().store();
+    store.be_silent_about(KeySetId::parse(&key_id));
+    let mut evaluation = Box::pin(api.service.evaluate_next());
+    assert!((&mut evaluation).now_or_never().is_none(), "it is in the middle");
+    api.service.announce(JobId::parse(accepted.text("/job_id")).unwrap());
+    store.be_silent_about(None);
+    api.service.settle(evaluation.await.unwrap().unwrap()).await.unwrap();
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running", "it has no outcome");
 }
 
 #[tokio::test]

@@ -68,6 +68,11 @@ impl Client {
         Ok(Self { agent, base, model_id: model_id.to_owned(), version, keys, payload })
     }
 
+    /// The names of its keys.
+    pub(crate) fn key_names(&self) -> Vec<&str> {
+        self.keys.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
     /// The same client, talking to another server.
     pub(crate) fn at(&self, server: SocketAddr) -> Self {
         Self { base: format!("http://{server}"), ..self.clone() }

@@ -1,7 +1,9 @@
 //! Tests of a server that runs for long: `endurance crash` kills it at random points and shows that
-//! nothing was lost, `endurance load` measures it, `endurance nodes` kills one of two that share a store. All start the real binary on a loopback address, are
+//! nothing was lost, `endurance load` measures it, `endurance nodes` kills one of two that share a store,
+//! `endurance outage` takes their object store away. All start the real binary on a loopback address, are
 //! bounded, and end what they started.
 
+mod proxy;
 mod random;
 
 mod client;
@@ -10,6 +12,7 @@ mod server;
 mod crash;
 mod load;
 mod nodes;
+mod outage;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -46,6 +49,8 @@ enum Command {
     Load(load::Plan),
     /// Kill one of two servers that share a store; the store's addresses are in the environment.
     Nodes(nodes::Plan),
+    /// Cut a server off from its object store; the store's addresses are in the environment.
+    Outage,
 }
 
 fn main() -> ExitCode {
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Command::Crash(plan) => crash::run(&place, &plan),
         Command::Load(plan) => load::run(&place, &plan),
         Command::Nodes(plan) => nodes::run(&place, &plan),
+        Command::Outage => outage::run(&place),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

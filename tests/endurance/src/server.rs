@@ -24,6 +24,7 @@ pub(crate) struct Start {
     data: PathBuf,
     log: PathBuf,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Start {
@@ -46,7 +47,14 @@ impl Start {
             data: place.scratch.join(format!("{name}-data")),
             log: place.scratch.join(format!("{name}.log")),
             options: options.iter().map(|word| (*word).to_owned()).collect(),
+            environment: Vec::new(),
         })
+    }
+
+    /// The same, with a variable of its environment set.
+    pub(crate) fn with_environment(mut self, name: &str, value: String) -> Self {
+        self.environment.push((name.to_owned(), value));
+        self
     }
 
     /// Directory of the store.
@@ -64,6 +72,7 @@ impl Start {
             .arg("--data")
             .arg(&self.data)
             .args(&self.options)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -61,11 +61,16 @@ pub(crate) fn cluster(workspace: &Workspace, arguments: Arguments) -> Result<(),
         process::run(workspace.cargo().args(["build", "--release"]).args(package))?;
         build_program(workspace)
     })?;
-    progress.step("Kill one of two servers", || {
+    progress.step("Kill one of two servers; take their object store away", || {
         let Some(cluster) = Cluster::start(workspace, "two servers on one store")? else { return Ok(()) };
-        let text = process::capture(cluster.told(program(workspace).arg("nodes")))?;
+        let mut text = String::new();
+        for test in ["nodes", "outage"] {
+            text += &process::capture(cluster.told(program(workspace).arg(test)))?;
+            text += "\n";
+        }
+        let text = text.trim_end();
         print!("\n{text}\n");
-        document::rewrite(&workspace.path("docs/operating.md"), "cluster", &text)
+        document::rewrite(&workspace.path("docs/operating.md"), "cluster", text)
     })
 }
 

@@ -4,7 +4,8 @@
 use std::{future::poll_fn, time::Duration};
 
 use edge_server::JobId;
-use tokio_postgres::{AsyncMessage, Config, GenericClient, NoTls};
+use tokio_postgres::{AsyncMessage, Config, GenericClient};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{Result, failed};
 
@@ -36,17 +37,21 @@ async fn notify(client: &impl GenericClient, text: &str) -> Result<()> {
 }
 
 /// Listens for ever, on a connection of its own.
-pub(super) async fn listen(config: Config, heard: impl Fn(Notice)) {
+pub(super) async fn listen(config: Config, tls: MakeRustlsConnect, heard: impl Fn(Notice)) {
     loop {
-        if let Err(error) = listen_once(&config, &heard).await {
+        if let Err(error) = listen_once(&config, tls.clone(), &heard).await {
             tracing::warn!(%error, "the database is not heard; trying again");
         }
         tokio::time::sleep(AGAIN).await;
     }
 }
 
-async fn listen_once(config: &Config, heard: &impl Fn(Notice)) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+async fn listen_once(
+    config: &Config,
+    tls: MakeRustlsConnect,
+    heard: &impl Fn(Notice),
+) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = config.connect(tls).await?;
     let subscription = format!("LISTEN {CHANNEL}");
     let mut subscribed = std::pin::pin!(client.batch_execute(&subscription));
     let mut is_subscribed = false;

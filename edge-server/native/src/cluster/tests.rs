@@ -45,8 +45,29 @@ async fn passes_the_suite_of_stores() {
         () = tokio::time::sleep(std::time::Duration::from_secs(20)) => panic!("nothing was heard"),
     }
     listener.abort();
+    talks_to_the_database_in_secret(&store).await;
     leaves_newer_tables_alone(&store).await;
     gives_a_claim_back_when_the_inputs_are_away(&store).await;
+}
+
+/// The connection is encrypted, and not made with a server that nobody vouches for.
+async fn talks_to_the_database_in_secret(store: &ClusterStore) {
+    let client = store.client().await.expect("answers");
+    let row = client
+        .query_one("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[])
+        .await
+        .expect("answers");
+    assert_eq!((row.get::<_, bool>(0), row.get::<_, &str>(1)), (true, "TLSv1.3"));
+    let (postgres, objects) = addresses();
+    let nobody = ClusterStore::open_trusting(&postgres, &objects, RootCertStore::empty()).await;
+    assert!(matches!(nobody, Err(ClusterError::Address { of: "postgres", .. })));
+    let own = rcgen::generate_simple_self_signed(["other.example".to_owned()]).expect("a certificate");
+    let mut others = RootCertStore::empty();
+    others.add(own.cert.der().clone()).expect("a certificate");
+    let stranger = ClusterStore::open_trusting(&postgres, &objects, others).await;
+    assert!(matches!(stranger, Err(ClusterError::Store(_))), "{stranger:?}");
+    let plain = postgres.replace("sslmode=require", "sslmode=disable");
+    ClusterStore::open(&plain, &objects).await.expect("a private network needs none");
 }
 
 async fn leaves_newer_tables_alone(store: &ClusterStore) {
