@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::debian::{self, is_root};
 use crate::error::TaskError;
 use crate::process::{self, Running};
 use crate::progress::note;
@@ -96,13 +97,8 @@ fn postgres_programs() -> Option<PathBuf> {
     if let Some(found) = find_postgres() {
         return Some(found);
     }
-    if is_root() {
-        note("apt-get install postgresql");
-        let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "postgresql"]);
-        // What it cannot do is said by whoever needs it.
-        let _ = process::run(&mut apt);
-    }
+    // What it cannot do is said below.
+    let _ = debian::install_if_allowed("postgresql");
     find_postgres()
 }
 
@@ -117,10 +113,6 @@ fn find_postgres() -> Option<PathBuf> {
         .rev()
         .chain(on_path.into_iter().flatten())
         .find(|folder| folder.join("initdb").exists())
-}
-
-fn is_root() -> bool {
-    process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
 /// A program of PostgreSQL, which root may not run itself.

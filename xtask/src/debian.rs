@@ -29,10 +29,13 @@ pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
-/// Tells whether this is root on a system with apt.
-fn may_install() -> bool {
+/// Tells whether this user is root.
+pub(crate) fn is_root() -> bool {
     process::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
-        && process::capture(apt().arg("--version")).is_ok()
+}
+
+fn may_install() -> bool {
+    is_root() && process::capture(apt().arg("--version")).is_ok()
 }
 
 fn apt() -> Command {

@@ -1,6 +1,6 @@
 //! Tests of a server that runs for long: `endurance crash` kills it at random points and shows that
 //! nothing was lost, `endurance load` measures it, `endurance nodes` kills one of two that share a store,
-//! `endurance outage` takes their object store away. All start the real binary on a loopback address, are
+//! `endurance outage` takes their object store away, `endurance power` the power. All start the real binary on a loopback address, are
 //! bounded, and end what they started.
 
 mod proxy;
@@ -8,11 +8,13 @@ mod random;
 
 mod client;
 mod server;
+mod trace;
 
 mod crash;
 mod load;
 mod nodes;
 mod outage;
+mod power;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -49,6 +51,8 @@ enum Command {
     Load(load::Plan),
     /// Kill one of two servers that share a store; the store's addresses are in the environment.
     Nodes(nodes::Plan),
+    /// Let the power fail at any moment, as far as the store can tell; needs strace.
+    Power(power::Plan),
     /// Cut a server off from its object store; the store's addresses are in the environment.
     Outage,
 }
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Crash(plan) => crash::run(&place, &plan),
         Command::Load(plan) => load::run(&place, &plan),
         Command::Nodes(plan) => nodes::run(&place, &plan),
+        Command::Power(plan) => power::run(&place, &plan),
         Command::Outage => outage::run(&place),
     });
     match done {

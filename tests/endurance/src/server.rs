@@ -18,6 +18,7 @@ pub(crate) struct Server {
 }
 
 /// How to start one.
+#[derive(Clone)]
 pub(crate) struct Start {
     program: PathBuf,
     models: PathBuf,
@@ -62,10 +63,27 @@ impl Start {
         &self.data
     }
 
+    /// The same on another directory.
+    pub(crate) fn on(&self, data: &Path) -> Self {
+        Self { data: data.to_owned(), ..self.clone() }
+    }
+
     /// Starts it and waits until it listens.
     pub(crate) fn at(&self, listen: SocketAddr) -> Result<Server, Box<dyn Error>> {
+        self.spawn(Command::new(&self.program), listen)
+    }
+
+    /// Starts it under another program, on a free port.
+    pub(crate) fn at_under(&self, wrapper: &[String]) -> Result<Server, Box<dyn Error>> {
+        let (program, arguments) = wrapper.split_first().ok_or("no program")?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(&self.program);
+        self.spawn(command, ([127, 0, 0, 1], 0).into())
+    }
+
+    fn spawn(&self, mut command: Command, listen: SocketAddr) -> Result<Server, Box<dyn Error>> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut child = Command::new(&self.program)
+        let mut child = command
             .args(["serve", "--open", "--log", "warn", "--listen", &listen.to_string()])
             .arg("--models")
             .arg(&self.models)
@@ -112,6 +130,15 @@ impl Server {
     /// Ends it as a power cut does, as far as a process can tell.
     pub(crate) fn kill(&mut self) -> Result<(), Box<dyn Error>> {
         self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The same for a server that runs under another program, which ends with it.
+    pub(crate) fn kill_traced(&mut self) -> Result<(), Box<dyn Error>> {
+        let id = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        Command::new("kill").arg("-9").args(children.split_whitespace()).status()?;
         self.child.wait()?;
         Ok(())
     }

@@ -7,32 +7,64 @@ use std::thread::available_parallelism;
 use crate::arguments::Arguments;
 use crate::cluster::Cluster;
 use crate::error::TaskError;
-use crate::progress::Progress;
+use crate::progress::{Progress, note};
 use crate::workspace::Workspace;
-use crate::{document, process, server};
+use crate::{debian, document, process, server};
 
 const PACKAGE: &str = "endurance-tests";
 const PROGRAM: &str = "endurance";
 /// Kills in `cargo xtask test`, and in `cargo xtask crash` if not said otherwise.
 const SHORT: &str = "20";
 const LONG: &str = "300";
+const STRACE_HINT: &str = "Debian, Ubuntu: `apt-get install strace`, Linux with ptrace.";
 
-/// Kills the server often.
+/// Kills the server often, lets the power fail, and rewrites what `docs/operating.md` says of it.
 pub(crate) fn crash(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let kills = arguments.value("--kills", "a number")?.unwrap_or_else(|| LONG.to_owned());
     let seed = arguments.value("--seed", "a number")?.unwrap_or_else(|| "1".to_owned());
     arguments.finish()?;
-    let mut progress = Progress::new(2);
+    let mut progress = Progress::new(4);
     progress.step("Build the server and its test", || build(workspace))?;
-    progress.step("Kill the server under load", || {
-        process::run(program(workspace).args(["crash", "--kills", &kills, "--seed", &seed]))
+    let killed = progress.step("Kill the server under load", || {
+        process::capture(program(workspace).args(["crash", "--kills", &kills, "--seed", &seed]))
+    })?;
+    let failed = progress.step("Let the power fail", || {
+        if !has_strace("a power failure at any moment") {
+            return Ok(String::new());
+        }
+        process::capture(program(workspace).args(["power", "--failures", &kills, "--seed", &seed]))
+    })?;
+    progress.step("Rewrite the lines of docs/operating.md", || {
+        let text = format!("{killed}\n{failed}");
+        print!("\n{text}\n");
+        document::rewrite(&workspace.path("docs/operating.md"), "crash", text.trim_end())
     })
 }
 
-/// Kills the server a few times; it has been built.
+/// Kills the server a few times, and lets the power fail; it has been built.
 pub(crate) fn short_crash(workspace: &Workspace) -> Result<(), TaskError> {
     build_program(workspace)?;
-    process::run(program(workspace).args(["crash", "--kills", SHORT]))
+    process::run(program(workspace).args(["crash", "--kills", SHORT]))?;
+    if !has_strace("a power failure at any moment") {
+        return Ok(());
+    }
+    process::run(program(workspace).args(["power", "--jobs", "40", "--failures", "60"]))
+}
+
+/// Tells whether `strace` works here; installs Debian's when there is none and this user may. Some containers
+/// have it and do not let it trace.
+fn has_strace(what: &str) -> bool {
+    let works = || process::capture(Command::new("strace").args(["-o", "/dev/null", "true"])).is_ok();
+    if works() {
+        return true;
+    }
+    // What it cannot do is said below.
+    let _ = debian::install_if_allowed("strace");
+    let works = works();
+    if !works {
+        note(&format!("NOT TESTED: {what}. strace is missing or may not trace. {STRACE_HINT}"));
+    }
+    works
 }
 
 /// Measures the server and rewrites the table of `docs/operating.md`.

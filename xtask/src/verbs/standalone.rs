@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::arguments::Arguments;
+use crate::debian;
 use crate::error::TaskError;
 use crate::process;
 use crate::progress::{Progress, note};
@@ -31,11 +32,8 @@ fn tools(workspace: &Workspace) -> Result<(), TaskError> {
     if compiler().is_ok() {
         return Ok(());
     }
-    note("apt-get install musl-tools");
-    let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
     // What it cannot do is said below.
-    let _ = process::run(apt.arg("musl-tools"));
+    let _ = debian::install_if_allowed("musl-tools");
     compiler().map(drop).map_err(|_| TaskError::Missing {
         what: format!("The C compiler {COMPILER}"),
         hint: "Debian, Ubuntu: `apt-get install musl-tools`; elsewhere musl's own package.".to_owned(),

@@ -62,7 +62,11 @@ pub(super) const CHECKS: &[Check] = &[
         "the store that servers share, on PostgreSQL and an object store",
         endurance::cluster_store,
     ),
-    check("crash", "the server killed 20 times under load loses nothing", endurance::short_crash),
+    check(
+        "crash",
+        "the server killed 20 times under load, and without power at any moment, loses nothing",
+        endurance::short_crash,
+    ),
     check("contract", "schemathesis drives the server by openapi.yaml", contract),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core)
         .after(&["wasm"]),
