@@ -36,20 +36,21 @@ pub(crate) fn find(what: &str) -> Result<Option<PathBuf>, TaskError> {
     Ok(None)
 }
 
-/// Makes a virtual environment with exactly what a file of requirements says, unless it is there, and returns its
+/// Makes a virtual environment of this name with exactly what a file of requirements says, unless it is there, and returns its
 /// Python.
 ///
 /// Outside of CI a machine that cannot install them only leaves a test out, and says so.
 pub(crate) fn environment(
     workspace: &Workspace,
+    name: &str,
     what: &str,
     requirements: &str,
 ) -> Result<Option<PathBuf>, TaskError> {
     let Some(python) = find(what)? else { return Ok(None) };
     let file = workspace.path(requirements);
-    let folder = workspace.target("xtask/python");
+    let folder = workspace.target("xtask/python").join(name);
     let own = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let stamp = Stamp::new(workspace, "python", std::slice::from_ref(&file), &[])?;
+    let stamp = Stamp::new(workspace, &format!("python-{name}"), std::slice::from_ref(&file), &[])?;
     if stamp.is_fresh(std::slice::from_ref(&own)) {
         note("Python packages are as the requirements say");
         return Ok(Some(own));

@@ -1,11 +1,6 @@
 //! The command line.
 
-use std::{
-    error::Error,
-    io::IsTerminal,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use edge_server::{Access, Registry, store::Store};
@@ -116,13 +111,19 @@ pub fn run() -> ExitCode {
         Command::Token { store: StoreOptions { postgres: Some(postgres), objects, .. }, command } => {
             block_on(shared::run_token(command, &postgres, objects.as_deref().unwrap_or_default()))
         }
-        Command::Token { store, command } => {
-            block_on(async { tokens::run(command, &attach(&store.data)?).await })
-        }
+        Command::Token { store, command } => block_on(async {
+            let open = match command {
+                TokenCommand::Create { .. } => SqliteStore::attach_or_make,
+                TokenCommand::List | TokenCommand::Revoke { .. } => SqliteStore::attach,
+            };
+            tokens::run(command, &open(&store.data)?).await
+        }),
         Command::Backup { store: StoreOptions { postgres: Some(_), .. }, .. } => {
             Err("a shared store is backed up with the tools of its database and object store".into())
         }
-        Command::Backup { store, to } => block_on(async { Ok(attach(&store.data)?.back_up(to).await?) }),
+        Command::Backup { store, to } => {
+            block_on(async { Ok(SqliteStore::attach(&store.data)?.back_up(to).await?) })
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -140,12 +141,6 @@ const BLOCKING_THREADS: usize = 8;
 fn block_on(work: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.max_blocking_threads(BLOCKING_THREADS).enable_all().build()?.block_on(work)
-}
-
-/// Opens a store that a server may be using. Tokens can be made before the first start.
-fn attach(directory: &Path) -> Result<SqliteStore, Box<dyn Error>> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    Ok(SqliteStore::attach(directory)?)
 }
 
 fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {

@@ -66,11 +66,22 @@ impl SqliteStore {
         Self::open_file(directory, Some(lock))
     }
 
-    /// Opens the store in a directory beside the server that may be using it: for tokens and backups.
+    /// Opens the store that is in a directory, beside the server that may be using it.
     ///
     /// # Errors
-    /// [`OpenError`]; also when the directory does not exist.
+    /// [`OpenError`]; also when there is none.
     pub fn attach(directory: &Path) -> std::result::Result<Self, OpenError> {
+        let path = directory.join(FILE);
+        if path.exists() { Self::open_file(directory, None) } else { Err(OpenError::Missing { path }) }
+    }
+
+    /// The same, but makes one if there is none: for tokens that are made before the first start.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn attach_or_make(directory: &Path) -> std::result::Result<Self, OpenError> {
+        let failed = |reason| OpenError::Directory { path: directory.to_owned(), reason };
+        schema::make(directory).map_err(failed)?;
         Self::open_file(directory, None)
     }
 

@@ -63,9 +63,9 @@ pub(crate) fn run(place: &Place) -> Result<(), Box<dyn Error>> {
     let reference = is(200, "an inference", client.infer(&key_id, None, Some(30))?)?;
     let wanted = reference.text("/result/payload").to_owned();
     line.cut();
-    is_away("an inference", &client.infer(&key_id, Some("outage"), None)?)?;
+    is_away("an inference", &client.infer(&key_id, Some("inference"), None)?)?;
     line.mend();
-    let accepted = is(202, "the same inference", client.infer(&key_id, Some("outage"), None)?)?;
+    let accepted = is(202, "the same inference", client.infer(&key_id, Some("inference"), None)?)?;
     let path = format!("/jobs/{}", accepted.text("/job_id"));
     let many = (0..20).map(|_| client.infer(&key_id, None, None)).collect::<Result<Vec<_>, _>>()?;
     line.cut();

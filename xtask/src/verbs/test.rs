@@ -1,7 +1,9 @@
 //! `cargo xtask test`: every test there is.
 
-mod checks;
+mod deployment;
 mod report;
+
+mod checks;
 
 use std::time::Instant;
 

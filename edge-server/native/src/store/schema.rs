@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    fs::{self, File, TryLockError},
+    fs::{DirBuilder, File, TryLockError},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -123,6 +123,11 @@ pub enum OpenError {
         /// Why.
         reason: io::Error,
     },
+    /// There is no store.
+    Missing {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// SQLite refuses the file.
     Sqlite {
         /// The file.
@@ -150,6 +155,9 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory { path, reason } => write!(f, "{}: {reason}", path.display()),
+            Self::Missing { path } => {
+                write!(f, "{}: there is no store; is it another directory?", path.display())
+            }
             Self::Sqlite { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::InUse { path } => {
                 write!(f, "{}: another server uses this directory; stop it first", path.display())
@@ -165,11 +173,19 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// Makes a directory that nobody else may look into, unless it is there.
+pub(super) fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
+}
+
 /// Locks a directory, which is made if there is none, against other servers. The lock goes with the
 /// file, and with the process however it ends.
 pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let failed = |reason| OpenError::Directory { path: directory.to_owned(), reason };
-    fs::create_dir_all(directory).map_err(failed)?;
+    make(directory).map_err(failed)?;
     let path = directory.join("lock");
     let file = File::create(&path).map_err(failed)?;
     match file.try_lock() {

@@ -88,6 +88,18 @@ fn one_server_at_a_time() {
     SqliteStore::open(&scratch.0).expect("the lock is gone");
 }
 
+#[cfg(unix)]
+#[test]
+fn nobody_else_may_look_into_a_new_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new("private");
+    assert!(matches!(SqliteStore::attach(&scratch.0), Err(OpenError::Missing { .. })));
+    assert!(!scratch.0.exists(), "a mistyped directory is not made");
+    drop(SqliteStore::attach_or_make(&scratch.0).expect("opens"));
+    let mode = fs::metadata(&scratch.0).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
 #[test]
 fn leaves_a_newer_store_alone() {
     let scratch = Scratch::new("newer");

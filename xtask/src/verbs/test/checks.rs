@@ -7,6 +7,7 @@
 use std::fs;
 use std::process::Command;
 
+use super::deployment;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::{Progress, note};
@@ -67,6 +68,7 @@ pub(super) const CHECKS: &[Check] = &[
         "the server killed 20 times under load, and without power at any moment, loses nothing",
         endurance::short_crash,
     ),
+    check("deployment", "systemd and Kubernetes understand what is in deploy/", deployment::check),
     check("contract", "schemathesis drives the server by openapi.yaml", contract),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core)
         .after(&["wasm"]),
@@ -181,7 +183,9 @@ fn npm_tests(workspace: &Workspace) -> Result<(), TaskError> {
 /// Lets a property-based tester send what the description allows, and what it does not, links included.
 fn contract(workspace: &Workspace) -> Result<(), TaskError> {
     let requirements = "tests/contract/requirements.txt";
-    let Some(python) = python::environment(workspace, "the server by schemathesis", requirements)? else {
+    let Some(python) =
+        python::environment(workspace, "contract", "the server by schemathesis", requirements)?
+    else {
         return Ok(());
     };
     server::build(workspace)?;
