@@ -31,7 +31,8 @@ export class Traffic {
     this.#requests.push(request);
     this.#changed(request);
     try {
-      const response = await fetch(url, init);
+      // Chromium sends a Blob faster than an array; the package does the same when it is not given a `fetch`.
+      const response = await fetch(url, init.body ? { ...init, body: new Blob([init.body]) } : init);
       const answer = new Uint8Array(await response.clone().arrayBuffer());
       Object.assign(request, { status: response.status, received: answer.length, answer: answer.slice(0, HEAD) });
       return response;

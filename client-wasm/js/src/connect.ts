@@ -66,7 +66,7 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
   const { token, signal, timeout = TIMEOUT, retries = RETRIES } = options;
   const transport: Transport = {
     url: String(url).replace(/\/+$/, ""),
-    fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    fetch: options.fetch ?? platform.fetch,
     timeout,
     retries,
     ...(token && { token }),

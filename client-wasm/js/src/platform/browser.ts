@@ -1,4 +1,4 @@
-import { type Platform, compile, hasSimd } from "./platform.js";
+import { type Platform, compile, fetchFromPage, hasSimd } from "./platform.js";
 import { inlineModule, inlineWorker } from "./unpack.js";
 
 // Each URL is written out where it is used, in the form that bundlers look for.
@@ -13,6 +13,7 @@ const found = (): Promise<WebAssembly.Module> =>
  */
 export const platform: Platform = {
   module: () => found().catch(inlineModule),
+  fetch: fetchFromPage,
   workers:
     typeof Worker === "function"
       ? [

@@ -1,9 +1,10 @@
-import { type Platform, hasSimd } from "./platform.js";
+import { type Platform, hasSimd, plainFetch } from "./platform.js";
 import { inlineModule } from "./unpack.js";
 
 /** Node, Deno, Bun: the module is a file beside this one. The work is done in this thread. */
 export const platform: Platform = {
   module: () => found().catch(inlineModule),
+  fetch: plainFetch,
   workers: [],
 };
 

@@ -4,9 +4,24 @@ import type { StartWorker } from "../engine/remote.js";
 export interface Platform {
   /** Finds and compiles the WebAssembly module. */
   module(): Promise<WebAssembly.Module>;
+  /** Sends a request, as the global `fetch` does. */
+  fetch: typeof fetch;
   /** Ways to start a worker, the preferred one first; none where the work is done in this thread. */
   workers: readonly StartWorker[];
 }
+
+/** The global `fetch`, looked up at each call: pages replace it. */
+export const plainFetch: typeof fetch = (input, init) => fetch(input, init);
+
+/** A body of fewer bytes is sent as it is. */
+const LARGE = 16_384;
+
+/** The `fetch` of pages. Chromium sends a large body from a Blob in a quarter of the time that it takes from an array. */
+export const fetchFromPage: typeof fetch = (input, init) => {
+  const body = init?.body;
+  const isLarge = body instanceof Uint8Array && body.length >= LARGE;
+  return fetch(input, isLarge ? { ...init, body: new Blob([body as Uint8Array<ArrayBuffer>]) } : init);
+};
 
 /** Where a caller has the WebAssembly module, or the module itself. */
 export type ModuleSource = WebAssembly.Module | BufferSource | Response | string | URL;

@@ -1,5 +1,5 @@
 import simd from "../wasm/simd.wasm";
-import type { Platform } from "./platform.js";
+import { type Platform, plainFetch } from "./platform.js";
 
 /** Cloudflare Workers: modules are compiled when the Worker is uploaded, and always have SIMD. */
-export const platform: Platform = { module: async () => simd, workers: [] };
+export const platform: Platform = { module: async () => simd, fetch: plainFetch, workers: [] };
