@@ -24,9 +24,11 @@ use crate::{
 /// listens later hears the refusal instead of a broken connection.
 const DISCARD: usize = 16 << 20;
 
-/// The length that the headers announce.
+/// The length that the headers announce; one beyond all memory counts as the longest there is.
 fn announced(headers: &HeaderMap) -> Option<usize> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(usize::MAX))
 }
 
 /// How long a body may take.
@@ -163,11 +165,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_announced_too_long_before_it_comes() {
-        let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, 11.into())]);
-        let clock = Still { impatient: false };
-        let read = read(&clock, PATIENCE, &headers, never(), 10);
-        let problem = read.now_or_never().expect("never waits").expect_err("too long");
-        assert_eq!(problem.code(), Code::PayloadTooLarge);
+        for length in ["11", "99999999999", "99999999999999999999999"] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_LENGTH, length.parse().expect("a header"))]);
+            let clock = Still { impatient: false };
+            let read = read(&clock, PATIENCE, &headers, never(), 10);
+            let problem = read.now_or_never().expect("never waits").expect_err("too long");
+            assert_eq!(problem.code(), Code::PayloadTooLarge, "{length}");
+        }
     }
 
     #[test]
