@@ -53,6 +53,12 @@ impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
         self.entries().bytes
     }
 
+    /// Evicts what was used longest ago until so many bytes more are within the budget, and counts it;
+    /// to be called before the value takes its memory.
+    pub(crate) fn make_room(&self, bytes: usize) -> u64 {
+        self.entries().make_room(bytes, self.budget)
+    }
+
     /// Adds a value and evicts others until the budget holds, and counts those; a value beyond the
     /// whole budget is not kept.
     pub(crate) fn insert(&self, key: K, value: Arc<V>, bytes: usize) -> u64 {
@@ -61,15 +67,7 @@ impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
         if bytes > self.budget {
             return 0;
         }
-        let mut evicted = 0;
-        while entries.bytes + bytes > self.budget {
-            let Some(oldest) = entries.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
-            else {
-                break;
-            };
-            entries.remove(oldest);
-            evicted += 1;
-        }
+        let evicted = entries.make_room(bytes, self.budget);
         entries.uses += 1;
         let used = entries.uses;
         entries.bytes += bytes;
@@ -83,7 +81,20 @@ impl<K: Hash + Eq + Copy, V> ByteCache<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Entries<K, V> {
+impl<K: Hash + Eq + Copy, V> Entries<K, V> {
+    fn make_room(&mut self, bytes: usize, budget: usize) -> u64 {
+        let mut evicted = 0;
+        while self.bytes + bytes > budget {
+            let Some(oldest) = self.by_key.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| *key)
+            else {
+                break;
+            };
+            self.remove(oldest);
+            evicted += 1;
+        }
+        evicted
+    }
+
     fn remove(&mut self, key: K) {
         if let Some(entry) = self.by_key.remove(&key) {
             self.bytes -= entry.bytes;
@@ -106,6 +117,18 @@ mod tests {
         let kept: Vec<bool> = (0..4).map(|key| cache.get(key).is_some()).collect();
         assert_eq!(kept, [true, false, true, true]);
         assert_eq!(cache.bytes(), 9);
+    }
+
+    #[test]
+    fn makes_room_before_it_is_needed() {
+        let cache = ByteCache::new(10);
+        for key in 0..3 {
+            cache.insert(key, Arc::new(key), 3);
+        }
+        assert_eq!(cache.make_room(1), 0);
+        assert_eq!(cache.make_room(5), 2);
+        assert_eq!((cache.bytes(), cache.get(2).is_some()), (3, true));
+        assert_eq!(cache.make_room(11), 1, "more than there is: nothing is left");
     }
 
     #[test]

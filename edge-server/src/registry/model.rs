@@ -35,7 +35,8 @@ pub struct Model {
     params: Params,
     program: PreparedProgram,
     evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
-    evaluation_bytes: usize,
+    prepared_key_bytes: usize,
+    working_bytes: usize,
 }
 
 impl Model {
@@ -55,12 +56,21 @@ impl Model {
         let summary = package.summary();
         let Package { manifest, params, program, facts } = package;
         let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
-        let evaluation_bytes =
-            program.working_bytes(&params, &facts) + prepared_bytes(&params, &evaluation_keys);
+        let prepared_key_bytes = prepared_bytes(&params, &evaluation_keys);
+        let working_bytes = program.working_bytes(&params, &facts);
         let program = PreparedProgram::new(&params, &program)
             .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;
         let key = ModelKey { model_id: manifest.model_id.clone(), version: manifest.version.clone() };
-        Ok(Self { key, manifest, summary, params, program, evaluation_keys, evaluation_bytes })
+        Ok(Self {
+            key,
+            manifest,
+            summary,
+            params,
+            program,
+            evaluation_keys,
+            prepared_key_bytes,
+            working_bytes,
+        })
     }
 
     /// Its name and version.
@@ -97,7 +107,13 @@ impl Model {
     /// is shared by all.
     #[must_use]
     pub fn evaluation_bytes(&self) -> usize {
-        self.evaluation_bytes + self.max_input_bytes()
+        self.working_bytes + self.prepared_key_bytes + self.max_input_bytes()
+    }
+
+    /// Memory that its evaluation keys take when they are prepared.
+    #[must_use]
+    pub fn prepared_key_bytes(&self) -> usize {
+        self.prepared_key_bytes
     }
 
     /// Level of its inputs.

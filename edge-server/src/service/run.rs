@@ -263,6 +263,9 @@ impl<H: Host> Service<H> {
             return Ok(keys);
         }
         self.metrics.key_cache("miss", 1);
+        // Before they are prepared, so that they and the cache are never in memory both.
+        let evicted = self.prepared_keys.make_room(model.prepared_key_bytes());
+        self.metrics.key_cache("eviction", evicted);
         let mut keys = EvaluationKeys::new();
         for (name, requirement) in model.evaluation_keys() {
             let bytes = self.host.store().key(&request.tenant, id, *name).await.map_err(store_failed)?;
