@@ -4,11 +4,8 @@
 //! moment share a commit. Reads have connections of their own, on tokio's blocking threads, and never
 //! wait for the writer.
 
-mod idempotency;
-mod jobs;
-mod keys;
+mod connection;
 mod schema;
-mod tokens;
 mod writer;
 
 use std::{
@@ -23,13 +20,16 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
     },
 };
-use rusqlite::{Connection, Transaction};
-use sha2::{Digest, Sha256};
+use edge_server_sqlite::{self as sqlite, Database, KeyFile, Value};
+use rusqlite::Connection;
 
-use self::writer::{Durability, Writer};
+use self::{
+    connection::Sql,
+    writer::{Durability, Writer},
+};
 
 pub use self::schema::OpenError;
 
@@ -53,8 +53,7 @@ struct Connections {
     _lock: Option<File>,
 }
 
-/// A failure inside a call.
-type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
+type Result<T> = std::result::Result<T, StoreError>;
 
 impl SqliteStore {
     /// Opens the store in a directory, or makes one there, for the one server that may use it.
@@ -97,70 +96,52 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn back_up(&self, to: PathBuf) -> std::result::Result<(), StoreError> {
-        self.read(move |connection| connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop))
-            .await
+    pub async fn back_up(&self, to: PathBuf) -> Result<()> {
+        self.read(move |sql| sql.run("VACUUM INTO ?1", &[Value::Text(&to.to_string_lossy())]).map(drop)).await
     }
 
     /// Runs a transaction that is on disk when the call returns. `work` may run twice, the first time
     /// without effect.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> std::result::Result<T, StoreError> {
-        self.0.writer.write(Durability::Disk, work).await
+        mut work: impl FnMut(&Sql<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.writer.write(Durability::Disk, move |transaction| work(&Sql(transaction))).await
     }
 
     /// Runs a transaction that need not have reached the disk when the call returns.
     async fn write_lazily<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> std::result::Result<T, StoreError> {
-        self.0.writer.write(Durability::Process, work).await
+        mut work: impl FnMut(&Sql<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.writer.write(Durability::Process, move |transaction| work(&Sql(transaction))).await
     }
 
     /// Runs a query on a connection for reading.
     async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> std::result::Result<T, StoreError> {
+        work: impl FnOnce(&Sql<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let connections = Arc::clone(&self.0);
         blocking(move || {
             let free = connections.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let reader = match free {
                 Some(reader) => reader,
-                None => schema::open_reader(&connections.path)?,
+                None => schema::open_reader(&connections.path).map_err(StoreError::new)?,
             };
-            let value = work(&reader)?;
+            let value = work(&Sql(&reader))?;
             let mut readers = connections.readers.lock().unwrap_or_else(PoisonError::into_inner);
             if readers.len() < READERS {
                 readers.push(reader);
             }
             Ok(value)
         })
-        .await
+        .await?
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> std::result::Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.map_err(StoreError::new)?.map_err(StoreError::new)
-}
-
-/// Reports a stored value that this version cannot have written.
-fn damaged(what: &'static str) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(format!("the store holds an unreadable {what}").into())
-}
-
-/// A time as it is stored.
-fn number(time: Timestamp) -> i64 {
-    i64::try_from(time.0).unwrap_or(i64::MAX)
-}
-
-/// Takes back what [`number`] gave.
-fn timestamp(number: i64) -> Timestamp {
-    Timestamp(number.max(0).cast_unsigned())
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(StoreError::new)
 }
 
 impl Store for SqliteStore {
@@ -170,44 +151,27 @@ impl Store for SqliteStore {
         inputs: Vec<Bytes>,
         idempotency: Option<Idempotency>,
         bounds: QueueBounds,
-    ) -> std::result::Result<Inserted<Full>, StoreError> {
-        self.write(move |transaction| {
-            if let Some(earlier) = recall(transaction, &job.tenant, idempotency.as_ref())? {
-                return Ok(Inserted::Remembered(earlier));
-            }
-            if let Some(full) = jobs::full(transaction, &job.tenant, bounds)? {
-                return Ok(Inserted::Refused(full));
-            }
-            if let Some(idempotency) = &idempotency {
-                let made = Made::Job(job.id);
-                idempotency::remember(transaction, &job.tenant, idempotency, made, job.accepted)?;
-            }
-            if let Some(set) = job.key_set {
-                keys::touch(transaction, set, job.accepted)?;
-            }
-            jobs::insert(transaction, &job, &inputs)?;
-            Ok(Inserted::New)
-        })
-        .await
+    ) -> Result<Inserted<Full>> {
+        self.write(move |sql| sqlite::insert_job(sql, &job, &inputs, idempotency.as_ref(), bounds)).await
     }
 
-    async fn job(&self, tenant: &TenantId, id: JobId) -> std::result::Result<Option<Job>, StoreError> {
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
         let tenant = tenant.clone();
-        self.read(move |connection| jobs::read(connection, &tenant, id)).await
+        self.read(move |sql| sqlite::job(sql, &tenant, id)).await
     }
 
-    async fn claim_job(&self, claim: Claim) -> std::result::Result<Option<ClaimedJob>, StoreError> {
+    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
         // A job that was running when the power failed runs again, as one that waited does, so that
         // nothing is lost when this step is.
-        self.write_lazily(move |transaction| jobs::claim(transaction, claim)).await
+        self.write_lazily(move |sql| sqlite::claim_job(sql, claim)).await
     }
 
-    async fn start_again(&self, claim: Claim, id: JobId) -> std::result::Result<bool, StoreError> {
-        self.write_lazily(move |transaction| jobs::start_again(transaction, claim, id)).await
+    async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
+        self.write_lazily(move |sql| sqlite::start_again(sql, claim, id)).await
     }
 
-    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> std::result::Result<(), StoreError> {
-        self.write_lazily(move |transaction| jobs::renew(transaction, claim, &jobs)).await
+    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {
+        self.write_lazily(move |sql| sqlite::renew_leases(sql, claim, &jobs)).await
     }
 
     async fn finish_job(
@@ -215,21 +179,21 @@ impl Store for SqliteStore {
         id: JobId,
         outcome: std::result::Result<Bytes, Failure>,
         at: Timestamp,
-    ) -> std::result::Result<(), StoreError> {
-        self.write(move |transaction| jobs::finish(transaction, id, &outcome, at)).await
+    ) -> Result<()> {
+        self.write(move |sql| sqlite::finish_job(sql, id, &outcome, at)).await
     }
 
-    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> std::result::Result<bool, StoreError> {
+    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
         let tenant = tenant.clone();
-        self.write(move |transaction| jobs::delete(transaction, &tenant, id)).await
+        self.write(move |sql| sqlite::delete_job(sql, &tenant, id)).await
     }
 
-    async fn release_jobs(&self) -> std::result::Result<u64, StoreError> {
-        self.write(jobs::release).await
+    async fn release_jobs(&self) -> Result<u64> {
+        self.write(|sql| sqlite::release_jobs(sql)).await
     }
 
-    async fn queue(&self) -> std::result::Result<QueueLengths, StoreError> {
-        self.read(jobs::queue).await
+    async fn queue(&self) -> Result<QueueLengths> {
+        self.read(|sql| sqlite::queue(sql)).await
     }
 
     async fn insert_key_set(
@@ -237,118 +201,69 @@ impl Store for SqliteStore {
         set: KeySet,
         idempotency: Option<Idempotency>,
         quota: KeyQuota,
-    ) -> std::result::Result<Inserted<Usage>, StoreError> {
-        self.write(move |transaction| {
-            if let Some(earlier) = recall(transaction, &set.tenant, idempotency.as_ref())? {
-                return Ok(Inserted::Remembered(earlier));
-            }
-            let usage = keys::usage(transaction, &set.tenant)?;
-            if !quota.allows(usage, set.announced) {
-                return Ok(Inserted::Refused(usage));
-            }
-            if let Some(idempotency) = &idempotency {
-                let made = Made::KeySet(set.id);
-                idempotency::remember(transaction, &set.tenant, idempotency, made, set.opened)?;
-            }
-            keys::insert_set(transaction, &set)?;
-            Ok(Inserted::New)
-        })
-        .await
+    ) -> Result<Inserted<Usage>> {
+        self.write(move |sql| sqlite::insert_key_set(sql, &set, idempotency.as_ref(), quota)).await
     }
 
-    async fn key_set(
-        &self,
-        tenant: &TenantId,
-        id: KeySetId,
-    ) -> std::result::Result<Option<KeySet>, StoreError> {
+    async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>> {
         let tenant = tenant.clone();
-        self.read(move |connection| keys::read_set(connection, &tenant, id)).await
+        self.read(move |sql| sqlite::key_set(sql, &tenant, id)).await
     }
 
-    async fn put_key(
-        &self,
-        tenant: &TenantId,
-        id: KeySetId,
-        name: KeyName,
-        bytes: Bytes,
-    ) -> std::result::Result<PutKey, StoreError> {
+    async fn put_key(&self, tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> Result<PutKey> {
         let tenant = tenant.clone();
         // Away from the thread that everybody's writes wait for.
         let hashed = bytes.clone();
-        let sha256 = blocking(move || Ok(Sha256::digest(hashed).into())).await?;
-        self.write(move |transaction| keys::put(transaction, &tenant, id, name, &bytes, sha256)).await
+        let file = blocking(move || KeyFile::of(id, name, &hashed)).await?;
+        let length = bytes.len() as u64;
+        self.write(move |sql| sqlite::put_key(sql, &tenant, file, length, &bytes)).await
     }
 
-    async fn key(
-        &self,
-        tenant: &TenantId,
-        id: KeySetId,
-        name: KeyName,
-    ) -> std::result::Result<Option<Bytes>, StoreError> {
+    async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
         let tenant = tenant.clone();
-        self.read(move |connection| keys::read(connection, &tenant, id, name)).await
+        let found = self.read(move |sql| sqlite::key(sql, &tenant, id, name)).await?;
+        Ok(found.map(|(_, bytes)| bytes))
     }
 
-    async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> std::result::Result<bool, StoreError> {
+    async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {
         let tenant = tenant.clone();
-        self.write(move |transaction| keys::delete_set(transaction, &tenant, id)).await
+        Ok(self.write(move |sql| sqlite::delete_key_set(sql, &tenant, id)).await?.is_some())
     }
 
-    async fn remembered(
-        &self,
-        tenant: &TenantId,
-        key: &str,
-    ) -> std::result::Result<Option<Remembered>, StoreError> {
+    async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
         let (tenant, key) = (tenant.clone(), key.to_owned());
-        self.read(move |connection| idempotency::recall(connection, &tenant, &key)).await
+        self.read(move |sql| sqlite::recall(sql, &tenant, &key)).await
     }
 
-    async fn usage(&self, tenant: &TenantId) -> std::result::Result<Usage, StoreError> {
+    async fn usage(&self, tenant: &TenantId) -> Result<Usage> {
         let tenant = tenant.clone();
-        self.read(move |connection| keys::usage(connection, &tenant)).await
+        self.read(move |sql| sqlite::usage(sql, &tenant)).await
     }
 
-    async fn token(&self, hash: [u8; 32]) -> std::result::Result<Option<TokenRecord>, StoreError> {
-        self.read(move |connection| tokens::find(connection, hash)).await
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRecord>> {
+        self.read(move |sql| sqlite::token(sql, hash)).await
     }
 
-    async fn insert_token(&self, token: TokenRecord) -> std::result::Result<(), StoreError> {
-        self.write(move |transaction| tokens::insert(transaction, &token)).await
+    async fn insert_token(&self, token: TokenRecord) -> Result<()> {
+        self.write(move |sql| sqlite::insert_token(sql, &token)).await
     }
 
-    async fn tokens(&self) -> std::result::Result<Vec<TokenRecord>, StoreError> {
-        self.read(tokens::list).await
+    async fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        self.read(|sql| sqlite::tokens(sql)).await
     }
 
-    async fn delete_token(&self, hash: [u8; 32]) -> std::result::Result<bool, StoreError> {
-        self.write(move |transaction| tokens::delete(transaction, hash)).await
+    async fn delete_token(&self, hash: [u8; 32]) -> Result<bool> {
+        self.write(move |sql| sqlite::delete_token(sql, hash)).await
     }
 
-    async fn sweep(&self, horizon: Horizon) -> std::result::Result<Swept, StoreError> {
-        let swept = self
-            .write(move |transaction| {
-                idempotency::sweep(transaction, horizon.finished)?;
-                Ok(Swept {
-                    jobs: jobs::sweep(transaction, horizon.finished)?,
-                    key_sets: keys::sweep(transaction, horizon.key_sets)?,
-                })
-            })
-            .await?;
+    async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
+        let (swept, _) = self.write(move |sql| sqlite::sweep(sql, horizon)).await?;
         if swept != Swept::default() {
             // Gives free pages back to the file system.
-            self.write(|transaction| transaction.execute_batch("PRAGMA incremental_vacuum")).await?;
+            self.write(|sql| sql.run("PRAGMA incremental_vacuum", &[]).map(drop)).await?;
         }
         Ok(swept)
     }
-}
-
-/// What an earlier request with this idempotency key made.
-fn recall(
-    connection: &Connection,
-    tenant: &TenantId,
-    idempotency: Option<&Idempotency>,
-) -> Result<Option<Remembered>> {
-    idempotency.map_or(Ok(None), |idempotency| idempotency::recall(connection, tenant, &idempotency.key))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn request(number: u8) -> JobRequest {
     }
 }
 
-async fn insert(store: &SqliteStore, number: u8, inputs: &[Bytes]) -> std::result::Result<(), StoreError> {
+async fn insert(store: &SqliteStore, number: u8, inputs: &[Bytes]) -> Result<()> {
     let inserted = store.insert_job(request(number), inputs.to_vec(), None, BOUNDS).await?;
     assert_eq!(inserted, Inserted::New);
     Ok(())
@@ -118,7 +118,7 @@ async fn older_stores_are_brought_up_to_date() {
     let scratch = Scratch::new("older");
     fs::create_dir_all(&scratch.0).expect("made");
     let old = Connection::open(scratch.0.join(FILE)).expect("opens");
-    old.execute_batch(schema::MIGRATIONS[0]).expect("the tables of the first version");
+    old.execute_batch(sqlite::MIGRATIONS[0]).expect("the tables of the first version");
     old.pragma_update(None, "user_version", 1).expect("set");
     for (state, result) in [(0u8, None), (2, Some(&b"result"[..]))] {
         old.execute(
@@ -154,7 +154,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let store = SqliteStore::open(&scratch.0).expect("opens");
     let pages = async |count: i64| {
         let set = format!("PRAGMA max_page_count = {count}");
-        store.write(move |writer| writer.query_row(&set, [], |_| Ok(()))).await.expect("set");
+        store.write(move |sql| sql.run(&set, &[])).await.expect("set");
     };
     pages(200).await;
     let inputs = [Bytes::from(vec![7; 100_000])];
@@ -184,7 +184,10 @@ async fn a_locked_file_is_waited_for() {
     let scratch = Scratch::new("locked");
     let store = SqliteStore::open(&scratch.0).expect("opens");
     insert(&store, 1, &[]).await.expect("stored");
-    store.write(|writer| writer.busy_timeout(Duration::from_millis(300))).await.expect("set");
+    store
+        .write(|sql| sql.0.busy_timeout(Duration::from_millis(300)).map_err(StoreError::new))
+        .await
+        .expect("set");
     let other = Connection::open(scratch.0.join(FILE)).expect("opens");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     assert!(is_there(&store, 1).await, "readers do not wait");

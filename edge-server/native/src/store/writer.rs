@@ -76,8 +76,8 @@ impl<T: Send, F: FnMut(&Transaction<'_>) -> Result<T> + Send> Write for Pending<
     }
 }
 
-fn broken(what: &'static str) -> rusqlite::Error {
-    rusqlite::Error::ToSqlConversionFailure(what.into())
+fn broken(what: &'static str) -> StoreError {
+    StoreError::new(what)
 }
 
 /// The thread, and the way to it. Dropping it ends both, after what was asked before.
@@ -101,14 +101,14 @@ impl Writer {
         &self,
         durability: Durability,
         work: impl FnMut(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> std::result::Result<T, StoreError> {
+    ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let write = Box::new(Pending { durability, work, value: None, reply });
         let sent = self.queue.as_ref().is_some_and(|queue| queue.send(write).is_ok());
         if !sent {
             return Err(StoreError::new("the thread that writes is gone"));
         }
-        answer.await.map_err(StoreError::new)?.map_err(StoreError::new)
+        answer.await.map_err(StoreError::new)?
     }
 }
 
@@ -160,11 +160,12 @@ fn commit(connection: &mut Connection, mut writes: Vec<Box<dyn Write>>) {
 }
 
 fn transact(connection: &mut Connection, writes: &mut [Box<dyn Write>]) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::new)?;
     for write in writes {
         write.run(&transaction)?;
     }
-    transaction.commit()
+    transaction.commit().map_err(StoreError::new)
 }
 
 #[cfg(test)]
@@ -203,9 +204,10 @@ mod tests {
             other.execute_batch("BEGIN IMMEDIATE").expect("locked");
             let insert = async |number: i64| {
                 let work = move |transaction: &Transaction<'_>| {
-                    transaction.execute("INSERT INTO numbers VALUES (?1)", [number])?;
+                    let run = |statement: &str| transaction.execute_batch(statement).map_err(StoreError::new);
+                    run(&format!("INSERT INTO numbers VALUES ({number})"))?;
                     match refused {
-                        Some(refused) if number == refused => transaction.execute("nonsense", []).map(drop),
+                        Some(refused) if number == refused => run("nonsense"),
                         Some(refused) if number == refused + 1 => panic!("as it was told to"),
                         _ => Ok(()),
                     }

@@ -1,0 +1,31 @@
+//! The tables of a store in SQLite, and every statement on them, for whatever connection a host has.
+//!
+//! The native server reaches SQLite through a library, a Durable Object through its storage; what
+//! they do with it is here, once. Opening, durability and threads are the hosts'. Every function that
+//! changes something is to run as one transaction.
+
+// what a connection is
+mod database;
+mod schema;
+
+// rows
+mod idempotency;
+mod jobs;
+mod keys;
+mod tokens;
+
+// what a store does in one step
+mod steps;
+
+pub use database::{Database, Field, Result, Row, Value, timestamp};
+pub use idempotency::recall;
+pub use jobs::{
+    claim as claim_job, delete as delete_job, finish as finish_job, queue, read as job,
+    release as release_jobs, renew as renew_leases, start_again,
+};
+pub use keys::{
+    KeyFile, delete_set as delete_key_set, judge as judge_key, read as key, read_set as key_set, usage,
+};
+pub use schema::{MIGRATIONS, VERSION};
+pub use steps::{insert_job, insert_key_set, put_key, sweep};
+pub use tokens::{delete as delete_token, find as token, insert as insert_token, list as tokens};

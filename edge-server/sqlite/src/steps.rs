@@ -1,0 +1,105 @@
+//! What a store does in one step, over several tables.
+
+use bytes::Bytes;
+use edge_server::{
+    TenantId,
+    store::{
+        Full, Horizon, Idempotency, Inserted, JobRequest, KeyQuota, KeySet, Made, PutKey, QueueBounds,
+        Remembered, Swept, Usage,
+    },
+};
+
+use crate::{
+    database::{Database, Result},
+    idempotency, jobs,
+    keys::{self, KeyFile},
+};
+
+/// What an earlier request with this idempotency key made.
+fn recall(
+    database: &impl Database,
+    tenant: &TenantId,
+    idempotency: Option<&Idempotency>,
+) -> Result<Option<Remembered>> {
+    idempotency.map_or(Ok(None), |idempotency| idempotency::recall(database, tenant, &idempotency.key))
+}
+
+/// Stores a job with its inputs as waiting, and its idempotency record; notes that its key set is in use.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn insert_job(
+    database: &impl Database,
+    job: &JobRequest,
+    inputs: &[Bytes],
+    idempotency: Option<&Idempotency>,
+    bounds: QueueBounds,
+) -> Result<Inserted<Full>> {
+    if let Some(earlier) = recall(database, &job.tenant, idempotency)? {
+        return Ok(Inserted::Remembered(earlier));
+    }
+    if let Some(full) = jobs::full(database, &job.tenant, bounds)? {
+        return Ok(Inserted::Refused(full));
+    }
+    if let Some(idempotency) = idempotency {
+        idempotency::remember(database, &job.tenant, idempotency, Made::Job(job.id), job.accepted)?;
+    }
+    if let Some(set) = job.key_set {
+        keys::touch(database, set, job.accepted)?;
+    }
+    jobs::insert(database, job, inputs)?;
+    Ok(Inserted::New)
+}
+
+/// Stores an empty key set, and its idempotency record.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn insert_key_set(
+    database: &impl Database,
+    set: &KeySet,
+    idempotency: Option<&Idempotency>,
+    quota: KeyQuota,
+) -> Result<Inserted<Usage>> {
+    if let Some(earlier) = recall(database, &set.tenant, idempotency)? {
+        return Ok(Inserted::Remembered(earlier));
+    }
+    let usage = keys::usage(database, &set.tenant)?;
+    if !quota.allows(usage, set.announced) {
+        return Ok(Inserted::Refused(usage));
+    }
+    if let Some(idempotency) = idempotency {
+        idempotency::remember(database, &set.tenant, idempotency, Made::KeySet(set.id), set.opened)?;
+    }
+    keys::insert_set(database, set)?;
+    Ok(Inserted::New)
+}
+
+/// Stores one key of a tenant's set; `bytes` is empty where they are in a file.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn put_key(
+    database: &impl Database,
+    tenant: &TenantId,
+    key: KeyFile,
+    length: u64,
+    bytes: &[u8],
+) -> Result<PutKey> {
+    if let Some(settled) = keys::judge(database, tenant, key)? {
+        return Ok(settled);
+    }
+    keys::insert(database, key, length, bytes)?;
+    Ok(PutKey::Stored)
+}
+
+/// Forgets what has been kept long enough; names the keys that were among it.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn sweep(database: &impl Database, horizon: Horizon) -> Result<(Swept, Vec<KeyFile>)> {
+    idempotency::sweep(database, horizon.finished)?;
+    let jobs = jobs::sweep(database, horizon.finished)?;
+    let (key_sets, files) = keys::sweep(database, horizon.key_sets)?;
+    Ok((Swept { jobs, key_sets }, files))
+}
