@@ -104,6 +104,12 @@ pub(crate) enum Credential {
 }
 
 impl Access {
+    /// Tells whether a request shows one of the configured tokens, or needs none.
+    #[must_use]
+    pub fn knows(&self, headers: &HeaderMap) -> bool {
+        matches!(self.credential(headers), Ok(Credential::Tenant(_)))
+    }
+
     /// Reads what a request shows.
     ///
     /// # Errors
@@ -180,6 +186,14 @@ mod tests {
         for wrong in ["Bearer gamma", "Basic alpha", "alpha", "Bearer ", "Bearer"] {
             assert_eq!(configured(&access, wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_not_configured_is_not_known() {
+        let operator = Access::Tokens(vec![Token::new("alpha")]);
+        assert!(operator.knows(&authorization("Bearer alpha")) && Access::Open.knows(&HeaderMap::new()));
+        assert!(!operator.knows(&authorization("Bearer beta")) && !operator.knows(&HeaderMap::new()));
+        assert!(!Access::Tokens(Vec::new()).knows(&authorization("Bearer ")));
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn dispatch(verb: &str, arguments: Arguments) -> Result<(), TaskError> {
         "static" => verbs::standalone::run(&workspace, arguments),
         "cluster" => verbs::endurance::cluster(&workspace, arguments),
         "crash" => verbs::endurance::crash(&workspace, arguments),
+        "worker" => verbs::worker::run(&workspace, arguments),
         "load" => verbs::endurance::load(&workspace, arguments),
         other => Err(TaskError::UnknownVerb { verb: other.to_owned() }),
     }

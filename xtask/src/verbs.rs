@@ -15,3 +15,4 @@ pub(crate) mod packaging;
 pub(crate) mod standalone;
 pub(crate) mod test;
 pub(crate) mod vectors;
+pub(crate) mod worker;

@@ -31,6 +31,12 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
             two servers on it, measure one and two
   load      measure requests per second, latency and memory over loopback, and what too much load does;
             rewrite the table of docs/operating.md
+  worker    build the service for Cloudflare Workers, and serve it here in workerd, open to everybody
+              --port N        listen there (default: 8080 or the next free one)
+              --packages DIR  with these models (default: the shipped ones that fit)
+              --data DIR      keep what it stores there (default: nothing is kept)
+              --set NAME=VALUE    a variable or secret; OPEN=true if none is set
+              --build         only build it: edge-server/worker/dist, ready for `npm run deploy`
   static    build the server as one file without dependencies: dist/edge-server
   fuzz      fuzz every decoder
               [target ...]    only the targets named; `onnx`, which takes long to build, only if named

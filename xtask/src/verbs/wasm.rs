@@ -173,14 +173,14 @@ fn read(path: &Path) -> Result<Vec<u8>, TaskError> {
 }
 
 /// Copies a file, into a folder that is made if need be.
-fn copy(from: &Path, to: &Path) -> Result<(), TaskError> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), TaskError> {
     let folder = to.parent().unwrap_or(to);
     let copied = fs::create_dir_all(folder).and_then(|()| fs::copy(from, to));
     copied.map(drop).map_err(|source| TaskError::File { path: to.to_owned(), source })
 }
 
 /// Gets wasm-opt. The client works without it, a little slower, so that its absence is no error.
-fn optimiser(workspace: &Workspace) -> Option<PathBuf> {
+pub(crate) fn optimiser(workspace: &Workspace) -> Option<PathBuf> {
     let installed = node::install(workspace, BUILD_TOOLS);
     let program = workspace.path(BUILD_TOOLS).join("node_modules/binaryen/bin/wasm-opt");
     if installed.is_ok() && program.exists() {
@@ -191,18 +191,27 @@ fn optimiser(workspace: &Workspace) -> Option<PathBuf> {
 }
 
 fn optimise(optimiser: &Path, build: Build, module: &Path) -> Result<(), TaskError> {
+    match build {
+        Build::Simd => optimise_with_simd(optimiser, module),
+        Build::Scalar => optimise_with(optimiser, &[], module),
+    }
+}
+
+/// Optimises a module that uses SIMD, in its place.
+pub(crate) fn optimise_with_simd(optimiser: &Path, module: &Path) -> Result<(), TaskError> {
+    optimise_with(optimiser, &["--enable-simd"], module)
+}
+
+fn optimise_with(optimiser: &Path, features: &[&str], module: &Path) -> Result<(), TaskError> {
     let optimised = module.with_extension("optimised");
     let mut command = Command::new("node");
-    command.arg(optimiser).args(OPTIMISE);
-    if matches!(build, Build::Simd) {
-        command.arg("--enable-simd");
-    }
+    command.arg(optimiser).args(OPTIMISE).args(features);
     process::run(command.arg(module).arg("-o").arg(&optimised))?;
     fs::rename(&optimised, module).map_err(|source| TaskError::File { path: module.to_owned(), source })
 }
 
 /// Size of a file in kilobytes.
-fn size(file: &Path) -> u64 {
+pub(crate) fn size(file: &Path) -> u64 {
     fs::metadata(file).map_or(0, |metadata| metadata.len() / 1000)
 }
 

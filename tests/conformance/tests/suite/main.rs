@@ -8,4 +8,5 @@ mod coverage;
 mod documents;
 mod native;
 mod proxy;
+mod worker;
 mod world;

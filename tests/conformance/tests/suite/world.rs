@@ -24,7 +24,7 @@ pub(crate) fn runtime() -> &'static Runtime {
     &RUNTIME
 }
 
-fn packages() -> Vec<PackageFiles> {
+pub(crate) fn packages() -> Vec<PackageFiles> {
     vec![tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)]
 }
 

@@ -11,7 +11,7 @@ use super::deployment;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::{Progress, note};
-use crate::verbs::{endurance, instructions, packaging, wasm};
+use crate::verbs::{endurance, instructions, packaging, wasm, worker};
 use crate::workspace::Workspace;
 use crate::{node, process, python, rust, server};
 
@@ -72,6 +72,8 @@ pub(super) const CHECKS: &[Check] = &[
     check("contract", "schemathesis drives the server by openapi.yaml", contract),
     check("packed", "the packed npm package installs into a fresh project and predicts", packaging::core)
         .after(&["wasm"]),
+    check("worker", "the Worker in workerd: conformance, restarts, memory, predictions", worker::test)
+        .after(&["wasm"]),
     check("node", "end to end from Node", node_tests).after(&["wasm", "server"]),
     Check {
         name: "browser",
@@ -96,6 +98,8 @@ fn lint(workspace: &Workspace) -> Result<(), TaskError> {
         "ckks-core",
         "--package",
         "client-wasm",
+        "--package",
+        "edge-server-worker",
         "--",
         "--deny",
         "warnings",

@@ -1,0 +1,76 @@
+// The Worker of wrangler.toml in workerd, on this machine: no account, no network.
+
+import { readFile, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Miniflare } from "miniflare";
+import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
+
+export const CONFIGURATION = fileURLToPath(new URL("../wrangler.toml", import.meta.url));
+const MANIFEST = "manifest.json";
+const BUCKET = "BUCKET";
+
+/** The models of the page that fit one isolate. */
+export const SHIPPED = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"].map((model) =>
+  fileURLToPath(new URL(`../../../models/${model}/package`, import.meta.url)),
+);
+
+/**
+ * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
+ * below `data`, or gone with it; what it logs goes to `log`, a line at a time.
+ */
+export async function startWorker({ packages = SHIPPED, variables = {}, data, port = 0, page = true, log = () => undefined } = {}) {
+  const { workerOptions: options, main } = workerOptions(CONFIGURATION);
+  const persist = data ? { durableObjectsPersist: join(data, "objects"), r2Persist: join(data, "bucket") } : {};
+  if (!page) delete options.assets;
+  const flare = new Miniflare({
+    ...options,
+    ...persist,
+    modules: true,
+    scriptPath: main,
+    modulesRoot: dirname(main),
+    bindings: { ...options.bindings, ...variables },
+    host: "127.0.0.1",
+    port,
+    handleRuntimeStdio: (stdout, stderr) => [stdout, stderr].forEach((stream) => lines(stream, log)),
+  });
+  const url = (await flare.ready).href.replace(/\/$/, "");
+  const bucket = await flare.getR2Bucket(BUCKET);
+  for (const [name, bytes] of await files(packages)) await bucket.put(name, bytes);
+  return { url, stop: () => flare.dispose() };
+}
+
+/** The files of packages, by the names that they have in the bucket. */
+export async function files(packages) {
+  const found = [];
+  for (const directory of packages) {
+    const manifest = JSON.parse(await readFile(join(directory, MANIFEST), "utf8"));
+    const folder = `packages/${manifest.model_id}-${manifest.version}`;
+    for (const name of [MANIFEST, manifest.weights.file]) {
+      found.push([`${folder}/${name}`, new Uint8Array(await readFile(join(directory, name)))]);
+    }
+  }
+  return found;
+}
+
+/** Every package below a directory: its folders with a manifest, themselves or in a folder `package`. */
+export async function packagesBelow(directory) {
+  const found = [];
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    for (const folder of [join(directory, entry.name), join(directory, entry.name, "package")]) {
+      const names = entry.isDirectory() ? await readdir(folder).catch(() => []) : [];
+      if (names.includes(MANIFEST)) found.push(folder);
+    }
+  }
+  return found.sort();
+}
+
+function lines(stream, log) {
+  let rest = "";
+  stream.setEncoding("utf8").on("data", (text) => {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop();
+    parts.filter(Boolean).forEach(log);
+  });
+}

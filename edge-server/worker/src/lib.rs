@@ -1,0 +1,26 @@
+//! The encrypted-inference service on Cloudflare Workers: entry, ports, storage. No rules, and no
+//! status codes.
+//!
+//! One Durable Object is the service: it has the SQLite database, prepares keys, evaluates. The
+//! Worker in front of it only hands requests on.
+#![cfg(target_family = "wasm")]
+
+// what the runtime offers
+mod clock;
+mod log;
+
+// the ports
+mod executor;
+mod packages;
+mod settings;
+mod store;
+
+mod host;
+
+// what an isolate has once, and how it is divided
+mod isolate;
+mod memory;
+
+// the object, and the way to it
+mod entry;
+mod object;

@@ -1,0 +1,139 @@
+//! The Durable Object that is the service.
+
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
+use edge_server::{Host, Service, port::Clock, store::StoreError};
+use futures_channel::mpsc::UnboundedReceiver;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{LocalBoxFuture, Shared},
+};
+use wasm_bindgen_futures::spawn_local;
+use worker::{
+    DurableObject, Env, Error, Headers, HttpRequest, Request, Response, Result, State, durable_object,
+};
+
+use crate::{
+    clock::{RuntimeClock, RuntimeEntropy},
+    executor::Signals,
+    host::WorkerHost,
+    isolate::{self, Running},
+    log, memory, settings,
+    store::ObjectStore,
+};
+
+/// Where the operator is answered.
+const ADMIN: &str = "/admin";
+
+type Starting = Shared<LocalBoxFuture<'static, Result<Weak<Running>, Rc<str>>>>;
+
+/// The service, once it has started.
+#[durable_object(alarm)]
+pub struct InferenceService {
+    state: Rc<State>,
+    env: Env,
+    starting: RefCell<Option<Starting>>,
+}
+
+impl DurableObject for InferenceService {
+    fn new(state: State, env: Env) -> Self {
+        log::start();
+        Self { state: Rc::new(state), env, starting: RefCell::default() }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let running = self.running().await?;
+        let Running { service, operator } = &*running;
+        let request: HttpRequest = request.try_into()?;
+        let admin = request.uri().path().strip_prefix(ADMIN).filter(|_| operator.knows(request.headers()));
+        let answer = match admin {
+            Some(path) => {
+                let path = if path.is_empty() { "/" } else { path };
+                service.handle_admin(request.method(), path, request.headers()).await
+            }
+            None => service.handle(request).await,
+        };
+        let (parts, body) = answer.into_parts();
+        let response = if body.is_empty() { Response::empty()? } else { Response::from_bytes(body.into())? };
+        // The headers are set last: a body brings some of its own.
+        Ok(response.with_status(parts.status.as_u16()).with_headers(Headers::from(parts.headers)))
+    }
+
+    /// Evaluates what an isolate that is gone has left, forgets what is old, and comes again.
+    async fn alarm(&self) -> Result<Response> {
+        keep_up(&self.running().await?.service).await.map_err(|error| Error::RustError(error.to_string()))?;
+        Response::empty()
+    }
+}
+
+impl InferenceService {
+    /// The service; the first event starts it. A start that failed is tried again by the next one.
+    async fn running(&self) -> Result<Rc<Running>> {
+        let starting = self
+            .starting
+            .borrow_mut()
+            .get_or_insert_with(|| start(Rc::clone(&self.state), self.env.clone()).boxed_local().shared())
+            .clone();
+        let started = starting.await.and_then(|running| {
+            running.upgrade().ok_or_else(|| Rc::from("another object has taken this one's place"))
+        });
+        started.map_err(|reason| {
+            self.starting.take();
+            tracing::error!(%reason, "the service did not start");
+            Error::RustError(reason.to_string())
+        })
+    }
+}
+
+async fn start(state: Rc<State>, env: Env) -> Result<Weak<Running>, Rc<str>> {
+    fn failed(error: impl ToString) -> Rc<str> {
+        error.to_string().into()
+    }
+    isolate::end_former();
+    let bucket = env.bucket("BUCKET").map_err(failed)?;
+    let models = isolate::models(&bucket).await.map_err(failed)?;
+    let mut settings = settings::read(&env)?;
+    memory::divide(&models, &mut settings)?;
+    let (executor, signals) = Signals::new();
+    let host = WorkerHost {
+        store: ObjectStore::open(&state, bucket, settings.lease).await.map_err(failed)?,
+        clock: RuntimeClock::default(),
+        executor,
+        entropy: RuntimeEntropy,
+    };
+    let service = Service::new(host, models.registry, settings).map_err(failed)?;
+    let resumed = service.resume().await.map_err(failed)?;
+    if resumed > 0 {
+        tracing::info!(jobs = resumed, "unfinished jobs run again");
+    }
+    let running = isolate::keep(Running { service, operator: settings::operator(&env) });
+    spawn_local(evaluate(Weak::clone(&running), signals));
+    Ok(running)
+}
+
+/// Evaluates what waits whenever it is told to, until the object is gone and with it who tells.
+async fn evaluate(running: Weak<Running>, mut signals: UnboundedReceiver<()>) {
+    while signals.next().await.is_some() {
+        let Some(running) = running.upgrade() else { return };
+        if let Err(error) = run_all(&running.service).await {
+            tracing::error!(%error, "a job could not be taken or finished; it stays in the store");
+        }
+    }
+}
+
+async fn run_all(service: &Service<WorkerHost>) -> Result<(), StoreError> {
+    while service.run_next().await? {}
+    Ok(())
+}
+
+async fn keep_up(service: &Service<WorkerHost>) -> Result<(), StoreError> {
+    let alarm = service.host().store().alarm();
+    alarm.rang();
+    // Set before the work: if that ends the isolate, somebody comes again.
+    alarm.keep(service.host().clock().now()).await?;
+    run_all(service).await?;
+    service.sweep().await.map(drop)
+}

@@ -1,0 +1,202 @@
+//! The store: rows in the object's SQLite database, keys as files in the bucket.
+//!
+//! The object alone has its database, and runs one call at a time up to where it waits: a call that
+//! only uses the database is one step by itself.
+
+mod alarm;
+mod bucket;
+mod database;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use edge_server::{
+    JobId, KeyName, KeySetId, TenantId, TokenRecord,
+    port::Timestamp,
+    store::{
+        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+    },
+};
+use edge_server_sqlite::{self as sqlite, KeyFile};
+use worker::{Delay, State};
+
+pub(crate) use self::alarm::Alarm;
+use self::{bucket::KeyFiles, database::Sql};
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+/// The store of one object.
+#[derive(Debug)]
+pub(crate) struct ObjectStore {
+    sql: Sql,
+    alarm: Alarm,
+    keys: KeyFiles,
+}
+
+/// Wraps a failure of the runtime.
+fn failed(error: worker::Error) -> StoreError {
+    StoreError::new(error.to_string())
+}
+
+/// Waits a turn of the runtime's loop, in which it writes down what was changed and sends what was
+/// answered: an evaluation that ends the isolate has been counted.
+async fn written_down() {
+    Delay::from(Duration::ZERO).await;
+}
+
+impl ObjectStore {
+    /// Opens the object's database and brings its tables up to date.
+    pub(crate) async fn open(state: &State, bucket: worker::Bucket, lease: Duration) -> Result<Self> {
+        let storage = state.storage();
+        let alarm = Alarm::read(state.storage(), lease).await?;
+        let sql = Sql::new(storage);
+        sql.migrate()?;
+        Ok(Self { sql, alarm, keys: KeyFiles::new(bucket) })
+    }
+
+    /// When the object is called although nobody asks.
+    pub(crate) fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+}
+
+impl Store for ObjectStore {
+    async fn insert_job(
+        &self,
+        job: JobRequest,
+        inputs: Vec<Bytes>,
+        idempotency: Option<Idempotency>,
+        bounds: QueueBounds,
+    ) -> Result<Inserted<Full>> {
+        let inserted =
+            self.sql.step(|sql| sqlite::insert_job(sql, &job, &inputs, idempotency.as_ref(), bounds))?;
+        if inserted == Inserted::New {
+            // Nothing is waited for between the rows and this: they are written together, so that no
+            // job is left without somebody who comes for it.
+            self.alarm.rescue(job.accepted).await?;
+        }
+        Ok(inserted)
+    }
+
+    async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
+        sqlite::job(&self.sql, tenant, id)
+    }
+
+    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
+        let claimed = self.sql.step(|sql| sqlite::claim_job(sql, claim))?;
+        if claimed.is_some() {
+            written_down().await;
+        }
+        Ok(claimed)
+    }
+
+    async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
+        let counted = self.sql.step(|sql| sqlite::start_again(sql, claim, id))?;
+        written_down().await;
+        Ok(counted)
+    }
+
+    async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {
+        self.sql.step(|sql| sqlite::renew_leases(sql, claim, &jobs))
+    }
+
+    async fn finish_job(
+        &self,
+        id: JobId,
+        outcome: std::result::Result<Bytes, Failure>,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.sql.step(|sql| sqlite::finish_job(sql, id, &outcome, at))
+    }
+
+    async fn delete_job(&self, tenant: &TenantId, id: JobId) -> Result<bool> {
+        self.sql.step(|sql| sqlite::delete_job(sql, tenant, id))
+    }
+
+    async fn release_jobs(&self) -> Result<u64> {
+        // There is one object: who ran a job before this one started is gone.
+        self.sql.step(sqlite::release_jobs)
+    }
+
+    async fn queue(&self) -> Result<QueueLengths> {
+        sqlite::queue(&self.sql)
+    }
+
+    async fn insert_key_set(
+        &self,
+        set: KeySet,
+        idempotency: Option<Idempotency>,
+        quota: KeyQuota,
+    ) -> Result<Inserted<Usage>> {
+        let inserted = self.sql.step(|sql| sqlite::insert_key_set(sql, &set, idempotency.as_ref(), quota))?;
+        self.alarm.keep(set.opened).await?;
+        Ok(inserted)
+    }
+
+    async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>> {
+        sqlite::key_set(&self.sql, tenant, id)
+    }
+
+    async fn put_key(&self, tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> Result<PutKey> {
+        let file = KeyFile::of(id, name, &bytes);
+        if let Some(settled) = sqlite::judge_key(&self.sql, tenant, file)? {
+            return Ok(settled);
+        }
+        let length = bytes.len() as u64;
+        self.keys.put(file, bytes).await?;
+        // The set may have been deleted meanwhile, or another upload may have been faster.
+        let put = self.sql.step(|sql| sqlite::put_key(sql, tenant, file, length, &[]))?;
+        if put != PutKey::Stored {
+            self.keys.delete(&[file]).await;
+        }
+        Ok(put)
+    }
+
+    async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
+        match sqlite::key(&self.sql, tenant, id, name)? {
+            Some((file, _)) => self.keys.read(file).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {
+        match self.sql.step(|sql| sqlite::delete_key_set(sql, tenant, id))? {
+            Some(files) => {
+                self.keys.delete(&files).await;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
+        sqlite::recall(&self.sql, tenant, key)
+    }
+
+    async fn usage(&self, tenant: &TenantId) -> Result<Usage> {
+        sqlite::usage(&self.sql, tenant)
+    }
+
+    async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRecord>> {
+        sqlite::token(&self.sql, hash)
+    }
+
+    async fn insert_token(&self, token: TokenRecord) -> Result<()> {
+        self.sql.step(|sql| sqlite::insert_token(sql, &token))
+    }
+
+    async fn tokens(&self) -> Result<Vec<TokenRecord>> {
+        sqlite::tokens(&self.sql)
+    }
+
+    async fn delete_token(&self, hash: [u8; 32]) -> Result<bool> {
+        self.sql.step(|sql| sqlite::delete_token(sql, hash))
+    }
+
+    async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
+        let (swept, files) = self.sql.step(|sql| sqlite::sweep(sql, horizon))?;
+        self.keys.delete(&files).await;
+        Ok(swept)
+    }
+}
