@@ -9,7 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { patients } from "./plain.mjs";
-import { startServer } from "./server.mjs";
+import { published, startServer } from "./server.mjs";
 
 const PROGRAM = fileURLToPath(new URL("node_modules/encrypted-inference/bin/encrypted-inference.mjs", import.meta.url));
 const TOLERANCE = 2 ** -7;
@@ -47,6 +47,12 @@ test("models are listed, samples are predicted", async () => {
   const several = JSON.parse((await cli(["predict", server.url, MODEL, "--input", "rows.csv", "--json"])).stdout);
   assert.equal(several.length, 3);
   several.forEach((each, i) => isRight(each, patients[i]));
+  const { feature_names: names } = (await published(server.url, MODEL)).input;
+  const named = JSON.stringify(Object.fromEntries(names.map((name, i) => [name, patients[0].values[i]]).reverse()));
+  isRight(JSON.parse((await cli(["predict", server.url, MODEL, "--input", "-", "--json"], named)).stdout), patients[0]);
+  const searched = await cli(["predict", server.url, "gloss_search", "--random"]);
+  assert.equal(searched.stdout.match(/\t-?\d\.\d{5}$/gm).length, 10);
+  assert.match(searched.stdout, /^\* \w+\t.*the 10 largest of 2000; --json prints all/s);
   const shown = await cli(["predict", server.url, MODEL, "--random"]);
   assert.match(shown.stdout, /benign\t\d\.\d{5}/);
 });

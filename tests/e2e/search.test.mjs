@@ -1,12 +1,15 @@
 // Private search from Node: a text becomes a vector as the page makes it, its scores come back encrypted.
 
 import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { connect } from "encrypted-inference";
 
 import { distance, plainModel } from "./plain.mjs";
-import { startServer } from "./server.mjs";
+import { ROOT, startServer } from "./server.mjs";
 import { embedder, examples } from "./texts.mjs";
 
 /** The largest error of a score, six standard deviations. */
@@ -35,6 +38,21 @@ test("a text has the vector that the training script gives it", () => {
   assert.deepEqual(beginning, whole);
   assert.deepEqual(embedder.embed("qqq, 12: zzzz").unknown, ["qqq", "zzzz"]);
   assert.equal(embedder.embed("qqq").vector, undefined);
+});
+
+test("the recipe for a search finds the word", async () => {
+  const recipes = await readFile(join(ROOT, "client-wasm/js/docs/recipes.md"), "utf8");
+  const [, code] = /## Private search.*?```js\n(.*?)```/s.exec(recipes);
+  const folder = await mkdtemp(fileURLToPath(new URL("recipe-", import.meta.url)));
+  try {
+    await writeFile(join(folder, "search.mjs"), code.replace("https://inference.example", server.url));
+    const { search } = await import(pathToFileURL(join(folder, "search.mjs")));
+    const found = await search(embedder.embed("a person who writes books").vector);
+    assert.deepEqual([found.length, found[0].text], [10, "author"]);
+    assert.ok(found[0].score > found[9].score);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 test("the ten best words are those of the plaintext runtime", async () => {

@@ -16,8 +16,9 @@ const HELP = `Private predictions from the command line.
   encrypted-inference decrypt FILE               decrypt what send wrote; needs --keys
   encrypted-inference forget  URL MODEL          delete keys here and on the server; needs --keys
 
-  --input FILE    the sample, - for standard input: a JSON array, nested arrays, {"data", "shape"}, or numbers
-                  separated by spaces or commas. With more than one line, each is a sample
+  --input FILE    the sample, - for standard input: a JSON array, nested arrays, {"data", "shape"}, an object
+                  of numbers by the model's names, or numbers separated by spaces or commas. With more than one
+                  line, each is a sample
   --random        a sample of random numbers in the model's range
   --keys FILE     keep the secret key there and go on with it; without it, a new one is made and thrown away
   --output FILE   write there instead of to standard output (encrypt, send)
@@ -155,8 +156,16 @@ function readSample(line, at) {
   return values;
 }
 
+/** Outputs that are printed in order; of more, the largest. */
+const [MOST, LARGEST] = [40, 10];
+
 function describe({ values, labels, best, warnings }) {
-  const shown = values.map((value, i) => `${i === best.index && values.length > 1 ? "*" : " "} ${labels[i] ?? i}\t${value.toFixed(5)}`);
+  const line = (i) => `${i === best.index && values.length > 1 ? "*" : " "} ${labels[i] ?? i}\t${values[i].toFixed(5)}`;
+  const places = [...values.keys()];
+  const isLong = places.length > MOST;
+  // Of many, the largest: all of them are in the JSON.
+  if (isLong) places.sort((a, b) => values[b] - values[a]).splice(LARGEST);
+  const shown = [...places.map(line), ...(isLong ? [`  the ${LARGEST} largest of ${values.length}; --json prints all`] : [])];
   return [...shown, ...warnings.map(({ message }) => `  warning: ${message}`)].join("\n");
 }
 
