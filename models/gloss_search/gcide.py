@@ -8,16 +8,27 @@ import gzip
 import pathlib
 import re
 import string
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+from idx import check  # noqa: E402
+
+SHA256 = {
+    "gcide.dict.dz": "3e6b2cdcbc1b3664c2f1466e3c8e44012e815c4c67fa83fa61f39777cd6e8517",
+    "gcide.index": "e78de035e075f16dd686dd87a4dbf5b4525130d0550968a02d929f5ddf63a6a1",
+}
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
 FEWEST_WORDS = 4
 
 
 class Gcide:
     def __init__(self, folder: pathlib.Path = pathlib.Path("/usr/share/dictd")) -> None:
-        self.text = gzip.decompress((folder / "gcide.dict.dz").read_bytes())
+        text, index = ((folder / name).read_bytes() for name in SHA256)
+        check("gcide.dict.dz", text, SHA256["gcide.dict.dz"])
+        check("gcide.index", index, SHA256["gcide.index"])
+        self.text = gzip.decompress(text)
         self.places: dict[str, list[tuple[int, int]]] = {}
-        for line in (folder / "gcide.index").read_text("utf-8").splitlines():
+        for line in index.decode("utf-8").splitlines():
             word, offset, length = line.split("\t")
             self.places.setdefault(word, []).append((number(offset), number(length)))
 
