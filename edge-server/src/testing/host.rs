@@ -75,6 +75,12 @@ impl TestClock {
     pub fn jump(&self, time: Duration) {
         self.wall.fetch_add(milliseconds(time), Ordering::Relaxed);
     }
+
+    /// The same in the other direction, to 1970 at most.
+    pub fn jump_back(&self, time: Duration) {
+        let back = |wall: u64| Some(wall.saturating_sub(milliseconds(time)));
+        let _ = self.wall.fetch_update(Ordering::Relaxed, Ordering::Relaxed, back);
+    }
 }
 
 fn milliseconds(time: Duration) -> u64 {

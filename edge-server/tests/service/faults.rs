@@ -179,6 +179,27 @@ async fn a_clock_that_jumps_forward_makes_nothing_old() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_back_keeps_things_longer_and_stops_nothing() {
+    let (day, year) = (Duration::from_secs(24 * 60 * 60), Duration::from_secs(365 * 24 * 60 * 60));
+    let api = Api::new();
+    api.service.host().clock().pass(2 * year);
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let (done, waiting) = (api.post("/infer", &body).await, api.post("/infer", &body).await);
+    assert!(api.service.run_next().await.unwrap());
+    api.service.host().clock().jump_back(year);
+    assert_eq!(api.run_jobs().await, 1, "what waits runs");
+    let later = api.post("/infer", &body).await;
+    assert_eq!(api.run_jobs().await, 1, "so does what comes");
+    api.service.host().clock().pass(2 * day);
+    assert_eq!(api.service.sweep().await.unwrap().jobs, 2, "what ended after the jump is old by its own time");
+    assert_eq!(api.get(done.header("location")).await.text("/status"), "completed", "and this one later");
+    for path in [waiting, later].map(|answer| answer.header("location").to_owned()) {
+        api.get(&path).await.is_problem("UNKNOWN_JOB");
+    }
+}
+
+#[tokio::test]
 async fn results_and_unused_keys_are_forgotten_in_time() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
