@@ -192,7 +192,11 @@ async fn a_clock_that_jumps_back_keeps_things_longer_and_stops_nothing() {
     let later = api.post("/infer", &body).await;
     assert_eq!(api.run_jobs().await, 1, "so does what comes");
     api.service.host().clock().pass(2 * day);
-    assert_eq!(api.service.sweep().await.unwrap().jobs, 2, "what ended after the jump is old by its own time");
+    assert_eq!(
+        api.service.sweep().await.unwrap().jobs,
+        2,
+        "what ended after the jump is old by its own time"
+    );
     assert_eq!(api.get(done.header("location")).await.text("/status"), "completed", "and this one later");
     for path in [waiting, later].map(|answer| answer.header("location").to_owned()) {
         api.get(&path).await.is_problem("UNKNOWN_JOB");
