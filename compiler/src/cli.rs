@@ -10,12 +10,16 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_compiler::{
-    Agreement, Identity, Objective, Options, Samples, compile, import, largest_difference, picture,
-    read_labels, read_samples, verify,
+    Agreement, CompileError, Identity, Objective, Options, Samples, compile, import, largest_difference,
+    picture, read_labels, read_samples, verify,
 };
 use serde::Deserialize;
 
 /// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
+/// The largest part of an output by which a model as imported may differ from the plaintext runtime, which reckons with
+/// 24 bits.
+const DISAGREEMENT: f64 = 1e-3;
+
 #[derive(Debug, Parser)]
 #[command(name = "model-compiler", version, propagate_version = true)]
 struct Arguments {
@@ -196,6 +200,12 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
     let compared = if samples.inputs.is_empty() { &calibration.inputs } else { &samples.inputs };
     let compared = largest_difference(&model, &compiled.graph, &compared[..compared.len().min(100)]);
     compiled.report.runtime = Some(match compared {
+        Ok(difference) if difference > DISAGREEMENT => {
+            let reason = format!(
+                "it gives other numbers, by {difference:.1e} of the largest: the model was not understood; please report it"
+            );
+            return Err(CompileError::Runtime { reason }.into());
+        }
         Ok(difference) => Agreement::LargestDifference(difference),
         Err(error) => Agreement::Refused(error.to_string()),
     });

@@ -108,13 +108,15 @@ pub struct Graph {
     pub postprocessing: Postprocessing,
     /// Names of the output's elements, if the file has some.
     pub labels: Vec<String>,
+    /// Which output of the file it is; others say less of the same value.
+    pub position: usize,
 }
 
 impl Graph {
     /// A model whose output is used as it is.
     #[must_use]
     pub fn new(values: Vec<Value>) -> Self {
-        Self { values, postprocessing: Postprocessing::None, labels: Vec::new() }
+        Self { values, postprocessing: Postprocessing::None, labels: Vec::new(), position: 0 }
     }
 
     /// Index of the output.

@@ -7,6 +7,7 @@ mod agreement;
 mod arithmetic;
 mod attributes;
 mod client;
+mod fold;
 #[cfg(test)]
 mod hostile;
 mod learn;
@@ -56,7 +57,7 @@ enum Meaning {
     /// A value of the graph.
     Variable { shape: Vec<usize>, value: usize },
     /// What the client computes of a value after decryption.
-    Client { value: usize, postprocessing: Postprocessing },
+    Client { shape: Vec<usize>, value: usize, postprocessing: Postprocessing },
 }
 
 /// The state of an import.
@@ -68,6 +69,8 @@ struct Importer<'a> {
     labels: Vec<String>,
     /// Names that something other than an end of the model reads.
     inner: HashSet<&'a str>,
+    /// Names of constants of a whole type.
+    whole: HashSet<String>,
     /// Numbers that may still be made.
     budget: usize,
 }
@@ -101,15 +104,22 @@ pub fn import(bytes: &[u8]) -> Result<Graph, CompileError> {
         values: vec![first],
         labels: Vec::new(),
         inner: client::inner_names(&proto),
+        whole: HashSet::new(),
         budget: MAX_NUMBERS,
     };
     // Text may stand in a file that never reads it.
     for tensor in proto.initializer.iter().filter(|tensor| has_numbers(tensor)) {
         let numbers = numbers(tensor)?.into();
+        if fold::whole_type(tensor.data_type) {
+            importer.whole.insert(tensor.name.clone());
+        }
         importer.name(&tensor.name, Meaning::Constant { shape: tensor_shape(tensor)?, numbers })?;
     }
     for node in &proto.node {
         importer.node(node)?;
+        if importer.gives_whole(node) {
+            importer.whole.extend(node.output.iter().cloned());
+        }
     }
     importer.finish()
 }
@@ -135,11 +145,11 @@ fn shape_of_sample(info: &ValueInfo) -> Result<Vec<usize>, CompileError> {
 
 impl Importer<'_> {
     fn finish(self) -> Result<Graph, CompileError> {
-        let mut found: Option<(usize, Postprocessing)> = None;
-        for info in &self.proto.output {
+        let mut found: Option<(usize, usize, Postprocessing)> = None;
+        for (position, info) in self.proto.output.iter().enumerate() {
             let (value, postprocessing) = match self.names.get(&info.name) {
                 Some(Meaning::Variable { value, .. }) => (*value, Postprocessing::None),
-                Some(Meaning::Client { value, postprocessing }) => (*value, *postprocessing),
+                Some(Meaning::Client { value, postprocessing, .. }) => (*value, *postprocessing),
                 _ => {
                     return Err(CompileError::malformed(format!(
                         "output {:?} does not depend on the input",
@@ -147,22 +157,23 @@ impl Importer<'_> {
                     )));
                 }
             };
-            if found.is_some_and(|(other, _)| other != value) {
+            if found.is_some_and(|(_, other, _)| other != value) {
                 return Err(CompileError::malformed(
                     "the graph has more than one output; export a model with one",
                 ));
             }
             // Classifiers give the class beside the probabilities, which say more.
-            let best = found.map_or(postprocessing, |(_, other)| client::more_telling(other, postprocessing));
-            found = Some((value, best));
+            if found.is_none_or(|(.., other)| client::says_more(postprocessing, other)) {
+                found = Some((position, value, postprocessing));
+            }
         }
-        let (value, postprocessing) =
+        let (position, value, postprocessing) =
             found.ok_or_else(|| CompileError::malformed("the graph has no output"))?;
         // The output is the last value.
         let mut values = self.values;
         values.truncate(value + 1);
         let labels = Some(self.labels).filter(|labels| labels.len() == values[value].dimension());
-        let graph = Graph { values, postprocessing, labels: labels.unwrap_or_default() };
+        let graph = Graph { values, postprocessing, labels: labels.unwrap_or_default(), position };
         Ok(graph.without_unused())
     }
 

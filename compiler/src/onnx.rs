@@ -78,6 +78,12 @@ pub(crate) fn numbers(tensor: &Tensor) -> Result<Vec<f64>, CompileError> {
     Ok(numbers)
 }
 
+/// Whether a type has whole numbers only; a truth value is one.
+pub(crate) fn is_whole(of: DataType) -> bool {
+    use DataType::{Bool, Int8, Int16, Int32, Int64, Uint8, Uint16, Uint32, Uint64};
+    matches!(of, Bool | Int8 | Int16 | Int32 | Int64 | Uint8 | Uint16 | Uint32 | Uint64)
+}
+
 /// Whether a tensor holds numbers, not text.
 pub(crate) fn has_numbers(tensor: &Tensor) -> bool {
     tensor.data_type != DataType::String as i32

@@ -315,9 +315,13 @@ impl fmt::Display for Report {
         }
         match &self.runtime {
             Some(Agreement::LargestDifference(difference)) => {
-                writeln!(f, "{:<18}the imported model differs by at most {difference:.1e}", "runtime")?;
+                writeln!(
+                    f,
+                    "{:<18}the imported model differs by at most {difference:.1e} of the largest output",
+                    "runtime"
+                )?;
             }
-            Some(Agreement::Refused(reason)) => writeln!(f, "{:<18}{reason}", "runtime")?,
+            Some(Agreement::Refused(reason)) => writeln!(f, "{:<18}not compared: {reason}", "WARNING")?,
             None => {}
         }
         let Some(accuracy) = &self.accuracy else { return Ok(()) };

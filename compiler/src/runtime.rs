@@ -3,7 +3,6 @@
 
 use std::{io::Cursor, sync::Arc};
 
-use ckks_client::Postprocessing;
 use tract_onnx::prelude::{
     DatumExt, Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TractError, TypedRunnableModel,
     tract_ndarray::ArrayD, tvec,
@@ -15,17 +14,18 @@ use crate::{error::CompileError, graph::Graph, reference};
 pub struct Runtime {
     model: Arc<TypedRunnableModel>,
     shape: Vec<usize>,
-    /// Numbers of the output that counts, where there is a class beside probabilities.
-    outputs: usize,
+    /// Which output counts, where there is a class beside probabilities.
+    position: usize,
 }
 
-/// The largest difference between the imported model and the runtime over some samples.
+/// The largest difference between the imported model and the runtime over some samples, as a part of the
+/// largest output or of 1, whichever is more.
 ///
 /// # Errors
 /// [`CompileError::Runtime`] when the runtime refuses the file.
 pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> Result<f64, CompileError> {
     let runtime = Runtime::new(bytes, graph)?;
-    let mut largest = 0.0f64;
+    let (mut largest, mut magnitude) = (0.0f64, 1.0f64);
     for input in inputs {
         let expected = runtime.run(input)?;
         let found = graph.postprocessing.apply(&reference::evaluate(graph, input));
@@ -34,8 +34,9 @@ pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> R
             return Err(CompileError::Runtime { reason });
         }
         largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
+        magnitude = expected.iter().fold(magnitude, |most, number| most.max(number.abs()));
     }
-    Ok(largest)
+    Ok(largest / magnitude)
 }
 
 impl Runtime {
@@ -54,11 +55,7 @@ impl Runtime {
             .and_then(|model| model.into_typed())
             .and_then(|model| model.into_runnable())
             .map_err(refused)?;
-        let outputs = match graph.postprocessing {
-            Postprocessing::Argmax => 1,
-            _ => graph.values[graph.output()].dimension(),
-        };
-        Ok(Self { model, shape, outputs })
+        Ok(Self { model, shape, position: graph.position })
     }
 
     /// The outputs of the file for one sample, post-processing included.
@@ -72,9 +69,7 @@ impl Runtime {
             .map_err(|error| refused(error.to_string()))?;
         let tensor: Tensor = tensor.into_tensor();
         let outputs = self.model.run(tvec!(tensor.into())).map_err(|error| refused(format!("{error:#}")))?;
-        let output = outputs.iter().find(|output| output.len() == self.outputs);
-        let output =
-            output.ok_or_else(|| refused(format!("it has no output of {} numbers", self.outputs)))?;
+        let output = outputs.get(self.position).ok_or_else(|| refused("it lacks the output".into()))?;
         // A class is a whole number.
         let output = output.cast_to::<f32>().map_err(|error| refused(format!("{error:#}")))?;
         let view = output.to_plain_array_view::<f32>().map_err(|error| refused(format!("{error:#}")))?;

@@ -66,7 +66,7 @@ fn names_of_classes_come_from_the_file() {
     assert_eq!(labels("sklearn_one_versus_rest"), ["high", "low", "middle"]);
     assert_eq!(labels("hand_one_versus_rest"), ["no", "perhaps", "yes"]);
     assert_eq!(labels("sklearn_mlp"), ["0", "1", "2"]);
-    // One score stands for two classes.
+    // It has none.
     assert!(labels("hand_class").is_empty());
 }
 
@@ -99,7 +99,8 @@ fn calibration(samples: &[Sample]) -> Vec<Vec<f64>> {
 
 #[test]
 fn exported_models_compile_and_agree_when_encrypted() {
-    for name in ["pytorch_residual", "pytorch_gelu", "sklearn_ridge"] {
+    for name in ["pytorch_residual", "pytorch_gelu", "sklearn_ridge", "sklearn_one_versus_rest", "hand_class"]
+    {
         let bytes = fs::read(folder("accepted").join(format!("{name}.onnx"))).expect("a file");
         let samples = samples(name);
         let calibration = calibration(&samples);

@@ -32,6 +32,7 @@ impl Importer<'_> {
                     "Add" => |x, y| x + y,
                     "Sub" => |x, y| x - y,
                     "Mul" => |x, y| x * y,
+                    _ if node.input.iter().all(|name| self.whole.contains(name)) => |x, y| (x / y).trunc(),
                     _ => |x, y| x / y,
                 };
                 let pairs = spread(&x, &from_a).into_iter().zip(spread(&y, &from_b));

@@ -41,14 +41,25 @@ pub(super) fn inner_names(proto: &GraphProto) -> HashSet<&str> {
     inner
 }
 
-/// Of two functions of the same value, the one that says more: a function than none, anything than a class.
-pub(super) fn more_telling(a: Postprocessing, b: Postprocessing) -> Postprocessing {
+/// What a node at the end of a model reads: a vector, whatever axes of extent 1 it has besides.
+struct Whole {
+    shape: Vec<usize>,
+    /// The axis that has all elements.
+    axis: usize,
+    value: usize,
+    /// What the client computes before.
+    before: Postprocessing,
+}
+
+/// Whether a function of a value says more than another of the same value: a function than none, anything than a
+/// class. Of two functions the first counts.
+pub(super) fn says_more(one: Postprocessing, other: Postprocessing) -> bool {
     let rank = |postprocessing| match postprocessing {
         Postprocessing::Argmax => 0,
         Postprocessing::None => 1,
         _ => 2,
     };
-    if rank(b) > rank(a) { b } else { a }
+    rank(one) > rank(other)
 }
 
 impl Importer<'_> {
@@ -59,29 +70,29 @@ impl Importer<'_> {
 
     pub(super) fn softmax(&mut self, node: &Node) -> Result<(), CompileError> {
         self.must_be_final(node, "a softmax inside a model has no polynomial substitute")?;
-        self.must_take_everything(node, -1)?;
+        self.variable(node, 0)?;
+        self.whole_output(node, -1)?;
         self.leave_to_client(node, Postprocessing::Softmax)
     }
 
     /// ArgMax, or ArgMin, which is that of the negative.
     pub(super) fn arg_max(&mut self, node: &Node) -> Result<(), CompileError> {
         self.must_be_final(node, "a comparison cannot be computed on ciphertexts")?;
-        if Attributes::of(node).flag("select_last_index") {
+        let attributes = Attributes::of(node);
+        if attributes.flag("select_last_index") {
             return Err(refuse(node, "it chooses the last of equals", "set select_last_index to 0"));
         }
-        let value = match self.operand(node, 0)?.clone() {
-            // A negative maximum would turn the order around.
-            Meaning::Client {
-                postprocessing: Postprocessing::NormalizeMax | Postprocessing::Argmax, ..
-            } => {
-                return Err(refuse(node, "what it reads has no order", "apply it to the scores"));
-            }
-            // Every other function of the client keeps the order.
-            Meaning::Client { value, .. } => value,
-            _ => self.must_take_everything(node, 0)?,
-        };
+        let Whole { mut shape, axis, value, before } = self.whole_output(node, 0)?;
+        // Every function of the client keeps the order, but a negative maximum would turn it around.
+        if matches!(before, Postprocessing::NormalizeMax | Postprocessing::Argmax) {
+            return Err(refuse(node, "what it reads has no order", "apply it to the scores"));
+        }
+        match attributes.integer("keepdims") {
+            Some(0) => drop(shape.remove(axis)),
+            _ => shape[axis] = 1,
+        }
         let value = if node.op_type == "ArgMin" { self.negative(node, value)? } else { value };
-        self.mean(node, 0, Meaning::Client { value, postprocessing: Postprocessing::Argmax })
+        self.mean(node, 0, Meaning::Client { shape, value, postprocessing: Postprocessing::Argmax })
     }
 
     /// ZipMap: what it reads, with names.
@@ -89,8 +100,8 @@ impl Importer<'_> {
         self.must_be_final(node, "a map from names to numbers is not a vector")?;
         self.labels = class_labels(node);
         let meaning = match self.operand(node, 0)?.clone() {
-            Meaning::Variable { value, .. } => {
-                Meaning::Client { value, postprocessing: Postprocessing::None }
+            Meaning::Variable { shape, value } => {
+                Meaning::Client { shape, value, postprocessing: Postprocessing::None }
             }
             client @ Meaning::Client { .. } => client,
             Meaning::Constant { .. } => return self.variable(node, 0).map(|_| ()),
@@ -132,23 +143,18 @@ impl Importer<'_> {
             "MAX" => Postprocessing::NormalizeMax,
             _ => return Err(refuse(node, format!("its norm {norm} is not known"), "use L1, L2 or MAX")),
         };
-        let (value, postprocessing) = match self.operand(node, 0)?.clone() {
-            Meaning::Client { value, postprocessing } => match (postprocessing, by) {
-                (Postprocessing::None, _) => (value, by),
-                (Postprocessing::Sigmoid, Postprocessing::NormalizeL1) => {
-                    (value, Postprocessing::SigmoidNormalizeL1)
-                }
-                // A sum of 1 is what a softmax has in any case.
-                (Postprocessing::Softmax, Postprocessing::NormalizeL1) => (value, Postprocessing::Softmax),
-                _ => {
-                    let reason =
-                        format!("the client cannot apply norm {norm} after {}", postprocessing.name());
-                    return Err(refuse(node, reason, "leave out one of the two"));
-                }
-            },
-            _ => (self.must_take_everything(node, -1)?, by),
+        let Whole { shape, value, before, .. } = self.whole_output(node, -1)?;
+        let postprocessing = match (before, by) {
+            (Postprocessing::None, _) => by,
+            (Postprocessing::Sigmoid, Postprocessing::NormalizeL1) => Postprocessing::SigmoidNormalizeL1,
+            // A sum of 1 is what a softmax has in any case.
+            (Postprocessing::Softmax, Postprocessing::NormalizeL1) => Postprocessing::Softmax,
+            _ => {
+                let reason = format!("the client cannot apply norm {norm} after {}", before.name());
+                return Err(refuse(node, reason, "leave out one of the two"));
+            }
         };
-        self.mean(node, 0, Meaning::Client { value, postprocessing })
+        self.mean(node, 0, Meaning::Client { shape, value, postprocessing })
     }
 
     pub(super) fn leave_to_client(
@@ -156,8 +162,8 @@ impl Importer<'_> {
         node: &Node,
         postprocessing: Postprocessing,
     ) -> Result<(), CompileError> {
-        let (_, value) = self.variable(node, 0)?;
-        self.mean(node, 0, Meaning::Client { value, postprocessing })
+        let (shape, value) = self.variable(node, 0)?;
+        self.mean(node, 0, Meaning::Client { shape, value, postprocessing })
     }
 
     fn must_be_final(&self, node: &Node, advice: &str) -> Result<(), CompileError> {
@@ -168,18 +174,25 @@ impl Importer<'_> {
         }
     }
 
-    /// The value that a node reads, if it works along an axis that has all its elements.
-    fn must_take_everything(&self, node: &Node, otherwise: i64) -> Result<usize, CompileError> {
-        let (shape, value) = self.variable(node, 0)?;
+    /// What a node reads, if it works along an axis that has all its elements. `otherwise` is the axis of a node
+    /// that names none.
+    fn whole_output(&self, node: &Node, otherwise: i64) -> Result<Whole, CompileError> {
+        let (shape, value, before) = match self.operand(node, 0)?.clone() {
+            Meaning::Client { shape, value, postprocessing } => (shape, value, postprocessing),
+            _ => self.variable(node, 0).map(|(shape, value)| (shape, value, Postprocessing::None))?,
+        };
         let axis = Attributes::of(node).integer("axis").unwrap_or(otherwise);
-        let rank = shape.len() as i64;
-        let axis = if axis < 0 { axis + rank } else { axis };
-        let along = usize::try_from(axis).ok().and_then(|axis| shape.get(axis));
-        if along.is_some_and(|&extent| extent == shape.iter().product::<usize>()) {
-            return Ok(value);
+        let axis = if axis < 0 { axis.saturating_add(shape.len() as i64) } else { axis };
+        let along = usize::try_from(axis).ok().filter(|&axis| axis < shape.len());
+        match along {
+            Some(axis) if shape[axis] == shape.iter().product::<usize>() => {
+                Ok(Whole { shape, axis, value, before })
+            }
+            _ => {
+                let advice = format!("apply {} to one vector", node.op_type);
+                Err(refuse(node, "it is not over the whole output", advice))
+            }
         }
-        let advice = format!("apply {} to one vector", node.op_type);
-        Err(refuse(node, "it is not over the whole output", advice))
     }
 
     /// A new value, the negative of another.

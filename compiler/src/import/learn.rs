@@ -17,21 +17,6 @@ impl Importer<'_> {
         let attributes = Attributes::of(node);
         let (shape, x) = self.variable(node, 0)?;
         let columns: usize = shape.iter().product();
-        let coefficients = attributes.numbers("coefficients").unwrap_or_default();
-        let rows = coefficients.len() / columns.max(1);
-        if rows == 0 || rows * columns != coefficients.len() {
-            let reason = format!("it has {} coefficients for {columns} features", coefficients.len());
-            return Err(refuse(node, reason, "check the exported model"));
-        }
-        let intercepts = attributes.numbers("intercepts").filter(|numbers| !numbers.is_empty());
-        let offset = intercepts.unwrap_or_else(|| vec![0.0; rows]);
-        if offset.len() != rows || [&coefficients, &offset].into_iter().flatten().any(|n| !n.is_finite()) {
-            return Err(refuse(node, "its intercepts do not fit", "check the exported model"));
-        }
-        let row = |r: usize| coefficients[r * columns..][..columns].iter().copied().enumerate();
-        let matrix = SparseMatrix::from_rows(columns, (0..rows).map(row));
-        let operation = Operation::Affine(Affine { terms: vec![(x, matrix)], offset });
-        let scores = self.value(node, vec![1, rows], operation)?;
         let transform = attributes.text("post_transform").unwrap_or_else(|| "NONE".into());
         let postprocessing = match transform.as_str() {
             "NONE" => Postprocessing::None,
@@ -45,7 +30,33 @@ impl Importer<'_> {
                 ));
             }
         };
+        let mut coefficients = attributes.numbers("coefficients").unwrap_or_default();
+        let mut rows = coefficients.len() / columns.max(1);
+        if rows == 0 || rows * columns != coefficients.len() {
+            let reason = format!("it has {} coefficients for {columns} features", coefficients.len());
+            return Err(refuse(node, reason, "check the exported model"));
+        }
+        let intercepts = attributes.numbers("intercepts").filter(|numbers| !numbers.is_empty());
+        let mut offset = intercepts.unwrap_or_else(|| vec![0.0; rows]);
+        if offset.len() != rows || [&coefficients, &offset].into_iter().flatten().any(|n| !n.is_finite()) {
+            return Err(refuse(node, "its intercepts do not fit", "check the exported model"));
+        }
         let is_classifier = node.op_type == "LinearClassifier";
+        if is_classifier && rows == 1 {
+            if postprocessing != Postprocessing::Sigmoid {
+                let reason = format!("it has one score for two classes and post_transform {transform}");
+                return Err(refuse(node, reason, "use LOGISTIC, or give each class a score"));
+            }
+            // The other class has the rest of the probability.
+            for numbers in [&mut coefficients, &mut offset] {
+                *numbers = [numbers.iter().map(|number| -number).collect(), numbers.clone()].concat();
+            }
+            rows = 2;
+        }
+        let row = |r: usize| coefficients[r * columns..][..columns].iter().copied().enumerate();
+        let matrix = SparseMatrix::from_rows(columns, (0..rows).map(row));
+        let operation = Operation::Affine(Affine { terms: vec![(x, matrix)], offset });
+        let scores = self.value(node, vec![1, rows], operation)?;
         if !is_classifier && postprocessing == Postprocessing::None {
             return self.mean(node, 0, scores);
         }
@@ -62,12 +73,12 @@ impl Importer<'_> {
         if is_classifier {
             self.labels = class_labels(node);
         }
-        // A classifier gives the class, then the scores. One score says both.
-        let class = if is_classifier && rows > 1 { Postprocessing::Argmax } else { postprocessing };
-        for (position, postprocessing) in
-            [class, postprocessing].into_iter().enumerate().take(node.output.len())
-        {
-            self.mean(node, position, Meaning::Client { value, postprocessing })?;
+        // A classifier gives the class, then the scores.
+        let scores = (vec![1, rows], postprocessing);
+        let outputs =
+            if is_classifier { vec![(vec![1], Postprocessing::Argmax), scores] } else { vec![scores] };
+        for (position, (shape, postprocessing)) in outputs.into_iter().enumerate().take(node.output.len()) {
+            self.mean(node, position, Meaning::Client { shape, value, postprocessing })?;
         }
         Ok(())
     }

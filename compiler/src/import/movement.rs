@@ -69,10 +69,10 @@ impl Importer<'_> {
 
     /// Everything that keeps the order of elements is a new name for the same vector.
     pub(super) fn reshape(&mut self, node: &Node) -> Result<(), CompileError> {
-        if matches!(self.operand(node, 0)?, Meaning::Client { .. }) {
-            return self.identity(node);
-        }
-        let shape = self.shape(node, 0)?;
+        let shape = match self.operand(node, 0)? {
+            Meaning::Client { shape, .. } => shape.clone(),
+            _ => self.shape(node, 0)?,
+        };
         let wrong = || refuse(node, "its shape does not fit", "keep the number of elements");
         let target = match node.op_type.as_str() {
             "Flatten" => {
@@ -108,7 +108,9 @@ impl Importer<'_> {
         let meaning = match self.operand(node, 0)?.clone() {
             Meaning::Constant { numbers, .. } => Meaning::Constant { shape: target, numbers },
             Meaning::Variable { value, .. } => Meaning::Variable { shape: target, value },
-            client @ Meaning::Client { .. } => client,
+            Meaning::Client { value, postprocessing, .. } => {
+                Meaning::Client { shape: target, value, postprocessing }
+            }
         };
         self.mean(node, 0, meaning)
     }

@@ -68,6 +68,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("Acos", WAVES),
     ("Acosh", WAVES),
     ("Add", Linear),
+    ("AffineGrid", IMAGES),
     ("And", BITS),
     ("ArgMax", Client),
     ("ArgMin", Client),
@@ -81,6 +82,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("BatchNormalization", Linear),
     ("Bernoulli", RANDOM),
     ("Binarizer", COMPARES),
+    ("BitCast", BITS),
     ("BitShift", BITS),
     ("BitwiseAnd", BITS),
     ("BitwiseNot", BITS),
@@ -89,7 +91,9 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("BlackmanWindow", SIGNAL),
     ("Cast", Folded),
     ("CastLike", FEATURES),
+    ("CastMap", FEATURES),
     ("CategoryMapper", FEATURES),
+    ("CausalConvWithState", RECURRENT),
     ("Ceil", ROUNDS),
     ("Celu", WAVES),
     ("CenterCropPad", IMAGES),
@@ -105,6 +109,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("ConvTranspose", Linear),
     ("Cos", WAVES),
     ("Cosh", WAVES),
+    ("CumProd", Refused("products along an axis are too deep", "use Mul for the few that are needed")),
     ("CumSum", SIGNAL),
     ("DFT", SIGNAL),
     ("DeformConv", POSITIONS),
@@ -158,6 +163,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("LeakyRelu", Fitted),
     ("Less", COMPARES),
     ("LessOrEqual", COMPARES),
+    ("LinearAttention", ENCRYPTED_PRODUCTS),
     ("LinearClassifier", Linear),
     ("LinearRegressor", Linear),
     ("Log", SINGULAR),
@@ -247,7 +253,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("Silu", Fitted),
     ("Sin", WAVES),
     ("Sinh", WAVES),
-    ("Size", FEATURES),
+    ("Size", Folded),
     ("Slice", Linear),
     ("Softmax", Client),
     ("SoftmaxCrossEntropyLoss", TRAINING),
@@ -263,6 +269,7 @@ pub const OPERATORS: &[(&str, Support)] = &[
     ("StringSplit", TEXT),
     ("Sub", Linear),
     ("Sum", Linear),
+    ("SwiGLU", Refused("it is not supported yet", "write it as Split, Sigmoid and Mul")),
     ("Swish", Fitted),
     ("Tan", WAVES),
     ("Tanh", Fitted),
@@ -299,6 +306,8 @@ pub fn operator_table() -> String {
          and error.\n\
          - **client**: at the end of a model, computed by the client after decryption.\n\
          - **refused**: with the reason and what to do instead.\n\n\
+         Comparisons, Where, Min, Max, Floor, Ceil and Range of constants are computed when compiling. What the client \
+         computes must take the whole output of one sample: one vector, whatever axes of extent 1 it has besides.\n\n\
          | Operator | What happens | Why not, and what to do |\n|---|---|---|\n",
     );
     for (name, support) in OPERATORS {
@@ -319,6 +328,9 @@ impl Importer<'_> {
     pub(super) fn node(&mut self, node: &Node) -> Result<(), CompileError> {
         let operator = node.op_type.as_str();
         let known = matches!(node.domain.as_str(), "" | "ai.onnx" | "ai.onnx.ml");
+        if known && self.fold(node)? {
+            return Ok(());
+        }
         let entry = OPERATORS.iter().find(|(name, _)| known && *name == operator);
         match entry.map(|(_, support)| *support) {
             None => {
@@ -337,7 +349,8 @@ impl Importer<'_> {
             "ConstantOfShape" => self.constant_of_shape(node),
             "Shape" => self.shape_of(node),
             "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
-            "Identity" | "Dropout" | "Cast" => self.identity(node),
+            "Identity" | "Dropout" => self.identity(node),
+            "Cast" => self.cast(node),
             "Transpose" => self.transpose(node),
             "Expand" => self.expand(node),
             "Slice" => self.slice(node),
@@ -379,6 +392,14 @@ mod tests {
     #[test]
     fn operators_stand_once_and_in_order() {
         assert!(OPERATORS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn every_operator_of_onnx_has_its_line() {
+        let names = include_str!("../../tests/onnx/schemas.txt").lines();
+        let missing: Vec<&str> =
+            names.filter(|name| !OPERATORS.iter().any(|(known, _)| known == name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

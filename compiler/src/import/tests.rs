@@ -107,6 +107,66 @@ fn a_class_is_left_to_the_client_after_what_keeps_the_order() {
 }
 
 #[test]
+fn the_client_takes_the_whole_output_along_its_axis_only() {
+    let softmax = || node("Softmax", &["f"], "p");
+    // The axis of ArgMax is 0 if it names none.
+    let batch = of_vector([softmax(), node("ArgMax", &["p"], "y")]);
+    assert_eq!(refusal(batch, vec![]).1, "ArgMax");
+    let rows = vec![node("Sigmoid", &["x"], "p"), with(node("ArgMax", &["p"], "y"), [integer("axis", -1)])];
+    assert_eq!(refusal(rows, vec![]).1, "ArgMax");
+    let turned =
+        of_vector([softmax(), node("Reshape", &["p", "rows"], "r"), node("Normalizer", &["r"], "y")]);
+    assert_eq!(refusal(turned, vec![integers("rows", &[2, 2])]).1, "Normalizer");
+    let column = of_vector([
+        softmax(),
+        node("Reshape", &["p", "column"], "r"),
+        with(node("ArgMax", &["r"], "y"), [integer("axis", 0)]),
+    ]);
+    assert_eq!(imported(column, vec![integers("column", &[4, 1])]).postprocessing, Postprocessing::Argmax);
+}
+
+#[test]
+fn whole_numbers_are_divided_and_cast_as_such() {
+    let shape = |nodes: Vec<Node>, seven: Tensor| {
+        let last = node("Reshape", &["x", "s"], "y");
+        imported(nodes.into_iter().chain([last]).collect(), vec![seven, integers("two", &[2])])
+    };
+    let product = || vec![node("Div", &["a", "two"], "q"), node("Mul", &["q", "two"], "s")];
+    assert_eq!(shape(product(), integers("a", &[5])).values[0].shape, [2, 2]);
+    let to = |by: i64| with(node("Cast", &["a"], "s"), [integer("to", by)]);
+    shape(vec![to(7)], tensor("a", &[1], &[4.75]));
+    let rounded = with(node("Cast", &["x"], "y"), [integer("to", 7)]);
+    assert_eq!(refusal(vec![rounded], vec![]).1, "Cast");
+}
+
+#[test]
+fn comparisons_of_constants_are_computed() {
+    // As an exporter writes Expand: −1 keeps an extent.
+    let nodes = vec![
+        node("Equal", &["wanted", "open"], "is"),
+        node("Where", &["is", "ones", "wanted"], "s"),
+        node("Expand", &["x", "s"], "e"),
+        node("Size", &["x"], "n"),
+        node("Range", &["zero", "n", "step"], "r"),
+        node("Max", &["r", "one"], "m"),
+        node("Reshape", &["m", "square"], "k"),
+        node("Mul", &["e", "k"], "y"),
+    ];
+    let single = |name: &str, number: i64| Tensor { dims: vec![], ..integers(name, &[number]) };
+    let constants = vec![
+        integers("wanted", &[-1, 2, -1]),
+        integers("open", &[-1]),
+        integers("ones", &[1, 1, 1]),
+        single("zero", 0),
+        single("step", 1),
+        single("one", 1),
+        integers("square", &[1, 2, 2]),
+    ];
+    assert_values(&imported(nodes, constants), &[1.0, -2.0, 6.0, 1.5]);
+    assert_eq!(refusal(vec![node("Greater", &["x", "x"], "y")], vec![]).1, "Greater");
+}
+
+#[test]
 fn norms_are_left_to_the_client_after_what_they_fit() {
     let norm = |of: &str, norm: &str| with(node("Normalizer", &[of], "y"), [text("norm", norm)]);
     let after = |first: &str, by: &str| of_vector([node(first, &["f"], "a"), norm("a", by)]);
