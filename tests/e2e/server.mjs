@@ -14,13 +14,14 @@ const PAGE = join(ROOT, "dist/www");
 
 /**
  * Starts a server; `stop` ends it and deletes its store, `kill` ends it at once and leaves the store.
- * What it logs is in `log`.
+ * What it logs is in `log`. Where EDGE_WORKER is set it is the Worker, with the models that fit one.
  */
-export async function startServer({ token, data, models = MODELS, port = 0 } = {}) {
+export async function startServer({ token, data, models, port = 0 } = {}) {
+  if (process.env.EDGE_WORKER) return startInWorkerd({ token, data, models, port });
   const program = process.env.EDGE_SERVER;
   if (!program) throw new Error("EDGE_SERVER must be the path of the edge-server program; `cargo xtask test node` sets it");
   const store = data ?? (await mkdtemp(join(tmpdir(), "encrypted-inference-")));
-  const words = ["serve", "--models", models, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
+  const words = ["serve", "--models", models ?? MODELS, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
   words.push(...(token ? ["--token", token] : ["--open"]));
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
@@ -45,6 +46,16 @@ export async function startServer({ token, data, models = MODELS, port = 0 } = {
       await rm(store, { recursive: true, force: true });
     },
   };
+}
+
+/** The same service and page in the runtime of Cloudflare Workers; `cargo xtask test worker` builds it. */
+async function startInWorkerd({ token, data, models, port }) {
+  const { packagesBelow, startWorker } = await import("../../edge-server/worker/local/worker.mjs");
+  const log = [];
+  const variables = token ? { TOKENS: token } : { OPEN: "true" };
+  const packages = models && (await packagesBelow(models));
+  const { url, stop } = await startWorker({ packages, variables, data, port, log: (line) => log.push(line) });
+  return { url, log, stop };
 }
 
 /** A model as a server publishes it, asked without the package under test. */

@@ -2,6 +2,7 @@
 
 mod peers;
 mod table;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -20,7 +21,8 @@ const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
 /// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait;
-/// with `peers`, see [`peers`]; with `instructions`, rewrites the counts that [`instructions`] compares with.
+/// with `peers` and `worker`, see [`peers`] and [`worker`]; with `instructions`, rewrites the counts that
+/// [`instructions`] compares with.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
@@ -31,6 +33,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         }
         ["page"] => page(workspace),
         ["peers"] => peers::run(workspace),
+        ["worker"] => worker::run(workspace),
         ["instructions"] => instructions::rewrite(workspace),
         _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
     }

@@ -19,6 +19,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               page            print how long visitors of the page wait instead
               peers           compare with SEAL, OpenFHE and node-seal in the same run, rewrite the tables
                               of README.md and docs/performance.md
+              worker          measure the Worker beside the native server, rewrite the table of docs/deploy-worker.md
               instructions    count instructions of the core's operations, rewrite benches/instructions.json
   conformance
             check a server against every numbered sentence of docs/api.md

@@ -82,6 +82,13 @@ pub(super) const CHECKS: &[Check] = &[
         needs: &["wasm", "server"],
         run: browser_tests,
     },
+    Check {
+        name: "worker-page",
+        title: "the page against the Worker, from a real Chromium",
+        needs_browser: true,
+        needs: &["wasm", "worker"],
+        run: worker_page_tests,
+    },
 ];
 
 fn format(workspace: &Workspace) -> Result<(), TaskError> {
@@ -216,13 +223,20 @@ fn browser_tests(workspace: &Workspace) -> Result<(), TaskError> {
     end_to_end(workspace, "test:browser")
 }
 
-/// Runs a script of `tests/e2e`, which starts the server of the release profile itself.
+fn worker_page_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    end_to_end(workspace, "test:worker-page")
+}
+
+/// Runs a script of `tests/e2e`, which starts the server of the release profile itself, or the Worker.
 fn end_to_end(workspace: &Workspace, script: &str) -> Result<(), TaskError> {
     node::require()?;
     node::install(workspace, "tests/e2e")?;
     let mut command = node::script(&workspace.path("tests/e2e"), script);
     command.env("EDGE_SERVER", server::program(workspace));
-    if script == "test:browser" {
+    if script == "test:worker-page" {
+        command.env("EDGE_WORKER", "1");
+    }
+    if script != "test:node" {
         command.env(CHROMIUM.variable, CHROMIUM.require()?);
     }
     process::run(&mut command)

@@ -1,0 +1,106 @@
+// Measures the Worker in workerd and the native server side by side: one line of JSON for each model, and one for the
+// script. EDGE_SERVER is the native server's program.
+
+import { mkdtemp, readFile, readdir, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+import { connect } from "encrypted-inference";
+
+import { startServer } from "../../../tests/e2e/server.mjs";
+import { ADMIN_TOKEN, QUESTIONS, metric } from "../test/support.mjs";
+import { SHIPPED, startWorker } from "./worker.mjs";
+
+const SCRIPT = fileURLToPath(new URL("../dist/script/", import.meta.url));
+const WARM = 20;
+const RUNS = 101;
+const STARTS = 5;
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Predicts again and again; what the server logs of its evaluations is what `evaluations` finds. */
+async function predictions(url, name, evaluations) {
+  const model = await (await connect(url)).model(name);
+  const [{ input, isRight }] = QUESTIONS[name];
+  const keys = await model.prepareKeys();
+  for (let i = 0; i < WARM; i += 1) await model.predict(input);
+  const before = evaluations().length;
+  const totals = [];
+  for (let i = 0; i < RUNS; i += 1) {
+    const { values, timings } = await model.predict(input);
+    if (!isRight(values)) throw new Error(`${name}: ${values}`);
+    totals.push(timings.total);
+  }
+  await model.close();
+  const times = evaluations().slice(before, before + RUNS);
+  if (times.length < RUNS) throw new Error(`${name}: ${times.length} evaluations were logged`);
+  return { evaluate_ms: median(times), total_ms: median(totals), keys_ms: keys.timings.total };
+}
+
+/** What a start takes until the first answer. */
+async function firstAnswer(start) {
+  const times = [];
+  for (let i = 0; i < STARTS; i += 1) {
+    const { url, begun, stop } = await start();
+    const answer = await fetch(`${url}/models`);
+    await answer.text();
+    times.push(performance.now() - begun);
+    await stop();
+  }
+  return median(times);
+}
+
+async function inWorker(directory, name) {
+  const log = [];
+  const start = async () => {
+    const worker = await startWorker({ packages: [directory], variables: { OPEN: "true", ADMIN_TOKEN }, log: (line) => log.push(line) });
+    // The runtime has started and compiled the module by now; what is left is the object's own start.
+    return { ...worker, begun: performance.now() };
+  };
+  const first_answer_ms = await firstAnswer(start);
+  const worker = await start();
+  const evaluations = () => log.filter((line) => line.includes('"evaluated"')).map((line) => JSON.parse(line).fields.milliseconds);
+  const measured = await predictions(worker.url, name, evaluations);
+  const peak_bytes = await metric(worker.url, "edge_server_resident_bytes");
+  await worker.stop();
+  const { loaded } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
+  return { ...measured, first_answer_ms, loaded_bytes: loaded, peak_bytes };
+}
+
+async function inNative(directory, name) {
+  const models = await mkdtemp(join(tmpdir(), "models-"));
+  try {
+    await symlink(directory, join(models, name));
+    const start = async () => {
+      const begun = performance.now();
+      return { ...(await startServer({ models })), begun };
+    };
+    const first_answer_ms = await firstAnswer(start);
+    const server = await start();
+    const evaluations = () => server.log.flatMap((line) => (line.includes(" evaluated ") ? [Number(/milliseconds=([\d.]+)/.exec(line)[1])] : []));
+    const measured = await predictions(server.url, name, evaluations);
+    await server.stop();
+    return { ...measured, first_answer_ms };
+  } finally {
+    await rm(models, { recursive: true, force: true });
+  }
+}
+
+for (const directory of SHIPPED) {
+  const name = basename(dirname(directory));
+  console.log(JSON.stringify({ model: name, worker: await inWorker(directory, name), native: await inNative(directory, name) }));
+}
+
+const parts = (await readdir(SCRIPT, { recursive: true })).filter((name) => /\.(js|wasm)$/.test(name));
+const files = await Promise.all(parts.map((name) => readFile(join(SCRIPT, name))));
+const module = files.find((bytes) => bytes.subarray(0, 4).toString("latin1") === "\0asm");
+const compilations = [];
+for (let i = 0; i < STARTS; i += 1) {
+  const begun = performance.now();
+  await WebAssembly.compile(module);
+  compilations.push(performance.now() - begun);
+}
+const sum = (values) => values.reduce((total, value) => total + value, 0);
+console.log(JSON.stringify({ bytes: sum(files.map(({ length }) => length)), compressed_bytes: sum(files.map((bytes) => gzipSync(bytes).length)), compile_ms: median(compilations) }));
