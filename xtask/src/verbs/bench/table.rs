@@ -10,7 +10,7 @@ use crate::{document, process};
 /// A row: what it says, and what it shows of one model, natively, in WebAssembly, over HTTP.
 type Row = (&'static str, fn([&Value; 3]) -> String);
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 12] = [
     ("Ring degree; log₂(QP)", |[native, ..]| {
         format!("2^{}; {:.0}", native["log_degree"], number(native, "log_qp"))
     }),
@@ -20,6 +20,12 @@ const ROWS: [Row; 10] = [
     ("Decrypt", |measured| pair(measured, "decrypt_ms")),
     ("Whole prediction, Node to native server over HTTP", |[.., http]| milliseconds(http, "total_ms")),
     ("Make and upload all keys, the same way", |[.., http]| milliseconds(http, "keys_ms")),
+    ("First encryption in a fresh process, module and secret key included", |[.., http]| {
+        milliseconds(http, "first_ms")
+    }),
+    ("Memory on the server: encoded model; keys of a client; one evaluation, at most", |[native, ..]| {
+        ["program_memory", "keys_memory", "working_memory"].map(|field| bytes(native, field)).join("; ")
+    }),
     ("Evaluation keys, uploaded once", |[native, ..]| {
         format!("{} ({} keys)", bytes(native, "keys_bytes"), native["keys"])
     }),
@@ -92,8 +98,8 @@ mod tests {
     #[test]
     fn table_has_a_column_for_each_model() {
         let native = json!({"model": "m", "backend": "avx2", "log_degree": 12, "log_qp": 87.6, "keys": 5, "keys_ms": 0.488,
-            "encrypt_ms": 1.25, "evaluate_ms": 12.7, "decrypt_ms": 0.06, "keys_bytes": 154_020});
-        let http = json!({"total_ms": 3.8, "keys_ms": 41.3, "request": 30_415, "response": 27_913});
+            "encrypt_ms": 1.25, "program_memory": 1_500, "keys_memory": 2_000_000, "working_memory": 3_000, "evaluate_ms": 12.7, "decrypt_ms": 0.06, "keys_bytes": 154_020});
+        let http = json!({"total_ms": 3.8, "first_ms": 36.4, "keys_ms": 41.3, "request": 30_415, "response": 27_913});
         let native = [native];
         let table = render(&native, &native, &[http]);
         for row in [
@@ -103,6 +109,8 @@ mod tests {
             "| 13 ms; 13 ms |",
             "| 154.0 KB (5 keys) |",
             "| 30.4 KB |",
+            "| 1.5 KB; 2.00 MB; 3.0 KB |",
+            "| 36 ms |",
         ] {
             assert!(table.contains(row), "{row} in\n{table}");
         }
