@@ -55,6 +55,14 @@ mod tests {
         assets.serve(Request::get(path).body(()).expect("a request")).await
     }
 
+    /// The Worker's files are served by Cloudflare, which reads their headers from a file.
+    #[test]
+    fn the_worker_serves_the_page_with_the_same_headers() {
+        let written: Vec<&str> =
+            include_str!("../../worker/_headers").lines().skip(1).map(str::trim).collect();
+        assert_eq!(written, HEADERS.map(|(name, value)| format!("{name}: {value}")));
+    }
+
     #[tokio::test]
     async fn files_come_with_the_policy_and_nothing_outside_comes() {
         let response = fetch("/assets.rs").await;
