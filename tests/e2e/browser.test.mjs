@@ -261,6 +261,29 @@ test("the page works below a path of another origin, against a server that it is
   files.close();
 });
 
+test("the page of the real server asks another one that the visitor names", async () => {
+  const other = await startServer();
+  const { page, complaints, elsewhere, close } = await open();
+  try {
+    await settled(page);
+    assert.deepEqual(elsewhere, []);
+    await page.getByRole("button", { name: "Server" }).click();
+    await page.getByTestId("server-url").fill(other.url);
+    const before = stage.door.sent().length;
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.waitForURL(/api=/);
+    await settled(page);
+    assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
+    const asked = elsewhere.map((url) => url.replace(other.url, ""));
+    assert.ok(asked.includes("/infer") && !asked.some((path) => path.startsWith("http")), asked.join(" "));
+    assert.doesNotMatch(stage.door.sent().subarray(before).toString("latin1"), /POST|PUT/, "the first one is asked for the page alone");
+    assert.deepEqual(complaints, []);
+  } finally {
+    await close();
+    await other.stop();
+  }
+});
+
 test("a server with a model that the page does not know is asked with numbers", async () => {
   const models = await mkdtemp(join(tmpdir(), "models-"));
   const shipped = join(ROOT, "models/breast_cancer_logistic/package");

@@ -7,10 +7,12 @@ use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
-/// What a page may do: run its own scripts and WebAssembly, talk to its own origin, nothing else.
+/// What a page may do: run its own scripts and WebAssembly, ask its own server or one that the visitor names (over TLS,
+/// or on this machine), nothing else.
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-                      connect-src 'self'; img-src 'self' data: blob:; style-src 'self'; font-src 'self'; \
-                      object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                      connect-src 'self' https: http://localhost:* http://127.0.0.1:*; \
+                      img-src 'self' data: blob:; style-src 'self'; font-src 'self'; object-src 'none'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -61,6 +63,15 @@ mod tests {
         let written: Vec<&str> =
             include_str!("../../worker/_headers").lines().skip(1).map(str::trim).collect();
         assert_eq!(written, HEADERS.map(|(name, value)| format!("{name}: {value}")));
+    }
+
+    /// A browser takes the strictest of those that it is given.
+    #[test]
+    fn the_page_lets_itself_ask_the_same_servers() {
+        const PAGE: &str = include_str!("../../../www/index.html");
+        let (_, rest) = POLICY.split_once("connect-src").expect("a rule for connections");
+        let (servers, _) = rest.split_once(';').expect("an end of it");
+        assert!(PAGE.contains(&format!("connect-src{servers};")), "{servers} in the page");
     }
 
     #[tokio::test]
