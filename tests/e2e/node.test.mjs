@@ -59,12 +59,17 @@ test("digits come out as the plaintext model says", async () => {
 test("patients come out as the plaintext model says", async () => {
   const plain = await plainModel("breast_cancer_logistic", [30]);
   const model = await (await connect(server.url)).model("breast_cancer_logistic");
+  const named = new Set();
   for (const { values: features, logit } of patients) {
-    const { values } = await model.predict(features);
+    const { values, best } = await model.predict(features);
     const expected = await plain(features);
     assert.ok(distance(values, expected) < TOLERANCE, `${values} against ${expected}`);
-    if (Math.abs(logit) > MARGIN) assert.equal(values[0] > 0.5, expected[0] > 0.5);
+    if (Math.abs(logit) <= MARGIN) continue;
+    // The model has no word for the others.
+    assert.equal(best.label, expected[0] > 0.5 ? "benign" : undefined);
+    named.add(best.label);
   }
+  assert.equal(named.size, 2, "there were patients of both classes");
   await model.close();
 });
 
@@ -104,6 +109,9 @@ test("the recipe for a file of rows works, and goes on with its keys", async () 
     for (const { stdout } of [await run(), await run()]) {
       const probabilities = stdout.trim().split("\n").map((line) => Number(line.split(" ").at(-1)));
       assert.ok(distance(probabilities, patients.map(({ probability }) => probability)) < TOLERANCE, stdout);
+      // A malignant row is told by how probable the one label is.
+      const malignant = patients.findIndex(({ label, probability }) => label === "malignant" && probability < 0.001);
+      assert.match(stdout.split("\n")[malignant], /^benign with probability 0\.00\d\d$/);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -188,7 +196,7 @@ test("what is encrypted offline is sent by one program and decrypted by another"
   const reader = await openKeys(keys);
   const { values, best } = await reader.decrypt(first);
   assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
-  assert.equal(best.label, "benign");
+  assert.deepEqual(best, { index: 0, value: values[0], label: undefined }, "its one label does not hold");
   await reader.close();
 });
 

@@ -6,8 +6,9 @@ import { EncryptedInferenceError, checkAborted } from "./errors.js";
 import type { Transport } from "./http.js";
 import { type EncryptedOutput, infer } from "./infer.js";
 import { flatten, split, warningsOf } from "./sample.js";
+import { SharedWork } from "./shared.js";
 import type { KeyStore } from "./store.js";
-import type { KeyReport, ModelInfo, Output, ParameterSet, Prediction, Sample, Step, Tensor, Warning } from "./types.js";
+import type { KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Sample, Step, Tensor, Warning } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Predictions of a batch that are under way at the same time. */
@@ -75,7 +76,7 @@ export class Model {
   #upload: KeySetUpload | undefined;
   /** Whether the server has all keys, as far as is known. */
   #prepared = false;
-  #preparing: Promise<KeyReport> | undefined;
+  #preparing: SharedWork<KeyProgress, KeyReport> | undefined;
 
   /** @internal */
   constructor(parts: Parts) {
@@ -102,12 +103,26 @@ export class Model {
   /**
    * Makes the evaluation keys and uploads them, once: several at a time, each again after a failure of the network.
    * Called again after an error, it goes on where the upload broke off; called when all is there, it asks the server
-   * and does nothing; called while another call is under way, it waits for that one. `predict` calls it if you have not.
+   * and does nothing; called while another call is under way, it waits for the same upload, which goes on for as long
+   * as one of the callers has not given up. `predict` calls it if you have not.
    */
-  prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
-    // Two calls at once would make every key twice.
-    this.#preparing ??= this.#prepare(options).finally(() => (this.#preparing = undefined));
-    return this.#preparing;
+  async prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
+    checkAborted(options.signal);
+    // Two uploads at once would make every key twice.
+    if (!this.#preparing || this.#preparing.isGivenUp) this.#preparing = this.#share(this.#preparing?.settled);
+    return this.#preparing.join(options);
+  }
+
+  /** Begins an upload that calls share, after one that all of its callers have given up. */
+  #share(before: Promise<void> | undefined): SharedWork<KeyProgress, KeyReport> {
+    const shared = new SharedWork<KeyProgress, KeyReport>(async (options) => {
+      await before;
+      return this.#prepare(options);
+    });
+    void shared.settled.then(() => {
+      if (this.#preparing === shared) this.#preparing = undefined;
+    });
+    return shared;
   }
 
   async #prepare(options: KeyOptions): Promise<KeyReport> {
@@ -197,10 +212,16 @@ export class Model {
 
   /**
    * Encrypts a sample, to be sent later, by another program even: `api.send` takes these bytes. They do not hold
-   * the secret key.
+   * the secret key. They name the evaluation keys to compute with, so that `prepareKeys` has to have been called, in
+   * this visit or before the keys were kept or exported.
    */
   async encrypt(sample: Sample): Promise<Uint8Array<ArrayBuffer>> {
-    return packInput(await this.#encrypt([flatten(sample, this.info.input)]));
+    const values = flatten(sample, this.info.input);
+    const { relinearization, galois } = this.info.evaluation_keys;
+    if (this.keyId === undefined && (relinearization || galois.length > 0)) {
+      throw new EncryptedInferenceError("EVALUATION_KEYS_REQUIRED", "What is encrypted now could not be computed on: the server has no evaluation keys for it");
+    }
+    return packInput(await this.#encrypt([values]));
   }
 
   /** Decrypts what `api.send` gave, and applies the model's post-processing. */
@@ -278,13 +299,16 @@ export class Model {
   }
 
   async #decrypt(payload: Uint8Array, samples: number): Promise<Output[]> {
-    const labels = this.info.output.labels ?? [];
+    const { labels = [], postprocessing } = this.info.output;
     const decrypted = await this.#parts.engine.decrypt(payload, samples);
     return decrypted.map(({ raw, values, inRange }) => {
       // A model that gives the class alone has one value; the scores it was chosen by are in `raw`.
       const scores = values.length === raw.length ? values : raw;
       const index = scores.reduce((best, value, i) => (value > (scores[best] ?? -Infinity) ? i : best), 0);
-      const best = { index, value: scores[index] ?? Number.NaN, label: labels[index] };
+      const value = scores[index] ?? Number.NaN;
+      // One probability is that of the only label, which a small one speaks against.
+      const isDenied = postprocessing === "sigmoid" && scores.length === 1 && value < 0.5;
+      const best = { index, value, label: isDenied ? undefined : labels[index] };
       return { values, raw, labels, best, warnings: inRange ? [] : [OUT_OF_RANGE] };
     });
   }

@@ -123,7 +123,11 @@ export interface Output {
   labels: string[];
   /** What makes the answer doubtful; empty if nothing does. Do not tell the server. */
   warnings: Warning[];
-  /** The largest element of the output: its position, its post-processed value (its score, if the model gives the class alone), its name. */
+  /**
+   * The largest element of the output: its position, its post-processed value (its score, if the model gives the class
+   * alone), its name. The only probability of a model that gives one has no name where it is below one half: the model
+   * says that it is not `labels[0]`.
+   */
   best: { index: number; value: number; label: string | undefined };
 }
 

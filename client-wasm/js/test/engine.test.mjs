@@ -45,6 +45,7 @@ test("the copy in a script works where the files are missing", async () => {
       const there = await import(pathToFileURL(join(folder, `${entry}.mjs`)));
       const server = fakeServer();
       const model = await (await there.connect("https://server.test", { fetch: server.fetch })).model("sum");
+      await model.prepareKeys();
       assert.equal(bodyOf({ body: await model.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292, entry);
       await model.close();
     }
@@ -134,4 +135,23 @@ test("a model that gives the class alone names it by its scores", async () => {
   const { values, best } = await model.decrypt(new Uint8Array(1));
   assert.deepEqual(values, [1]);
   assert.deepEqual(best, { index: 1, value: 2, label: "perhaps" });
+});
+
+test("one probability below one half speaks against its label", async () => {
+  const outputs = [0.2, 0.5, 0.9].map((value) => ({ raw: [value], values: [value], inRange: true }));
+  const best = async (postprocessing, decrypt) => {
+    const { start } = seenWorker({ secret: new Uint8Array(84), decrypt: [decrypt] });
+    const model = await (await connect("https://server.test", { fetch: fakeServer().fetch, worker: start })).model("sum");
+    Object.assign(model.info.output, { labels: ["benign"], postprocessing });
+    return (await model.decrypt(new Uint8Array(1))).best;
+  };
+  const labels = async (postprocessing) => {
+    const found = [];
+    for (const output of outputs) found.push(await best(postprocessing, output));
+    assert.deepEqual(found.map(({ index, value }) => [index, value]), outputs.map(({ values }) => [0, values[0]]));
+    return found.map(({ label }) => label);
+  };
+  assert.deepEqual(await labels("sigmoid"), [undefined, "benign", "benign"]);
+  // The size of any other number says nothing about its name.
+  assert.deepEqual(await labels("none"), ["benign", "benign", "benign"]);
 });

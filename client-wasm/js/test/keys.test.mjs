@@ -86,12 +86,81 @@ test("another key under the same name is a conflict", async () => {
   await assert.rejects((await open(server)).prepareKeys(), { code: "KEY_CONFLICT", message: /rotateKeys/ });
 });
 
-test("two calls at once make each key once", async () => {
+test("two calls at once make each key once, and both hear of it", async () => {
   const server = fakeServer();
   const model = await open(server);
-  const [first, second] = await Promise.all([model.prepareKeys(), model.prepareKeys()]);
+  const seen = [[], []];
+  const [first, second] = await Promise.all(seen.map((list) => model.prepareKeys({ onProgress: ({ done }) => list.push(done) })));
   assert.equal(first, second);
+  assert.deepEqual(seen, [[0, 1, 2], [0, 1, 2]]);
   assert.equal(puts(server.log).length, 2);
+});
+
+/** A model whose first upload stands still until `go` is called. */
+async function standing() {
+  let go;
+  let arrived;
+  const held = new Promise((resolve) => (go = resolve));
+  const begun = new Promise((resolve) => (arrived = resolve));
+  const server = fakeServer(async ({ method, signal }) => {
+    if (method !== "PUT") return;
+    arrived();
+    const given = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    await Promise.race([held, given]);
+  });
+  return { server, model: await open(server), begun, go };
+}
+
+test("of two callers one can give up, whichever came first", async () => {
+  for (const leaver of [0, 1]) {
+    const { server, model, begun, go } = await standing();
+    const controllers = [new AbortController(), new AbortController()];
+    const calls = controllers.map(({ signal }) => model.prepareKeys({ signal }));
+    await begun;
+    controllers[leaver].abort();
+    await assert.rejects(calls[leaver], { code: "ABORTED" });
+    go();
+    assert.equal((await calls[1 - leaver]).made, 2);
+    assert.equal(puts(server.log).length, 2);
+  }
+});
+
+test("a first prediction that gives up leaves the other its keys", async () => {
+  const { model, begun, go } = await standing();
+  const controller = new AbortController();
+  const first = model.predict([1, 2, 3, 4], { signal: controller.signal });
+  const second = model.predict([1, 2, 3, 4]);
+  await begun;
+  controller.abort();
+  await assert.rejects(first, { code: "ABORTED" });
+  go();
+  // This server evaluates nothing.
+  await assert.rejects(second, { code: "NOT_FOUND" });
+});
+
+test("an upload that everybody has given up ends, and the next caller begins another", async () => {
+  const { server, model, begun, go } = await standing();
+  const controllers = [new AbortController(), new AbortController()];
+  const calls = controllers.map(({ signal }) => assert.rejects(model.prepareKeys({ signal }), { code: "ABORTED" }));
+  await begun;
+  for (const controller of controllers) controller.abort();
+  const third = model.prepareKeys();
+  await Promise.all(calls);
+  const upload = server.log.find(({ method }) => method === "PUT");
+  assert.ok(upload.signal.aborted);
+  go();
+  assert.ok((await third).made > 0);
+  assert.equal(server.present.size, 2);
+});
+
+test("a caller whose progress fails ends its own wait alone", async () => {
+  const model = await open(fakeServer());
+  const fails = () => {
+    throw new RangeError("not shown");
+  };
+  const [wrong, right] = [model.prepareKeys({ onProgress: fails }), model.prepareKeys()];
+  await assert.rejects(wrong, RangeError);
+  assert.equal((await right).made, 2);
 });
 
 test("a set that is opened again after a lost answer has the same name", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
-import { answer, bodyOf, fakeServer, problem } from "./support.mjs";
+import { MODEL, answer, bodyOf, fakeServer, problem } from "./support.mjs";
 
 const open = async (server) => (await connect("https://server.test", { fetch: server.fetch, retries: 2 })).model("sum");
 
@@ -133,6 +133,22 @@ test("an input can be encrypted now and sent later, by somebody without the key"
   assert.deepEqual(sent[0].body, sent[1].body);
   assert.equal(new Set(sent.map(({ headers }) => headers["idempotency-key"])).size, 1);
   await assert.rejects(async () => other.send(input.slice(1)), { code: "INVALID_BYTES" });
+});
+
+test("nothing is encrypted that no key on the server could compute on", async () => {
+  const refusal = (model) => model.encrypt([1, 2, 3, 4]).then(() => undefined, (error) => error.code);
+  const model = await open(fakeServer());
+  assert.equal(await refusal(model), "EVALUATION_KEYS_REQUIRED");
+  assert.equal(await refusal(await openKeys(await model.exportKeys())), "EVALUATION_KEYS_REQUIRED", "exported too early");
+  await assert.rejects(model.encrypt([1, 2, 3]), { code: "INPUT_DIMENSION" });
+  await model.prepareKeys();
+  assert.equal(await refusal(model), undefined);
+  await model.deleteKeys();
+  assert.equal(await refusal(model), "EVALUATION_KEYS_REQUIRED");
+
+  const models = [{ ...MODEL, evaluation_keys: { relinearization: null, galois: [] } }];
+  const needless = fakeServer(({ path }) => (path === "/models" ? answer(200, { api_version: "1.1", models }) : undefined));
+  assert.equal(await refusal(await open(needless)), undefined, "a model that needs none");
 });
 
 test("a closed model refuses every call", async () => {

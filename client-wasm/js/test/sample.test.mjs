@@ -18,6 +18,7 @@ async function refusal(input, sample, how = (model) => model.encrypt(sample)) {
     return path === "/infer" ? problem(409, "LEVEL_MISMATCH") : undefined;
   });
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+  await model.prepareKeys();
   const outcome = await how(model).then(() => undefined, (error) => error);
   await model.close();
   return outcome;
@@ -86,9 +87,11 @@ test("a batch is a list of samples or one tensor", async () => {
 test("what is encrypted is the sample", async () => {
   const server = fakeServer();
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
+  await model.prepareKeys();
   const bundle = bodyOf({ body: await model.encrypt([1, 2, 3, 4]) });
   assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "samples", "version"]);
   assert.equal(bundle.payloads[0].length, 30292);
+  assert.equal(bundle.key_id, model.keyId);
   const twin = await openKeys(await model.exportKeys());
   assert.equal(bodyOf({ body: await twin.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292);
 });
