@@ -161,6 +161,10 @@ pub struct Accuracy {
     pub plain_correct: usize,
     /// Classified rightly when encrypted.
     pub encrypted_correct: usize,
+    /// Those whose class the package gives in plain numbers: polynomials, but no encryption.
+    pub clear_correct: usize,
+    /// Samples whose class the polynomials change, encrypted or not.
+    pub clear_flips: usize,
     /// Largest error of any output.
     pub largest_error: f64,
     /// −log₂ of that as a part of the largest output.
@@ -338,9 +342,10 @@ impl fmt::Display for Report {
             let percent = |right: usize| 100.0 * right as f64 / accuracy.labelled as f64;
             writeln!(
                 f,
-                "{:<18}{:.2} % in plain numbers, {:.2} % encrypted, of {} labelled",
+                "{:<18}{:.2} % as in ONNX, {:.2} % with polynomials, {:.2} % encrypted, of {} labelled",
                 "accuracy",
                 percent(accuracy.plain_correct),
+                percent(accuracy.clear_correct),
                 percent(accuracy.encrypted_correct),
                 accuracy.labelled
             )?;
@@ -352,7 +357,13 @@ impl fmt::Display for Report {
                 "ten best"
             )?;
         }
-        writeln!(f, "{:<18}{} samples with another class", "flips", accuracy.flips.len())?;
+        writeln!(
+            f,
+            "{:<18}{} samples with another class; {} by the polynomials alone",
+            "flips",
+            accuracy.flips.len(),
+            accuracy.clear_flips
+        )?;
         accuracy.flips.iter().try_for_each(|Flip { sample, plain, encrypted, margin }| {
             writeln!(f, "  sample {sample}: {plain} became {encrypted}, margin {margin:.4}")
         })

@@ -161,10 +161,13 @@ pub fn verify(
         }
         let class = |output: &[f64]| reference::class(graph.postprocessing, output);
         let (plain, decrypted) = (class(&expected), class(&found));
+        let clear = class(&encrypted.predict_clear(input)?);
+        accuracy.clear_flips += usize::from(clear != plain);
         if let Some(&label) = samples.classes.get(sample) {
             accuracy.labelled += 1;
             accuracy.plain_correct += usize::from(plain == label);
             accuracy.encrypted_correct += usize::from(decrypted == label);
+            accuracy.clear_correct += usize::from(clear == label);
         }
         if plain != decrypted {
             let margin = reference::margin(graph.postprocessing, &expected);

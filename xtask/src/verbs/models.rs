@@ -40,7 +40,7 @@ fn compile(workspace: &Workspace, model: &str) -> Result<(), TaskError> {
     process::run(
         workspace
             .cargo()
-            .args(["run", "--package", "model-compiler", "--", "compile"])
+            .args(["run", "--release", "--package", "model-compiler", "--", "compile", "--picture"])
             .arg(folder.join("model.onnx"))
             .arg("--output")
             .arg(folder.join("package")),
