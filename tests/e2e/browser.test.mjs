@@ -222,6 +222,63 @@ test("the page asks by itself, and the other model of digits answers the same qu
   await close();
 });
 
+test("large keys are made when the visitor says so, small ones at once", async () => {
+  const { page, complaints, close } = await open();
+  await settled(page);
+  const before = stage.door.sent().length;
+  const { evaluation_keys: keys } = await published(stage.server.url, "mnist_lenet");
+  const size = `${(keys.bytes / 1e6).toFixed(2)}\u00a0MB`;
+  assert.equal(await page.getByTestId("model").locator('option[value="mnist_lenet"]').textContent(), `mnist_lenet (${size} of keys)`);
+  await page.getByTestId("model").selectOption("mnist_lenet");
+  await page.locator('[data-testid="keys"][data-state="offered"]').waitFor();
+  assert.ok((await page.getByTestId("keys").textContent()).includes(size));
+  await page.getByTestId("digit-examples").getByRole("button", { name: "A 2 of the test set" }).click();
+  assert.doesNotMatch(stage.door.sent().subarray(before).toString("latin1"), /POST|PUT/);
+  await page.getByTestId("keys-start").click();
+  await settled(page);
+  assert.equal(await page.getByTestId("verdict").textContent(), "This is a 2.");
+  assert.ok(stage.door.sent().length - before > keys.bytes);
+  assert.ok(await page.getByTestId("keys-start").isHidden());
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("the secret key goes with the page, and a visitor who comes back has a new one", async () => {
+  const { page, close } = await open();
+  await settled(page);
+  assert.equal(page.workers().length, 1);
+  await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide")));
+  // The worker wipes the key and ends.
+  while (page.workers().length > 0) await page.waitForTimeout(10);
+  await page.goto("about:blank");
+  await page.goBack();
+  await settled(page);
+  assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
+  await close();
+});
+
+test("keys are read out when they are there, not one by one", async () => {
+  const { page, close } = await openPage(stage.browser, stage.door.url, {
+    prepare: (page) =>
+      page.addInitScript(() => {
+        globalThis.said = [];
+        const listen = () => {
+          const place = document.getElementById("keys-said");
+          new MutationObserver(() => place.textContent && globalThis.said.push(place.textContent)).observe(place, { childList: true });
+        };
+        addEventListener("DOMContentLoaded", listen);
+      }),
+  });
+  await settled(page);
+  const said = await page.evaluate(() => globalThis.said);
+  assert.equal(said.length, 1, said.join("\n"));
+  assert.match(said[0], /^Evaluation keys: .* The secret key stays here\.$/);
+  const live = await page.locator("[aria-live], [role=status], [role=alert], [role=log]").evaluateAll((all) => all.map(({ id, ariaLive }) => [id, ariaLive]));
+  assert.equal(Object.fromEntries(live).traffic, "off");
+  assert.ok(!live.some(([id]) => id === "keys-text"));
+  await close();
+});
+
 test("the comparison on plain numbers is right, local and by choice", async () => {
   const { page, complaints, close } = await open();
   await settled(page);
@@ -302,7 +359,13 @@ test("a server with a model that the page does not know is asked with numbers", 
     const [{ value }] = await bars(page);
     const [expected] = await plain(patients[0].values.map((number) => Number(number)));
     assert.ok(Math.abs(value - expected) < TOLERANCE, `${value} against ${expected}`);
+    // The one label of the model is not what it says of a malignant row.
+    assert.equal(patients[0].label, "malignant");
+    assert.equal(await page.getByTestId("verdict").textContent(), "The model does not say benign.");
     assert.ok(await page.getByTestId("compare").isHidden());
+    await page.getByTestId("samples-text").fill(patients[4].values.join(" "));
+    await page.getByRole("button", { name: "Encrypt and ask" }).click();
+    await page.getByTestId("verdict").filter({ hasText: "The model says benign." }).waitFor();
     await page.getByTestId("samples-text").fill("1 2 three");
     await page.getByRole("button", { name: "Encrypt and ask" }).click();
     assert.equal(await page.locator("#samples-wrong").textContent(), "Only numbers are needed here.");

@@ -81,6 +81,7 @@ test("a sample of another model is classified, and compared with plain numbers",
   const { page, complaints, close } = await open(DESKTOP);
   await page.getByRole("tab", { name: "More models" }).click();
   await page.getByTestId("model").selectOption("gunpoint_cnn");
+  await page.getByTestId("keys-start").click();
   await answered(page, /The model says (?:gun|point)\./);
   const [, said] = /calls it (\w+)\./.exec(await page.getByTestId("expected").textContent());
   assert.equal(await page.getByTestId("verdict").textContent(), `The model says ${said}.`);

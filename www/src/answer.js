@@ -22,11 +22,13 @@ export function showUnanswered() {
 }
 
 /** Shows an answer as bars; `newer` tells that another question is under way already. */
-export function showAnswer(question, { values, labels, timings, warnings }, newer) {
-  const outcomes = question.outcomes(values, labels);
+export function showAnswer(question, prediction, newer) {
+  const { values, raw, labels, timings, warnings } = prediction;
+  // A model that gives the class alone is shown by the scores it was chosen by.
+  const outcomes = question.outcomes(values.length === raw.length ? values : raw, labels);
   const best = outcomes.reduce((a, b) => (b.value > a.value ? b : a));
   byId("answer").dataset.state = newer ? "busy" : "answered";
-  byId("verdict").textContent = question.verdict(best);
+  byId("verdict").textContent = question.verdict(best, prediction);
   byId("expected").textContent = question.expected ?? "";
   byId("warnings").textContent = warnings.map(({ message }) => `${message}. The answer may be worth little.`).join(" ");
   byId("answer-time").textContent = `${milliseconds(timings.total)} from your input to this answer`;

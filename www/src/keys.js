@@ -3,15 +3,25 @@
 import { byId } from "./dom.js";
 import { bytes, milliseconds } from "./format.js";
 
+/** States in which nothing goes on by itself. */
+const ENDS = ["offered", "ready", "failed"];
+
 const show = (state, text, share) => {
   byId("keys-text").parentElement.dataset.state = state;
   byId("keys-text").textContent = text;
   byId("keys-progress").value = share;
+  byId("keys-start").hidden = state !== "offered";
+  // Each key would be read out; how it ends is enough.
+  byId("keys-said").textContent = ENDS.includes(state) ? text : "";
 };
 
 export const showConnecting = () => show("waiting", "Connecting …", 0);
 
 export const showKeysFailed = () => show("failed", "This page's keys are not on the server yet.", 0);
+
+/** Shows what the keys of a model weigh, with a button to make them. */
+export const showKeysOffered = (size) =>
+  show("offered", `This model's evaluation keys are ${bytes(size)}, to be uploaded once. Nothing is sent before you say so.`, 0);
 
 /** Shows how many keys the server has. */
 export function showKeyProgress({ done, total, bytes: sent, totalBytes }) {

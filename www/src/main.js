@@ -4,8 +4,8 @@ import { hideComparison, showAnswer, showBusy, showComparison, showEmpty, showUn
 import { showFacts, showHistory, showStart } from "./charts.js";
 import { setUpDigits, takesDigits } from "./digits.js";
 import { byId, element } from "./dom.js";
-import { security } from "./format.js";
-import { showConnecting, showKeyProgress, showKeysFailed, showKeysReady } from "./keys.js";
+import { bytes, security } from "./format.js";
+import { showConnecting, showKeyProgress, showKeysFailed, showKeysOffered, showKeysReady } from "./keys.js";
 import { setUpPatients, takesPatients } from "./patients.js";
 import { hasPlain, plainly } from "./plain/plain.js";
 import { Totals, showReceipt, showRequest } from "./receipt.js";
@@ -17,6 +17,9 @@ import { showSteps } from "./steps.js";
 import { setUpTabs } from "./tabs.js";
 import { Traffic } from "./traffic.js";
 import { setUpWords, takesWords } from "./words.js";
+
+/** Keys that are larger are made and uploaded when the visitor says so. */
+const MOST_UNASKED = 12_000_000;
 
 performance.mark("started");
 const traffic = new Traffic(showRequest);
@@ -41,7 +44,10 @@ const current = () => state.sessions.get(state.chosen[state.panel]?.model_id);
 function openSession(info) {
   const totals = new Totals();
   const history = [];
-  const entry = { info, showKeys: showConnecting, showLast: showEmpty, hasKeys: false, error: undefined };
+  const { bytes: size } = info.evaluation_keys;
+  const isAgreed = size <= MOST_UNASKED;
+  const showKeys = isAgreed ? showConnecting : () => showKeysOffered(size);
+  const entry = { info, isAgreed, showKeys, showLast: showEmpty, hasKeys: false, error: undefined };
   const show = (what, action) => {
     entry[what] = action;
     if (entry === current()) action();
@@ -134,11 +140,12 @@ async function chooseModel(name) {
   entry.showSecurity?.();
   showError(entry, entry.error);
   showSnippet(info);
-  entry.session.start();
+  if (entry.isAgreed) entry.session.start();
+  if (PANELS[state.panel].own) state.last[state.panel] = undefined;
   const last = state.last[state.panel];
-  if (!last || PANELS[state.panel].own) state.first[state.panel]?.();
+  if (!last) state.first[state.panel]?.();
   // What was asked of one model of the panel is asked of the other too.
-  else if (entry.answered?.question !== last) entry.session.ask(last);
+  else if (entry.answered?.question !== last) ask(state.panel, last);
   showFacts(info, await figures);
 }
 
@@ -146,13 +153,27 @@ function choosePanel(panel) {
   state.panel = panel;
   const models = state.models[panel];
   const chosen = state.chosen[panel] ?? models[0];
-  byId("model").replaceChildren(...models.map(({ model_id: id }) => element("option", { value: id, selected: id === chosen.model_id }, id)));
+  byId("model").replaceChildren(...models.map(({ model_id: id, evaluation_keys: keys }) => element("option", { value: id, selected: id === chosen.model_id }, `${id} (${bytes(keys.bytes)} of keys)`)));
   chooseModel(chosen.model_id);
 }
 
 function ask(panel, question) {
   state.last[panel] = question;
-  state.sessions.get(state.chosen[panel].model_id).session.ask(question);
+  const { isAgreed, session } = state.sessions.get(state.chosen[panel].model_id);
+  // Otherwise it waits for the keys.
+  if (isAgreed) session.ask(question);
+}
+
+/** Makes and uploads the keys of a model that waits for it, and asks what was to be asked. */
+function agree() {
+  const entry = current();
+  const question = state.last[state.panel];
+  Object.assign(entry, { isAgreed: true, showKeys: showConnecting });
+  entry.showKeys();
+  // The button is gone.
+  byId("keys-text").focus();
+  if (question) entry.session.ask(question);
+  else entry.session.start();
 }
 
 /** Asks the server what it offers, and shows the panels that it has models for. */
@@ -196,11 +217,17 @@ function fail(error) {
 }
 
 byId("notice-retry").addEventListener("click", () => (current() ? current().session.retry() : discover().catch(fail)));
+byId("keys-start").addEventListener("click", agree);
 byId("model").addEventListener("change", ({ target }) => chooseModel(target.value));
 byId("compare").addEventListener("click", () => {
   state.compares = !state.compares;
   compare();
 });
+addEventListener("pagehide", () => {
+  for (const { session } of state.sessions.values()) session.close();
+});
+// A page that a browser brings back as it was has no keys any more.
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 setUpTabs(byId("tabs"), choosePanel);
 setUpServerDialog();
 setUpCopy();

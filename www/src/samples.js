@@ -90,5 +90,8 @@ function preview(values, { shape: extents }) {
 
 const QUESTION = {
   outcomes: (values, labels) => values.map((value, i) => ({ label: labels[i] ?? `output ${i}`, value })),
-  verdict: ({ label }) => `The model says ${label}.`,
+  verdict({ label }, { best, values, labels: [only] }) {
+    if (values.length > 1 || best.label) return `The model says ${best.label ?? label}.`;
+    return only ? `The model does not say ${only}.` : `The model says ${values[0].toPrecision(4)}.`;
+  },
 };

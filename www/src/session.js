@@ -14,6 +14,7 @@ export class Session {
   #ready;
   #waiting;
   #running = false;
+  #closed = false;
 
   /** `on` has `opened(model, took)`, `keys(progress)`, `ready(report)`, `asked(question)`, `answered(question, prediction, newer)`, `failed(error)`. */
   constructor(name, traffic, on) {
@@ -41,6 +42,7 @@ export class Session {
       const api = await server(this.#traffic.fetch);
       const begun = performance.now();
       this.#model = await api.model(this.#name);
+      if (this.#closed) await this.#model.close();
       this.#on.opened(this.#model, { begun, ended: performance.now() });
     }
     const begun = performance.now();
@@ -54,6 +56,12 @@ export class Session {
     this.#waiting = question;
     this.#on.asked(question);
     if (!this.#running) this.#answer();
+  }
+
+  /** Wipes the secret key, also one that is still being made. Questions asked from then on fail. */
+  close() {
+    this.#closed = true;
+    this.#model?.close();
   }
 
   /** Does again what failed. */

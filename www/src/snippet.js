@@ -1,4 +1,4 @@
-// The lines that do what this page does, for the model that is chosen.
+// The calls of the package that this page makes for the model that is chosen, without the `fetch` that it watches them by.
 
 import { byId } from "./dom.js";
 import { serverAddress } from "./server.js";
@@ -8,11 +8,12 @@ export function showSnippet({ model_id: name, input }) {
 import { connect } from "encrypted-inference";
 
 const api = await connect("${serverAddress()}");
-const model = await api.model("${name}", { keep: true });
+const model = await api.model("${name}"); // , { keep: true } goes on with the same keys at the next visit
 await model.prepareKeys({ onProgress: ({ done, total }) => show(done / total) });
 
 // ${input.dimension} numbers: ${input.shape.join(" × ")}
 const { best, values, timings } = await model.predict(input);
+addEventListener("pagehide", () => model.close());
 `;
 }
 

@@ -8,6 +8,13 @@ const LINES = 12;
 /** Numbers of an answer that are shown. */
 const VALUES = 40;
 
+/** What is done to decrypted numbers, to say it. */
+function applied(postprocessing) {
+  if (postprocessing === "none") return "";
+  const isProbability = postprocessing === "sigmoid" || postprocessing === "softmax";
+  return `, and ${postprocessing} ${isProbability ? "makes probabilities of them" : "is applied to them"}`;
+}
+
 const span = (requests) => Math.max(...requests.map(({ ended }) => ended)) - Math.min(...requests.map(({ begun }) => begun));
 
 /** Shows the steps; those that are open stay open. */
@@ -26,7 +33,7 @@ export function showSteps(question, prediction, { info, parameters, keyId }, req
     opened && step("secret", "A secret key is made", "here", {
       time: opened.ended - opened.begun,
       moved: "nothing sent",
-      text: `${parameters.poly_modulus_degree.toLocaleString("en")} coefficients of −1, 0 or 1 from the system's randomness, in a Web Worker. The time includes compiling the WebAssembly module. It is wiped when this page closes.`,
+      text: `${parameters.poly_modulus_degree.toLocaleString("en")} coefficients of −1, 0 or 1 from the system's randomness, in a Web Worker. The time includes compiling the WebAssembly module. It is in the memory of that worker alone, which is told to wipe it and ends when this page is left.`,
     }),
     uploads.length > 0 && step("keys", "Evaluation keys are made and uploaded, once", "there", {
       time: span(uploads),
@@ -51,7 +58,7 @@ export function showSteps(question, prediction, { info, parameters, keyId }, req
     step("decrypt", "The answer is decrypted", "here", {
       time: prediction.timings.decrypt,
       moved: "nothing sent",
-      text: `Only now are there numbers again${info.output.postprocessing === "none" ? "" : `, and ${info.output.postprocessing} makes probabilities of them`}:`,
+      text: `Only now are there numbers again${applied(info.output.postprocessing)}:`,
       values: prediction.raw,
     }),
   ].filter(Boolean);
