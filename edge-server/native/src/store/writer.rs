@@ -147,30 +147,47 @@ fn serve(mut connection: Connection, queue: Receiver<Box<dyn Write>>) {
     }
 }
 
-/// Commits writes together, or each alone if that fails.
+/// Commits writes together, or each alone if that fails. A transaction that does not even begin is none of
+/// the writes' doing: then all that are left fail, so that a lock is waited for once and not once for each.
 fn commit(connection: &mut Connection, mut writes: Vec<Box<dyn Write>>) {
-    if writes.len() > 1 && transact(connection, &mut writes).is_ok() {
-        writes.into_iter().for_each(|write| write.end(Ok(())));
-        return;
+    let mut began = Ok(());
+    if writes.len() > 1 {
+        match transact(connection, &mut writes) {
+            Ok(Ok(())) => return writes.into_iter().for_each(|write| write.end(Ok(()))),
+            Ok(Err(_)) => {}
+            Err(error) => began = Err(error.to_string()),
+        }
     }
     for mut write in writes {
-        let committed = transact(connection, std::slice::from_mut(&mut write));
+        let committed = match &began {
+            Ok(()) => transact(connection, std::slice::from_mut(&mut write)).unwrap_or_else(|error| {
+                began = Err(error.to_string());
+                Err(StoreError::new(error))
+            }),
+            Err(error) => Err(StoreError::new(error.clone())),
+        };
         write.end(committed);
     }
 }
 
-fn transact(connection: &mut Connection, writes: &mut [Box<dyn Write>]) -> Result<()> {
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::new)?;
-    for write in writes {
-        write.run(&transaction)?;
-    }
-    transaction.commit().map_err(StoreError::new)
+/// The outer error says that the transaction did not begin.
+fn transact(connection: &mut Connection, writes: &mut [Box<dyn Write>]) -> rusqlite::Result<Result<()>> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    Ok(run(&transaction, writes).and_then(|()| transaction.commit().map_err(StoreError::new)))
+}
+
+fn run(transaction: &Transaction<'_>, writes: &mut [Box<dyn Write>]) -> Result<()> {
+    writes.iter_mut().try_for_each(|write| write.run(transaction))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{env, fs, path::Path, process, time::Duration};
+    use std::{
+        env, fs,
+        path::Path,
+        process,
+        time::{Duration, Instant},
+    };
 
     use futures_util::future::join_all;
 
@@ -182,6 +199,34 @@ mod tests {
         let bytes = fs::read(wal).expect("read");
         let page = u32::from_be_bytes(bytes[8..12].try_into().expect("four")) as usize;
         bytes[32..].chunks_exact(24 + page).filter(|frame| frame[4..8] != [0; 4]).count()
+    }
+
+    /// Sixteen writes wait for a lock that somebody else does not let go of: as long as one would.
+    #[tokio::test]
+    async fn a_lock_is_waited_for_once_for_all_writes_of_a_group() {
+        let folder = env::temp_dir().join(format!("edge-server-writer-lock-{}", process::id()));
+        fs::create_dir_all(&folder).expect("made");
+        let path = folder.join("locked");
+        let connection = Connection::open(&path).expect("opens");
+        let patience = Duration::from_millis(300);
+        connection.busy_timeout(patience).expect("set");
+        connection.pragma_update(None, "journal_mode", "WAL").expect("set");
+        let other = Connection::open(&path).expect("opens");
+        other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+        let writer = Writer::start(connection).expect("a thread");
+        let started = Instant::now();
+        let write = async || writer.write(Durability::Disk, |_| Ok(())).await;
+        let ends = join_all((0..16).map(|_| write())).await;
+        // The first may have been taken alone.
+        assert!(started.elapsed() < 3 * patience, "{:?}", started.elapsed());
+        for end in ends {
+            let error = end.expect_err("it is locked");
+            assert!(error.to_string().contains("locked"), "{error}");
+        }
+        other.execute_batch("ROLLBACK").expect("released");
+        write().await.expect("it is free");
+        drop(writer);
+        let _ = fs::remove_dir_all(folder);
     }
 
     /// Writes that wait together, one of which fails and one of which panics.
