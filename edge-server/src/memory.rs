@@ -80,6 +80,14 @@ impl State {
         self.key_sets.get_mut(&id).filter(|stored| stored.set.tenant == *tenant)
     }
 
+    /// A job that this worker has.
+    fn running_job(&mut self, claim: Claim, id: JobId) -> Option<&mut StoredJob> {
+        self.jobs.get_mut(&id).filter(|stored| {
+            stored.job.state == JobState::Running
+                && stored.lease.is_some_and(|(worker, _)| worker == claim.worker)
+        })
+    }
+
     /// Jobs that wait, oldest first.
     fn waiting(&self) -> impl Iterator<Item = &JobRequest> {
         let jobs = self.accepted.iter().filter_map(|id| self.jobs.get(id));
@@ -154,13 +162,15 @@ impl Store for MemoryStore {
     }
 
     async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool, StoreError> {
-        let mut state = self.state();
-        let own = |stored: &&mut StoredJob| {
-            stored.job.state == JobState::Running
-                && stored.lease.is_some_and(|(worker, _)| worker == claim.worker)
-        };
-        let stored = state.jobs.get_mut(&id).filter(own);
-        Ok(stored.map(|stored| stored.starts += 1).is_some())
+        Ok(self.state().running_job(claim, id).map(|stored| stored.starts += 1).is_some())
+    }
+
+    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<(), StoreError> {
+        if let Some(stored) = self.state().running_job(claim, id) {
+            stored.job.state = JobState::Queued;
+            stored.starts = interrupted;
+        }
+        Ok(())
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<(), StoreError> {

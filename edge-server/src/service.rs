@@ -8,27 +8,20 @@ mod infer;
 mod job;
 mod key_set;
 mod limits;
+mod phase;
 mod reply;
 mod run;
 mod running;
 mod upkeep;
 
-use std::{
-    fmt,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use tracing::Instrument;
 
 pub use self::run::Evaluated;
-use self::{reply::Reply, running::Running};
+use self::{phase::Phase, reply::Reply, running::Running};
 use crate::{
     access::{self, Credential},
     body::{self, Patience},
@@ -67,7 +60,7 @@ pub struct Service<H> {
     rates: Rates,
     bodies: Budget,
     evaluations: Budget,
-    /// One for each job that may run beside others; one that was interrupted takes all of them.
+    /// One for each job that may run beside others; one that was interrupted often takes all of them.
     places: Budget,
     running: Running,
     metrics: Metrics,
@@ -75,7 +68,7 @@ pub struct Service<H> {
     worker: WorkerId,
     /// When the service was made, by both clocks.
     made: (Timestamp, Duration),
-    draining: AtomicBool,
+    phase: Phase,
 }
 
 /// Why there is no service.
@@ -156,7 +149,7 @@ impl<H: Host> Service<H> {
             metrics: Metrics::new(),
             worker: WorkerId::random(host.entropy()),
             made: (host.clock().now(), host.clock().elapsed()),
-            draining: AtomicBool::new(false),
+            phase: Phase::default(),
             host,
             registry,
             settings,
@@ -176,11 +169,6 @@ impl<H: Host> Service<H> {
     /// The settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Says from now on that the service is not ready: it is about to stop.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
     }
 
     /// The time of day, but never ahead of what has passed since the start: a clock that jumps

@@ -314,6 +314,15 @@ pub trait Store: MaybeSend + MaybeSync {
         id: JobId,
     ) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
 
+    /// Takes a claim back as if it had not been, unless the job is not this worker's any more: it waits
+    /// again, and was started as often as [`ClaimedJob::interrupted`] said.
+    fn give_back(
+        &self,
+        claim: Claim,
+        id: JobId,
+        interrupted: u32,
+    ) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
+
     /// Renews the leases of jobs that a worker has.
     fn renew_leases(
         &self,

@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use edge_server::{
-    JobId, KeyName, KeySetId, TenantId, TokenRecord,
+    Code, JobId, KeyName, KeySetId, TenantId, TokenRecord,
     port::Timestamp,
     store::{
         Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
@@ -222,6 +222,12 @@ async fn remember(
     if inserted == 1 { Ok(None) } else { recall(transaction, tenant, key).await }
 }
 
+/// Why a job fails whose row is there and whose inputs are not.
+fn inputs_gone() -> Failure {
+    let detail = "The inputs of the job are not in the store any more.".to_owned();
+    Failure { code: Code::EvaluationFailed, detail }
+}
+
 impl Store for ClusterStore {
     fn is_shared(&self) -> bool {
         true
@@ -246,7 +252,9 @@ impl Store for ClusterStore {
         }
         self.objects().put_inputs(job.id, &inputs).await?;
         let inserted = jobs::insert(&mut client, &job, inputs.len(), idempotency.as_ref(), bounds).await;
-        if !matches!(inserted, Ok(Inserted::New)) {
+        // After an error the row may be there all the same: a connection that breaks during the commit
+        // does not say. Then the inputs are needed, and otherwise they are rubbish.
+        if let Ok(Inserted::Remembered(_) | Inserted::Refused(_)) = inserted {
             self.objects().delete_inputs(job.id, inputs.len()).await;
         }
         inserted
@@ -263,21 +271,30 @@ impl Store for ClusterStore {
 
     async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
         let client = self.client().await?;
-        let Some((request, count, interrupted)) = jobs::claim(&**client, claim).await? else {
-            return Ok(None);
-        };
-        match self.objects().inputs(request.id, count).await {
-            Ok(inputs) => Ok(Some(ClaimedJob { request, inputs, interrupted })),
-            Err(error) => {
-                // It was no start: others may have the inputs, and this one later.
-                jobs::give_back(&**client, claim, request.id, interrupted).await?;
-                Err(error)
+        while let Some((request, count, interrupted)) = jobs::claim(&**client, claim).await? {
+            match self.objects().inputs(request.id, count).await {
+                Ok(Some(inputs)) => return Ok(Some(ClaimedJob { request, inputs, interrupted })),
+                // They do not come back, and its tenant's other jobs are not to wait for them.
+                Ok(None) => {
+                    tracing::error!(id = %request.id, "the inputs of a job are gone; it fails");
+                    jobs::finish(&**client, request.id, Err(&inputs_gone()), claim.now).await?;
+                }
+                Err(error) => {
+                    // It was no start: others may have the inputs, and this one later.
+                    jobs::give_back(&**client, claim, request.id, interrupted).await?;
+                    return Err(error);
+                }
             }
         }
+        Ok(None)
     }
 
     async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
         jobs::start_again(&**self.client().await?, claim, id).await
+    }
+
+    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
+        jobs::give_back(&**self.client().await?, claim, id, interrupted).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

@@ -28,7 +28,7 @@ const SWEEP: Duration = Duration::from_secs(10 * 60);
 /// How often the certificate's files are looked at.
 const REFRESH: Duration = Duration::from_secs(60);
 
-/// Outcomes that may wait for the disk while further jobs are evaluated.
+/// Outcomes that may wait for the disk while every thread evaluates a further job.
 const OUTCOMES: usize = 64;
 
 /// What a server is started with, besides its store.
@@ -134,8 +134,9 @@ pub struct Server<S> {
     listeners: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
     upkeep: JoinHandle<()>,
     workers: Workers,
-    /// A place for each outcome that is being stored.
+    /// A place for each job that is evaluated, and each outcome that is being stored.
     outcomes: Arc<Semaphore>,
+    places: u32,
 }
 
 impl<S: Store + 'static> Server<S> {
@@ -173,7 +174,7 @@ impl<S: Store + 'static> Server<S> {
         if resumed > 0 {
             tracing::info!(jobs = resumed, "unfinished jobs run again");
         }
-        let outcomes = Arc::new(Semaphore::new(OUTCOMES));
+        let outcomes = Arc::new(Semaphore::new(OUTCOMES + threads.get()));
         let workers = executor.start(evaluate(&service, &outcomes)).map_err(StartError::Threads)?;
         let upkeep = tokio::spawn(keep_up(Arc::clone(&service), tls.clone()));
 
@@ -186,7 +187,8 @@ impl<S: Store + 'static> Server<S> {
             let answer = Admin(Arc::clone(&service));
             listeners.push((stop, tokio::spawn(serve(listener, answer, None, patience, stopped))));
         }
-        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers, outcomes })
+        let places = (OUTCOMES + threads.get()) as u32;
+        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers, outcomes, places })
     }
 
     /// Where it listens.
@@ -210,7 +212,7 @@ impl<S: Store + 'static> Server<S> {
     /// Stops: takes no more connections, ends open requests and running evaluations. Jobs that
     /// wait stay in the store and run at the next start.
     pub async fn stop(self) {
-        let Self { service, listeners, upkeep, workers, outcomes, .. } = self;
+        let Self { service, listeners, upkeep, workers, outcomes, places, .. } = self;
         service.drain();
         for (stop, serving) in listeners {
             // The receiver is gone only if serving has ended already.
@@ -223,7 +225,7 @@ impl<S: Store + 'static> Server<S> {
             tracing::error!("evaluation threads broke off");
         }
         // It is never closed, so that this is when the last outcome is stored.
-        let _ = outcomes.acquire_many(OUTCOMES as u32).await;
+        let _ = outcomes.acquire_many(places).await;
         upkeep.abort();
     }
 }

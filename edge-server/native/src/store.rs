@@ -167,7 +167,12 @@ impl Store for SqliteStore {
     }
 
     async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
-        self.write_lazily(move |sql| sqlite::start_again(sql, claim, id)).await
+        // Before it starts: if it takes the machine with it, that has been counted.
+        self.write(move |sql| sqlite::start_again(sql, claim, id)).await
+    }
+
+    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
+        self.write_lazily(move |sql| sqlite::give_back(sql, claim, id, interrupted)).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

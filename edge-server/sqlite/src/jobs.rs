@@ -164,6 +164,18 @@ pub fn start_again(database: &impl Database, claim: Claim, id: JobId) -> Result<
     Ok(!counted.is_empty())
 }
 
+/// Takes a claim back as if it had not been, if the job is still this worker's.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn give_back(database: &impl Database, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
+    database.run(
+        &format!("UPDATE jobs SET state = {QUEUED}, attempts = ?1 WHERE id = ?2 AND worker = ?3 AND state = {RUNNING}"),
+        values![i64::from(interrupted), &id.to_bytes(), &claim.worker.to_bytes()],
+    )?;
+    Ok(())
+}
+
 /// Renews the leases of jobs that a worker has.
 ///
 /// # Errors

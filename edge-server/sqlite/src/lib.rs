@@ -20,7 +20,7 @@ mod steps;
 pub use database::{Database, Field, Result, Row, Value, timestamp};
 pub use idempotency::recall;
 pub use jobs::{
-    claim as claim_job, delete as delete_job, finish as finish_job, queue, read as job,
+    claim as claim_job, delete as delete_job, finish as finish_job, give_back, queue, read as job,
     release as release_jobs, renew as renew_leases, start_again,
 };
 pub use keys::{

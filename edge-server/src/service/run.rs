@@ -1,21 +1,19 @@
 //! Runs jobs. Called by the host's executor, away from the threads that serve requests.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use ckks_core::{EvaluationKeys, Instruction};
 use futures_util::FutureExt;
 use tracing::{Instrument, Span};
 
-use super::{Service, store_failed};
+use super::{
+    Service,
+    phase::{Phase, Step},
+    running::Run,
+};
 use crate::{
+    budget::Loan,
     decode,
     id::{JobId, KeyName, KeySetId, ModelKey},
     metrics::Metrics,
@@ -25,16 +23,37 @@ use crate::{
     store::{ClaimedJob, Failure, JobRequest, Store, StoreError},
 };
 
-/// How often an outcome is offered to a store that fails, and how long after the first time; each
-/// further wait is twice as long.
-const OFFERS: u32 = 5;
+/// How long after the first time an outcome is offered again to a store that fails; each further wait is
+/// twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// Why an evaluation was stopped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    Cancelled,
-    Late,
+/// A job whose process ended so often during it runs alone. The first time is far more often somebody's
+/// `kill` than the job's doing, and one by one what ran then would take long.
+const ALONE: u32 = 2;
+
+/// Why an evaluation has no result.
+enum Halt {
+    /// Its job has failed.
+    Failed(Problem),
+    /// Its caller has deleted the job, or it has become another's.
+    Gone,
+    /// The store did not give what it needs; the job waits again.
+    Store(StoreError),
+    /// The service stops; the job waits again.
+    Stopping,
+}
+
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// Follows an evaluation from instruction to instruction.
@@ -42,12 +61,14 @@ struct Follower<'a, C> {
     clock: &'a C,
     metrics: &'a Metrics,
     model: &'a ModelKey,
-    cancelled: &'a AtomicBool,
+    run: &'a Run,
+    phase: &'a Phase,
     /// When it is too late, by the clock that never goes back.
     end: Duration,
     /// The instruction that runs, and since when.
     current: Option<(usize, &'static str, Duration)>,
-    stop: Option<Stop>,
+    /// Why it was stopped.
+    stopped: Option<Halt>,
 }
 
 impl<C: Clock> Follower<'_, C> {
@@ -62,12 +83,14 @@ impl<C: Clock> Follower<'_, C> {
         let now = self.clock.elapsed();
         self.finish_current(now);
         self.current = Some((index, instruction.name(), now));
-        self.stop = if self.cancelled.load(Ordering::Relaxed) {
-            Some(Stop::Cancelled)
+        self.stopped = if self.run.is_cancelled() {
+            Some(Halt::Gone)
+        } else if now >= self.end {
+            Some(Halt::Failed(late()))
         } else {
-            (now >= self.end).then_some(Stop::Late)
+            self.phase.has_come_to(Step::Halting).then_some(Halt::Stopping)
         };
-        self.stop.is_none()
+        self.stopped.is_none()
     }
 }
 
@@ -76,7 +99,8 @@ impl<C: Clock> Follower<'_, C> {
 #[derive(Debug)]
 #[must_use]
 pub struct Evaluated {
-    id: JobId,
+    run: Run,
+    deadline: Timestamp,
     /// Nothing if its caller has deleted it, or it has become another's.
     outcome: Option<Result<Bytes, Problem>>,
     at: Timestamp,
@@ -103,26 +127,41 @@ impl<H: Host> Service<H> {
     /// this one is being stored.
     ///
     /// # Errors
-    /// [`StoreError`], in which case no job was taken, or one that is another's to take when its lease
-    /// has run out.
+    /// [`StoreError`], in which case no job was taken, or one that was given back, or is another's to
+    /// take when its lease has run out.
     pub async fn evaluate_next(&self) -> Result<Option<Evaluated>, StoreError> {
         // Nobody takes a job for the first time while one runs alone.
         let place = self.places.take(1).await;
-        let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(None) };
-        let (id, interrupted) = (job.request.id, job.interrupted);
+        let (job, run) = loop {
+            if self.phase.has_come_to(Step::Ceasing) {
+                return Ok(None);
+            }
+            let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(None) };
+            // One whose lease has run out here while its outcome waits for the store has been taken
+            // again by whoever has it: that renews the lease and counts nothing.
+            if let Some(run) = self.running.add(job.request.id) {
+                break (job, run);
+            }
+        };
+        let (id, interrupted, deadline) = (job.request.id, job.interrupted, job.request.deadline);
         let span = tracing::info_span!("job", %id);
         async {
-            let cancelled = self.running.add(id);
-            let outcome = if interrupted == 0 {
-                Ok(self.run(job, &cancelled).await)
-            } else {
-                drop(place);
-                self.run_again(job, &cancelled).await
+            let outcome = match self.start(job, place, &run).await {
+                Ok(result) => Some(Ok(result)),
+                Err(Halt::Failed(problem)) => Some(Err(problem)),
+                Err(Halt::Gone) => None,
+                Err(Halt::Store(error)) => {
+                    tracing::warn!(reason = %error, "the store failed before the evaluation; the job waits again");
+                    self.give_back(id, interrupted, deadline).await?;
+                    return Err(error);
+                }
+                Err(Halt::Stopping) => {
+                    self.give_back(id, interrupted, deadline).await?;
+                    tracing::info!("stopped with the service; the job waits again");
+                    return Ok(None);
+                }
             };
-            if outcome.is_err() {
-                self.running.remove(id);
-            }
-            Ok(Some(Evaluated { id, outcome: outcome?, at: self.now(), span: Span::current() }))
+            Ok(Some(Evaluated { run, deadline, outcome, at: self.now(), span: Span::current() }))
         }
         .instrument(span)
         .await
@@ -133,59 +172,74 @@ impl<H: Host> Service<H> {
     /// # Errors
     /// As for [`Self::run_next`].
     pub async fn settle(&self, evaluated: Evaluated) -> Result<(), StoreError> {
-        let Evaluated { id, outcome, at, span } = evaluated;
+        let Evaluated { run, deadline, outcome, at, span } = evaluated;
+        let id = run.job();
         let stored = match outcome {
-            Some(outcome) => self.store_outcome(id, outcome, at).instrument(span).await,
+            Some(outcome) => self.store_outcome(id, outcome, at, deadline).instrument(span).await,
             None => Ok(()),
         };
-        self.running.remove(id);
+        drop(run);
         self.completions.announce(id);
         stored
     }
 
-    /// Runs a job whose process ended before, and nothing beside it: if this one ends too, no other
-    /// job has been started in vain.
-    async fn run_again(
-        &self,
-        job: ClaimedJob,
-        cancelled: &AtomicBool,
-    ) -> Result<Option<Result<Bytes, Problem>>, StoreError> {
-        if job.interrupted >= self.settings.attempts {
-            tracing::error!(interrupted = job.interrupted, "given up");
+    /// Starts a job that was taken: beside others, unless its process ended several times during it. Then
+    /// nothing runs beside it: if this one ends too, no other job has been started in vain.
+    async fn start(&self, job: ClaimedJob, place: Option<Loan>, run: &Run) -> Result<Bytes, Halt> {
+        let (interrupted, attempts) = (job.interrupted, self.settings.attempts);
+        if interrupted == 0 {
+            return self.run(job, run).await;
+        }
+        if interrupted >= attempts {
+            tracing::error!(interrupted, "given up");
             self.metrics.finished(&job.request.model, Some(Code::EvaluationFailed), Duration::ZERO);
-            return Ok(Some(Err(given_up(job.interrupted))));
+            return Err(given_up(interrupted).into());
         }
-        let _all = self.places.take(self.places.total()).await;
+        // The last start is not left to what others do either.
+        let alone = interrupted >= ALONE || interrupted + 1 == attempts;
+        let _places = if alone {
+            drop(place);
+            self.places.take(self.places.total()).await
+        } else {
+            place
+        };
+        if self.phase.has_come_to(Step::Ceasing) {
+            return Err(Halt::Stopping);
+        }
         if !self.host.store().start_again(self.claim(), job.request.id).await? {
-            return Ok(None);
+            return Err(Halt::Gone);
         }
-        tracing::info!(interrupted = job.interrupted, "runs again, alone");
-        Ok(self.run(job, cancelled).await)
+        tracing::info!(interrupted, alone, "runs again");
+        self.run(job, run).await
     }
 
     /// Evaluates a job; nothing comes of one that was deleted meanwhile.
-    async fn run(&self, job: ClaimedJob, cancelled: &AtomicBool) -> Option<Result<Bytes, Problem>> {
+    async fn run(&self, job: ClaimedJob, run: &Run) -> Result<Bytes, Halt> {
         let ClaimedJob { request, inputs, .. } = job;
         let started = self.host.clock().elapsed();
         let waited = self.now().0.saturating_sub(request.accepted.0);
         self.metrics.waited(Duration::from_millis(waited));
         let outcome = if self.now() >= request.deadline {
-            Err(late())
+            Err(late().into())
         } else {
             // What unwinds is dropped: keys, inputs and the unfinished result are this job's own.
-            let evaluation = AssertUnwindSafe(self.evaluate(&request, &inputs, cancelled));
-            evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off()))
+            let evaluation = AssertUnwindSafe(self.evaluate(&request, &inputs, run));
+            evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off().into()))
         };
         drop(inputs);
         let took = self.host.clock().elapsed().saturating_sub(started);
-        let code = outcome.as_ref().err().map(Problem::code);
-        if code.is_none() {
-            self.running.note(took);
-        }
-        if cancelled.load(Ordering::Relaxed) {
+        if run.is_cancelled() {
             tracing::info!(model = %request.model, "stopped, its caller has deleted it");
-            return None;
+            return Err(Halt::Gone);
         }
+        let code = match &outcome {
+            Ok(_) => {
+                self.running.note(took);
+                None
+            }
+            Err(Halt::Failed(problem)) => Some(problem.code()),
+            Err(_) => return outcome,
+        };
         self.metrics.finished(&request.model, code, took);
         tracing::info!(
             model = %request.model,
@@ -193,37 +247,46 @@ impl<H: Host> Service<H> {
             milliseconds = took.as_secs_f64() * 1e3,
             "evaluated"
         );
-        Some(outcome)
+        outcome
     }
 
-    /// Offers the outcome to the store until it takes it: what was computed is not thrown away for a
-    /// moment without disk or connection.
+    /// Stores the outcome: what was computed is not thrown away for a time without disk or connection.
     async fn store_outcome(
         &self,
         id: JobId,
         outcome: Result<Bytes, Problem>,
         at: Timestamp,
+        deadline: Timestamp,
     ) -> Result<(), StoreError> {
         let outcome =
             outcome.map_err(|problem| Failure { code: problem.code(), detail: problem.detail().to_owned() });
-        let mut wait = FIRST_WAIT;
-        for _ in 1..OFFERS {
-            let Err(error) = self.host.store().finish_job(id, outcome.clone(), at).await else {
-                return Ok(());
-            };
-            tracing::warn!(reason = %error, "the outcome could not be stored; trying again");
-            self.host.clock().sleep(wait).await;
-            wait *= 2;
-        }
-        self.host.store().finish_job(id, outcome, at).await
+        self.insist(deadline, || self.host.store().finish_job(id, outcome.clone(), at)).await
     }
 
-    async fn evaluate(
-        &self,
-        request: &JobRequest,
-        inputs: &[Bytes],
-        cancelled: &AtomicBool,
-    ) -> Result<Bytes, Problem> {
+    /// Gives back a job that was not evaluated, so that this start is not counted.
+    async fn give_back(&self, id: JobId, interrupted: u32, deadline: Timestamp) -> Result<(), StoreError> {
+        self.insist(deadline, || self.host.store().give_back(self.claim(), id, interrupted)).await
+    }
+
+    /// Asks the store for the same until it does it, the job's time is over, or the service halts; the
+    /// job's lease is renewed meanwhile.
+    async fn insist<F>(&self, deadline: Timestamp, ask: impl Fn() -> F) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        let mut wait = FIRST_WAIT;
+        while let Err(error) = ask().await {
+            if self.phase.has_come_to(Step::Halting) || self.now() >= deadline {
+                return Err(error);
+            }
+            tracing::warn!(reason = %error, "the store does not take what became of a job; trying again");
+            self.host.clock().sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+        Ok(())
+    }
+
+    async fn evaluate(&self, request: &JobRequest, inputs: &[Bytes], run: &Run) -> Result<Bytes, Halt> {
         let model = self.registry.model(&request.model)?;
         // Every model fits the whole budget, which was checked at the start.
         let _loan = self.evaluations.take(model.evaluation_bytes()).await;
@@ -237,18 +300,16 @@ impl<H: Host> Service<H> {
             clock,
             metrics: &self.metrics,
             model: model.key(),
-            cancelled,
+            run,
+            phase: &self.phase,
             end: clock.elapsed().saturating_add(left),
             current: None,
-            stop: None,
+            stopped: None,
         };
         let result =
             model.evaluate(inputs, &keys, |index, instruction| follower.goes_on(index, instruction))?;
         follower.finish_current(clock.elapsed());
-        result.ok_or_else(|| match follower.stop {
-            Some(Stop::Late) => late(),
-            _ => Problem::new(Code::EvaluationFailed, "The job was deleted."),
-        })
+        result.ok_or_else(|| follower.stopped.unwrap_or(Halt::Gone))
     }
 
     /// Finds the prepared keys of a set, or prepares them from the store.
@@ -257,7 +318,7 @@ impl<H: Host> Service<H> {
         request: &JobRequest,
         model: &Model,
         id: KeySetId,
-    ) -> Result<Arc<EvaluationKeys>, Problem> {
+    ) -> Result<Arc<EvaluationKeys>, Halt> {
         if let Some(keys) = self.prepared_keys.get(id) {
             self.metrics.key_cache("hit", 1);
             return Ok(keys);
@@ -268,7 +329,7 @@ impl<H: Host> Service<H> {
         self.metrics.key_cache("eviction", evicted);
         let mut keys = EvaluationKeys::new();
         for (name, requirement) in model.evaluation_keys() {
-            let bytes = self.host.store().key(&request.tenant, id, *name).await.map_err(store_failed)?;
+            let bytes = self.host.store().key(&request.tenant, id, *name).await?;
             let bytes = bytes.ok_or_else(|| key_gone(*name))?;
             decode::insert_key(&mut keys, model.params(), *name, requirement.level, &bytes)?;
         }

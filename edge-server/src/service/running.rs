@@ -1,7 +1,7 @@
 //! The jobs that are evaluated in this process, and how long that takes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,9 +14,9 @@ use crate::id::JobId;
 /// What evaluations are assumed to take before one has been timed.
 const FIRST_MEAN: Duration = Duration::from_millis(100);
 
-/// The jobs that are evaluated in this process.
-#[derive(Debug)]
-pub(super) struct Running(Mutex<State>);
+/// The jobs that are evaluated in this process. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Running(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -26,9 +26,33 @@ struct State {
     mean: Duration,
 }
 
-impl Default for Running {
+impl Default for State {
     fn default() -> Self {
-        Self(Mutex::new(State { jobs: HashMap::new(), mean: FIRST_MEAN }))
+        Self { jobs: HashMap::new(), mean: FIRST_MEAN }
+    }
+}
+
+/// One of them, until this is dropped, however that comes about.
+#[derive(Debug)]
+pub(super) struct Run {
+    job: JobId,
+    cancelled: Arc<AtomicBool>,
+    among: Running,
+}
+
+impl Run {
+    pub(super) fn job(&self) -> JobId {
+        self.job
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.among.state().jobs.remove(&self.job);
     }
 }
 
@@ -37,12 +61,15 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, job: JobId) -> Arc<AtomicBool> {
-        Arc::clone(self.state().jobs.entry(job).or_default())
-    }
-
-    pub(super) fn remove(&self, job: JobId) {
-        self.state().jobs.remove(&job);
+    /// Adds a job, unless it is among them.
+    pub(super) fn add(&self, job: JobId) -> Option<Run> {
+        match self.state().jobs.entry(job) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(entry) => {
+                let cancelled = Arc::clone(entry.insert(Arc::default()));
+                Some(Run { job, cancelled, among: self.clone() })
+            }
+        }
     }
 
     pub(super) fn note(&self, took: Duration) {
@@ -65,5 +92,24 @@ impl Running {
     /// Mean time of the last evaluations.
     pub(super) fn mean_time(&self) -> Duration {
         self.state().mean
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_over_when_whoever_evaluates_it_panics() {
+        let (running, job) = (Running::default(), JobId::from_bytes([1; 16]));
+        let among = running.clone();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _run = among.add(job).expect("it is the first");
+            assert!(among.add(job).is_none(), "it runs once");
+            panic!("as it was told to");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(running.jobs(), []);
+        assert!(running.add(job).is_some());
     }
 }

@@ -1,8 +1,8 @@
 //! What a service does besides answering: it starts, keeps its leases, forgets, and says how it is.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
-use super::{Reply, Service};
+use super::{Reply, Service, phase::Step};
 use crate::{
     envelope::API_VERSION,
     media::Media,
@@ -48,6 +48,22 @@ impl<H: Host> Service<H> {
         self.host.store().renew_leases(self.claim(), jobs).await
     }
 
+    /// Says from now on that the service is not ready: it is about to stop.
+    pub fn drain(&self) {
+        self.phase.enter(Step::Draining);
+    }
+
+    /// Starts no further job; those that run go on.
+    pub fn cease(&self) {
+        self.phase.enter(Step::Ceasing);
+    }
+
+    /// Stops the jobs that run at their next instruction and gives them back, so that they run at the
+    /// next start, or elsewhere, as if they had not been started; no more waits for a store that fails.
+    pub fn halt(&self) {
+        self.phase.enter(Step::Halting);
+    }
+
     /// Forgets results, failures, idempotency keys and key sets that have been kept long enough. To
     /// be called now and then.
     ///
@@ -69,7 +85,7 @@ impl<H: Host> Service<H> {
     /// `GET /ready`
     pub(super) async fn ready(&self, media: Media) -> Result<Reply, Problem> {
         let refused = |detail: &str| Problem::new(Code::NotReady, detail).retry_after(READY_RETRY);
-        if self.draining.load(Ordering::Relaxed) {
+        if self.phase.has_come_to(Step::Draining) {
             return Err(refused("The server is about to stop."));
         }
         self.host.store().queue().await.map_err(|error| {

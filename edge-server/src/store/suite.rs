@@ -189,6 +189,7 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
         assert_eq!(ok!(store.release_jobs()), 0, "others may have it");
         assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
         assert!(ok!(store.start_again(at(0), job.id)));
+        a_claim_is_given_back(store, at(0), job.id).await;
     } else {
         ok!(store.renew_leases(at(500), vec![job.id]));
         assert_eq!(ok!(store.claim_job(at(1400))), None, "the lease was renewed");
@@ -202,9 +203,23 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
         assert!(ok!(store.start_again(at(0), job.id)));
         assert_eq!(ok!(store.release_jobs()), 1);
         assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 2);
+        a_claim_is_given_back(store, at(0), job.id).await;
     }
     finish(store, job.id).await;
     assert!(!ok!(store.start_again(at(0), job.id)), "it is over");
+}
+
+/// A job that runs waits again, as if this start had never been.
+async fn a_claim_is_given_back(store: &impl Store, own: Claim, job: JobId) {
+    ok!(store.give_back(claim(3), job, 0));
+    assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Running, "it is another's");
+    for interrupted in [0, 1] {
+        ok!(store.give_back(own, job, interrupted));
+        assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Queued);
+        let claimed = ok!(store.claim_job(own)).expect("waits");
+        assert_eq!((claimed.request.id, claimed.interrupted), (job, interrupted));
+        assert_eq!(claimed.inputs, inputs());
+    }
 }
 
 async fn deleted_jobs_are_gone(store: &impl Store) {

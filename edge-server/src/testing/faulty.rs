@@ -27,6 +27,7 @@ pub struct FaultyStore<S> {
     inner: S,
     fails: AtomicBool,
     failing_outcomes: AtomicUsize,
+    failing_keys: AtomicUsize,
     silent_set: Mutex<Option<KeySetId>>,
 }
 
@@ -39,6 +40,11 @@ impl<S> FaultyStore<S> {
     /// Makes the next calls fail that store an outcome.
     pub fn fail_next_outcomes(&self, count: usize) {
         self.failing_outcomes.store(count, Ordering::Relaxed);
+    }
+
+    /// Makes the next calls fail that read a key.
+    pub fn fail_next_keys(&self, count: usize) {
+        self.failing_keys.store(count, Ordering::Relaxed);
     }
 
     /// Does not answer when it is asked for a key of this set, until it is told otherwise: whoever asks is in
@@ -59,12 +65,16 @@ impl<S> FaultyStore<S> {
         }
     }
 
-    fn inner_for_outcome(&self) -> Result<&S, StoreError> {
+    fn inner_unless(&self, failing: &AtomicUsize) -> Result<&S, StoreError> {
         let take = |left: usize| left.checked_sub(1);
-        match self.failing_outcomes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
-            Ok(_) => Err(StoreError::new("told to fail for this outcome")),
+        match failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take) {
+            Ok(_) => Err(StoreError::new("told to fail this time")),
             Err(_) => self.inner(),
         }
+    }
+
+    fn inner_for_outcome(&self) -> Result<&S, StoreError> {
+        self.inner_unless(&self.failing_outcomes)
     }
 }
 
@@ -84,7 +94,7 @@ impl<S: Store> Store for FaultyStore<S> {
             if self.is_silent_about(id) { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
-        self.inner()?.key(tenant, id, name).await
+        self.inner_unless(&self.failing_keys)?.key(tenant, id, name).await
     }
 
     passed_on! {
@@ -94,6 +104,7 @@ impl<S: Store> Store for FaultyStore<S> {
         inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
         inner claim_job(claim: Claim) -> Option<ClaimedJob>;
         inner start_again(claim: Claim, id: JobId) -> bool;
+        inner give_back(claim: Claim, id: JobId, interrupted: u32) -> ();
         inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();
         inner_for_outcome finish_job(id: JobId, outcome: Result<Bytes, Failure>, at: Timestamp) -> ();
         inner delete_job(tenant: &TenantId, id: JobId) -> bool;

@@ -5,13 +5,17 @@ use std::time::Duration;
 use edge_server::{
     KeySetId, Settings, WorkerId,
     port::{Host, Timestamp},
-    store::{Claim, Store},
+    store::{Claim, QueueLengths, Store},
 };
 use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use serde_json::json;
 
 use crate::api::{Api, infer};
+
+/// Another process takes a job.
+const CLAIM: Claim =
+    Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
 
 #[tokio::test]
 async fn every_route_that_needs_the_store_says_when_to_come_back_while_it_fails() {
@@ -55,25 +59,122 @@ async fn an_outcome_is_offered_until_the_store_takes_it() {
     let (mut session, key_id) = api.ready().await;
     let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
     api.service.host().clock().set_impatient(true);
-    api.service.host().store().fail_next_outcomes(3);
+    api.service.host().store().fail_next_outcomes(100);
     assert_eq!(api.run_jobs().await, 1);
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
 }
 
+/// The lease cannot be renewed either while the disk is full.
 #[tokio::test]
-async fn an_outcome_that_could_not_be_stored_is_computed_again_after_the_lease() {
+async fn a_job_whose_outcome_waits_for_the_store_is_not_evaluated_again() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
     let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
-    api.service.host().clock().set_impatient(true);
-    api.service.host().store().fail_next_outcomes(5);
-    assert!(api.service.run_next().await.is_err());
+    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    api.service.host().store().fail_next_outcomes(1);
+    let mut settling = Box::pin(api.service.settle(evaluated));
+    assert!((&mut settling).now_or_never().is_none(), "it waits to offer it again");
+    for _ in 0..10 {
+        api.service.host().clock().pass(Duration::from_secs(31));
+        assert_eq!(api.run_jobs().await, 0, "the lease has run out, and the job is here");
+    }
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running");
-    assert_eq!(api.run_jobs().await, 0, "its lease runs");
-    api.service.renew_leases().await.unwrap();
+    drop(settling);
     api.service.host().clock().pass(Duration::from_secs(31));
+    let later = Claim { now: Timestamp(u64::MAX), ..CLAIM };
+    let claimed = api.service.host().store().claim_job(later).await.unwrap().unwrap();
+    assert_eq!(claimed.interrupted, 1, "it was started once");
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    api.service.host().clock().set_impatient(true);
+    api.service.host().store().fail_next_outcomes(usize::MAX);
+    api.service.halt();
+    api.service.settle(evaluated).await.unwrap_err();
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running");
+
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    api.service.host().store().fail_next_outcomes(1);
+    api.service.host().clock().pass(Duration::from_secs(60 * 60));
+    api.service.settle(evaluated).await.expect_err("its time is over");
+    assert_eq!(api.run_jobs().await, 1, "it is nobody's");
+    let job = api.get(accepted.header("location")).await;
+    assert_eq!(job.text("/error/code"), "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    for failures in 1..=20 {
+        api.service.host().store().fail_next_keys(1);
+        api.service.run_next().await.expect_err("it says so");
+        let job = api.get(accepted.header("location")).await;
+        assert_eq!(job.text("/status"), "queued", "after {failures} failures: {}", job.tree);
+    }
+    let store = api.service.host().store();
+    let claimed = store.claim_job(CLAIM).await.unwrap().unwrap();
+    assert_eq!(claimed.interrupted, 0);
+    store.give_back(CLAIM, claimed.request.id, 0).await.unwrap();
     assert_eq!(api.run_jobs().await, 1);
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
+}
+
+/// The service stops and does not wait for what takes longer than it may.
+#[tokio::test]
+async fn a_job_that_runs_when_the_service_halts_is_given_back() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let store = api.service.host().store();
+    store.be_silent_about(KeySetId::parse(&key_id));
+    let mut evaluation = Box::pin(api.service.evaluate_next());
+    assert!((&mut evaluation).now_or_never().is_none(), "it is in the middle of it");
+    api.service.halt();
+    store.be_silent_about(None);
+    assert!(evaluation.await.unwrap().is_none());
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "queued");
+    assert_eq!(store.claim_job(CLAIM).await.unwrap().unwrap().interrupted, 0, "that was no start");
+}
+
+#[tokio::test]
+async fn a_service_that_ceases_ends_what_runs_and_starts_nothing() {
+    let api = Api::new();
+    let (mut session, silent_keys) = api.ready().await;
+    let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let keys = api.upload_keys(&mut session, "tiny").await;
+    let mut accepted = Vec::new();
+    for key_id in [&silent_keys, &keys, &keys] {
+        accepted.push(api.post("/infer", &infer(&payload, key_id)).await.header("location").to_owned());
+    }
+    let store = api.service.host().store();
+    // Two ended processes: the first job runs alone, with the third thread in line behind the second.
+    for start in 0..2 {
+        let job = store.claim_job(CLAIM).await.unwrap().unwrap();
+        assert!(start == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
+        api.service.resume().await.unwrap();
+    }
+    store.be_silent_about(KeySetId::parse(&silent_keys));
+    let mut alone = Box::pin(api.run_jobs());
+    assert!((&mut alone).now_or_never().is_none());
+    let mut behind = Box::pin(api.run_jobs());
+    assert!((&mut behind).now_or_never().is_none());
+    api.service.cease();
+    store.be_silent_about(None);
+    assert_eq!(alone.await, 1);
+    assert_eq!(behind.await, 0);
+    for (path, status) in accepted.iter().zip(["completed", "queued", "queued"]) {
+        assert_eq!(api.get(path).await.text("/status"), status);
+    }
 }
 
 #[tokio::test]
@@ -81,13 +182,11 @@ async fn a_job_that_keeps_ending_its_process_is_given_up() {
     let api = Api::with(Settings { attempts: 2, ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
     let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
-    let claim =
-        Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
     for interrupted in 0..2 {
         let store = api.service.host().store();
-        let job = store.claim_job(claim).await.unwrap().unwrap();
+        let job = store.claim_job(CLAIM).await.unwrap().unwrap();
         assert_eq!(job.interrupted, interrupted);
-        assert!(interrupted == 0 || store.start_again(claim, job.request.id).await.unwrap());
+        assert!(interrupted == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
         assert_eq!(api.service.resume().await.unwrap(), 1);
     }
     assert_eq!(api.run_jobs().await, 1);
@@ -96,10 +195,10 @@ async fn a_job_that_keeps_ending_its_process_is_given_up() {
     assert!(job.text("/error/detail").contains("2 starts"), "{}", job.tree);
 }
 
-/// Jobs that were interrupted run one at a time and alone, so that a job that ends its process takes no
-/// starts from those that happened to run beside it.
+/// Jobs that were interrupted twice run one at a time and alone, so that a job that ends its process takes
+/// two starts at most from those that happen to run beside it.
 #[tokio::test]
-async fn a_job_that_ends_its_process_spends_no_starts_but_its_own() {
+async fn a_job_that_ends_its_process_spends_two_starts_of_others_at_most() {
     let api = Api::new();
     let (mut session, poison_keys) = api.ready().await;
     let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
@@ -109,16 +208,17 @@ async fn a_job_that_ends_its_process_spends_no_starts_but_its_own() {
         accepted.push(api.post("/infer", &infer(&payload, key_id)).await.header("location").to_owned());
     }
     let store = api.service.host().store();
-    // Both were being evaluated when the first process ended.
-    let claim =
-        Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
-    for _ in 0..2 {
-        store.claim_job(claim).await.unwrap().unwrap();
+    // Both were being evaluated when the first two processes ended.
+    for start in 0..2 {
+        for _ in 0..2 {
+            let job = store.claim_job(CLAIM).await.unwrap().unwrap();
+            assert!(start == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
+        }
+        assert_eq!(api.service.resume().await.unwrap(), 2);
     }
     store.be_silent_about(KeySetId::parse(&poison_keys));
-    let mut ends = 1;
+    let mut ends = 2;
     loop {
-        assert!(api.service.resume().await.unwrap() > 0);
         // Two threads, as long as neither waits.
         let mut threads = [(); 2].map(|()| Box::pin(api.run_jobs()));
         let over = threads.each_mut().map(|thread| thread.now_or_never().is_some());
@@ -127,13 +227,46 @@ async fn a_job_that_ends_its_process_spends_no_starts_but_its_own() {
         }
         // The job that is silent runs alone, and the process ends with it.
         assert_eq!(over, [false; 2], "another job runs beside it");
+        drop(threads);
         ends += 1;
+        assert!(api.service.resume().await.unwrap() > 0);
     }
     assert_eq!(ends, Settings::default().attempts);
     for (path, status) in accepted.iter().zip(["completed", "failed", "completed", "completed"]) {
         let job = api.get(path).await;
         assert_eq!(job.text("/status"), status, "{}", job.tree);
         assert!(status == "completed" || job.text("/error/detail").contains("5 starts"), "{}", job.tree);
+    }
+}
+
+/// One `kill` is no reason to evaluate everything that ran one by one.
+#[tokio::test]
+async fn jobs_whose_process_ended_once_run_beside_others_unless_it_is_their_last_start() {
+    for (attempts, alone) in [(5, false), (2, true)] {
+        let api = Api::with(Settings { attempts, ..Settings::default() });
+        let (mut session, silent_keys) = api.ready().await;
+        let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+        let keys = api.upload_keys(&mut session, "tiny").await;
+        for key_id in [&silent_keys, &keys] {
+            api.post("/infer", &infer(&payload, key_id)).await;
+        }
+        let store = api.service.host().store();
+        for _ in 0..2 {
+            store.claim_job(CLAIM).await.unwrap().unwrap();
+        }
+        assert_eq!(api.service.resume().await.unwrap(), 2);
+        store.be_silent_about(KeySetId::parse(&silent_keys));
+        let mut first = Box::pin(api.run_jobs());
+        assert!((&mut first).now_or_never().is_none());
+        let mut second = Box::pin(api.run_jobs());
+        assert_eq!((&mut second).now_or_never().is_none(), alone, "{attempts} attempts");
+        store.be_silent_about(None);
+        tokio::join!(first, async {
+            if alone {
+                second.await;
+            }
+        });
+        assert_eq!(store.queue().await.unwrap(), QueueLengths::default());
     }
 }
 

@@ -97,6 +97,10 @@ impl Store for ObjectStore {
         Ok(counted)
     }
 
+    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
+        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted))
+    }
+
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {
         self.sql.step(|sql| sqlite::renew_leases(sql, claim, &jobs))
     }

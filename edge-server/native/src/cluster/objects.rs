@@ -62,6 +62,15 @@ impl Objects {
         found.bytes().await.map_err(StoreError::new)
     }
 
+    /// The same, but tells an object that is not there from a store that does not answer.
+    async fn find(&self, path: &Path) -> Result<Option<Bytes>> {
+        match self.store.get(path).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(StoreError::new),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(StoreError::new(error)),
+        }
+    }
+
     /// Deletes an object that no row names any more. One that cannot be deleted is rubbish and does no harm.
     async fn delete(&self, path: &Path) {
         match self.store.delete(path).await {
@@ -84,12 +93,16 @@ impl Objects {
         Ok(())
     }
 
-    pub(super) async fn inputs(&self, job: JobId, count: usize) -> Result<Vec<Bytes>> {
+    /// All inputs of a job, or nothing if one of them is gone from a store that is otherwise sound.
+    pub(super) async fn inputs(&self, job: JobId, count: usize) -> Result<Option<Vec<Bytes>>> {
         let mut inputs = Vec::with_capacity(count);
         for number in 0..count {
-            inputs.push(self.get(&self.input(job, number)).await?);
+            match self.find(&self.input(job, number)).await? {
+                Some(input) => inputs.push(input),
+                None => return self.check().await.map(|()| None),
+            }
         }
-        Ok(inputs)
+        Ok(Some(inputs))
     }
 
     pub(super) async fn delete_inputs(&self, job: JobId, count: usize) {

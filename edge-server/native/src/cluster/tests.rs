@@ -48,6 +48,8 @@ async fn passes_the_suite_of_stores() {
     talks_to_the_database_in_secret(&store).await;
     leaves_newer_tables_alone(&store).await;
     gives_a_claim_back_when_the_inputs_are_away(&store).await;
+    a_job_without_inputs_stops_no_other(&store).await;
+    inputs_stay_when_an_insertion_ends_in_an_error(&store).await;
 }
 
 /// The connection is encrypted, and not made with a server that nobody vouches for.
@@ -80,33 +82,72 @@ async fn leaves_newer_tables_alone(store: &ClusterStore) {
     open().await;
 }
 
-/// The object store loses what it has, or does not answer: that is no start of the job.
-async fn gives_a_claim_back_when_the_inputs_are_away(store: &ClusterStore) {
-    let id = JobId::from_bytes([201; 16]);
-    let job = JobRequest {
-        id,
+fn request(number: u8) -> JobRequest {
+    JobRequest {
+        id: JobId::from_bytes([number; 16]),
         tenant: TenantId::public(),
         model: edge_server::ModelKey { model_id: "tiny".to_owned(), version: "1.0.0".to_owned() },
         key_set: None,
         batch_size: 1,
         encoding: edge_server::payload::Encoding::Hex,
-        accepted: Timestamp(1),
-        deadline: Timestamp(2),
-    };
-    let bounds = QueueBounds { total: 100, tenant: 100 };
-    store.insert_job(job, vec![Bytes::from_static(b"input")], None, bounds).await.expect("stored");
-    store.objects().delete_inputs(id, 1).await;
-    let claim = Claim {
+        accepted: Timestamp(u64::from(number)),
+        deadline: Timestamp(1000),
+    }
+}
+
+const BOUNDS: QueueBounds = QueueBounds { total: 100, tenant: 100 };
+
+fn claim() -> Claim {
+    Claim {
         worker: edge_server::WorkerId::from_bytes([1; 16]),
         lease: std::time::Duration::from_secs(60),
         now: Timestamp(0),
-    };
-    store.claim_job(claim).await.expect_err("the input is away");
-    store.objects().put_inputs(id, &[Bytes::from_static(b"input")]).await.expect("back again");
-    let claimed = store.claim_job(claim).await.expect("answers").expect("it waits");
+    }
+}
+
+async fn insert(store: &ClusterStore, number: u8) -> Result<Inserted<Full>> {
+    store.insert_job(request(number), vec![Bytes::from_static(b"input")], None, BOUNDS).await
+}
+
+/// The object store does not answer as one does: that is no start of the job.
+async fn gives_a_claim_back_when_the_inputs_are_away(store: &ClusterStore) {
+    let id = request(201).id;
+    insert(store, 201).await.expect("stored");
+    let away = ClusterStore(Arc::new(Shared {
+        pool: store.0.pool.clone(),
+        config: store.0.config.clone(),
+        tls: store.0.tls.clone(),
+        objects: Objects::new("s3://no-such-bucket/test").expect("an address"),
+    }));
+    away.claim_job(claim()).await.expect_err("the bucket is away");
+    let claimed = store.claim_job(claim()).await.expect("answers").expect("it waits");
     assert_eq!((claimed.interrupted, claimed.request.id), (0, id));
     store.finish_job(id, Ok(Bytes::from_static(b"result")), Timestamp(3)).await.expect("stored");
     assert!(store.delete_job(&TenantId::public(), id).await.expect("answers"));
     let hash = Sha256::digest(b"result").into();
     store.objects().result(id, hash).await.expect_err("its result is gone too");
+}
+
+/// A job whose inputs are lost fails, and those behind it run.
+async fn a_job_without_inputs_stops_no_other(store: &ClusterStore) {
+    for number in [202, 203] {
+        assert_eq!(insert(store, number).await.expect("answers"), Inserted::New);
+    }
+    store.objects().delete_inputs(request(202).id, 1).await;
+    let claimed = store.claim_job(claim()).await.expect("answers").expect("the next one");
+    assert_eq!(claimed.request, request(203));
+    let lost = store.job(&TenantId::public(), request(202).id).await.expect("answers").expect("stored");
+    assert_eq!(lost.state, JobState::Failed { failure: inputs_gone() });
+    for number in [202, 203] {
+        assert!(store.delete_job(&TenantId::public(), request(number).id).await.expect("answers"));
+    }
+}
+
+/// An error does not say that the row is not there.
+async fn inputs_stay_when_an_insertion_ends_in_an_error(store: &ClusterStore) {
+    assert_eq!(insert(store, 204).await.expect("answers"), Inserted::New);
+    insert(store, 204).await.expect_err("the row is there");
+    let claimed = store.claim_job(claim()).await.expect("answers").expect("it waits");
+    assert_eq!((claimed.request.id, claimed.inputs.len()), (request(204).id, 1));
+    assert!(store.delete_job(&TenantId::public(), request(204).id).await.expect("answers"));
 }

@@ -85,6 +85,7 @@ fn every_setting_is_in_the_document() {
 fn every_test_that_the_document_names_exists() {
     let sources = [
         include_str!("../../src/store/tests.rs"),
+        include_str!("../../src/store/writer.rs"),
         include_str!("../../src/tls.rs"),
         include_str!("../../../tests/service/faults.rs"),
     ]
