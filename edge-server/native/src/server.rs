@@ -1,6 +1,6 @@
 //! Puts the parts together: registry, store, threads, listeners, upkeep.
 
-use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use edge_server::{
     Host, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
@@ -10,8 +10,8 @@ use tokio::{
     net::TcpListener,
     runtime::Handle,
     sync::{Semaphore, oneshot},
-    task::{JoinHandle, spawn_blocking},
-    time::{MissedTickBehavior, interval},
+    task::{JoinHandle, JoinSet, spawn_blocking},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout_at},
 };
 
 use crate::{
@@ -132,7 +132,9 @@ pub struct Server<S> {
     admin: Option<SocketAddr>,
     service: Arc<Service<NativeHost<S>>>,
     listeners: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
-    upkeep: JoinHandle<()>,
+    upkeep: JoinSet<()>,
+    /// How long what is open or runs may take to end when the server stops.
+    drain: Duration,
     workers: Workers,
     /// A place for each job that is evaluated, and each outcome that is being stored.
     outcomes: Arc<Semaphore>,
@@ -176,7 +178,10 @@ impl<S: Store + 'static> Server<S> {
         }
         let outcomes = Arc::new(Semaphore::new(OUTCOMES + threads.get()));
         let workers = executor.start(evaluate(&service, &outcomes)).map_err(StartError::Threads)?;
-        let upkeep = tokio::spawn(keep_up(Arc::clone(&service), tls.clone()));
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(renew(Arc::clone(&service)));
+        upkeep.spawn(keep_up(Arc::clone(&service), tls.clone()));
+        let drain = patience.drain;
 
         let (stop, stopped) = oneshot::channel();
         let interface =
@@ -188,7 +193,8 @@ impl<S: Store + 'static> Server<S> {
             listeners.push((stop, tokio::spawn(serve(listener, answer, None, patience, stopped))));
         }
         let places = (OUTCOMES + threads.get()) as u32;
-        Ok(Self { address, admin: admin_address, service, listeners, upkeep, workers, outcomes, places })
+        let admin = admin_address;
+        Ok(Self { address, admin, service, listeners, upkeep, drain, workers, outcomes, places })
     }
 
     /// Where it listens.
@@ -209,24 +215,38 @@ impl<S: Store + 'static> Server<S> {
         &self.service
     }
 
-    /// Stops: takes no more connections, ends open requests and running evaluations. Jobs that
-    /// wait stay in the store and run at the next start.
+    /// Stops: takes no more connections, ends open requests and running evaluations. What still runs
+    /// after [`Patience::drain`] is stopped and given back. Jobs that wait stay in the store and run
+    /// at the next start.
     pub async fn stop(self) {
-        let Self { service, listeners, upkeep, workers, outcomes, places, .. } = self;
+        let Self { service, listeners, mut upkeep, drain, workers, outcomes, places, .. } = self;
+        let end = Instant::now() + drain;
         service.drain();
-        for (stop, serving) in listeners {
+        let (stops, serving): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
+        for stop in stops {
             // The receiver is gone only if serving has ended already.
             let _ = stop.send(());
+        }
+        for serving in serving {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "serving broke off");
             }
         }
-        if spawn_blocking(move || drop(workers)).await.is_err() {
-            tracing::error!("evaluation threads broke off");
+        service.cease();
+        let mut ended = pin!(async {
+            if spawn_blocking(move || drop(workers)).await.is_err() {
+                tracing::error!("evaluation threads broke off");
+            }
+            // It is never closed, so that this is when the last outcome is stored.
+            let _ = outcomes.acquire_many(places).await;
+        });
+        if timeout_at(end, &mut ended).await.is_err() {
+            tracing::warn!("some jobs still run; they are stopped and wait for the next start");
+            service.halt();
+            ended.await;
         }
-        // It is never closed, so that this is when the last outcome is stored.
-        let _ = outcomes.acquire_many(places).await;
-        upkeep.abort();
+        // Leases are renewed until here.
+        upkeep.shutdown().await;
     }
 }
 
@@ -263,20 +283,30 @@ fn evaluate<S: Store + 'static>(
     }
 }
 
-/// Renews leases, forgets what is old, and looks after the certificate.
-async fn keep_up<S: Store + 'static>(service: Arc<Service<NativeHost<S>>>, tls: Option<Tls>) {
-    let every = |time: Duration| {
-        let mut timer = interval(time.max(Duration::from_millis(1)));
-        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        timer
-    };
+fn every(time: Duration) -> Interval {
+    let mut timer = interval(time.max(Duration::from_millis(1)));
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    timer
+}
+
+/// Renews leases; nothing else here may make it late.
+async fn renew<S: Store + 'static>(service: Arc<Service<NativeHost<S>>>) {
     let mut renewal = every(service.settings().lease / 3);
+    loop {
+        renewal.tick().await;
+        if let Err(error) = service.renew_leases().await {
+            tracing::warn!(%error, "leases could not be renewed");
+        }
+    }
+}
+
+/// Forgets what is old, and looks after the certificate.
+async fn keep_up<S: Store + 'static>(service: Arc<Service<NativeHost<S>>>, tls: Option<Tls>) {
     let mut sweep = every(SWEEP);
     let mut refresh = every(REFRESH);
     sweep.reset();
     loop {
         let done = tokio::select! {
-            _ = renewal.tick() => service.renew_leases().await,
             _ = sweep.tick() => service.sweep().await.map(drop),
             _ = refresh.tick() => {
                 if let Some(tls) = &tls {

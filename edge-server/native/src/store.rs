@@ -36,6 +36,9 @@ pub use self::schema::OpenError;
 /// Connections for reading.
 const READERS: usize = 4;
 
+/// The most pages that are given back to the file system at a time: 4 MiB.
+const STEP_PAGES: u64 = 1024;
+
 /// Name of the file in its directory.
 const FILE: &str = "edge-server.sqlite";
 
@@ -71,7 +74,7 @@ impl SqliteStore {
     /// [`OpenError`]; also when there is none.
     pub fn attach(directory: &Path) -> std::result::Result<Self, OpenError> {
         let path = directory.join(FILE);
-        if path.exists() { Self::open_file(directory, None) } else { Err(OpenError::Missing { path }) }
+        if path.exists() { Self::open_beside(directory) } else { Err(OpenError::Missing { path }) }
     }
 
     /// The same, but makes one if there is none: for tokens that are made before the first start.
@@ -81,7 +84,16 @@ impl SqliteStore {
     pub fn attach_or_make(directory: &Path) -> std::result::Result<Self, OpenError> {
         let failed = |reason| OpenError::Directory { path: directory.to_owned(), reason };
         schema::make(directory).map_err(failed)?;
-        Self::open_file(directory, None)
+        Self::open_beside(directory)
+    }
+
+    /// Opens the store beside the server that may be using it, whose tables are not changed under it.
+    fn open_beside(directory: &Path) -> std::result::Result<Self, OpenError> {
+        let lock = schema::lock_if_older(directory, &directory.join(FILE))?;
+        let store = Self::open_file(directory, None);
+        // The tables are up to date now, and a server may start.
+        drop(lock);
+        store
     }
 
     fn open_file(directory: &Path, lock: Option<File>) -> std::result::Result<Self, OpenError> {
@@ -115,6 +127,26 @@ impl SqliteStore {
         mut work: impl FnMut(&Sql<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.0.writer.write(Durability::Process, move |transaction| work(&Sql(transaction))).await
+    }
+
+    /// Gives free pages back to the file system, in steps between which others write.
+    async fn give_pages_back(&self) -> Result<()> {
+        let step = format!("PRAGMA incremental_vacuum({STEP_PAGES})");
+        let mut free = u64::MAX;
+        loop {
+            let step = step.clone();
+            let left = self
+                .write_lazily(move |sql| {
+                    sql.run(&step, &[])?;
+                    sql.count("PRAGMA freelist_count", &[])
+                })
+                .await?;
+            // A file that keeps its pages has been made so.
+            if left == 0 || left >= free {
+                return Ok(());
+            }
+            free = left;
+        }
     }
 
     /// Runs a query on a connection for reading.
@@ -264,8 +296,7 @@ impl Store for SqliteStore {
     async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
         let (swept, _) = self.write(move |sql| sqlite::sweep(sql, horizon)).await?;
         if swept != Swept::default() {
-            // Gives free pages back to the file system.
-            self.write(|sql| sql.run("PRAGMA incremental_vacuum", &[]).map(drop)).await?;
+            self.give_pages_back().await?;
         }
         Ok(swept)
     }

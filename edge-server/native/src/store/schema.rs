@@ -41,6 +41,15 @@ pub enum OpenError {
         /// The file that it has locked.
         path: PathBuf,
     },
+    /// The tables are older than this program, and a server that knows only these uses them.
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The version that this program writes.
+        expected: i64,
+        /// The version of the file.
+        found: i64,
+    },
     /// The file was written by a newer server, and stays as it is.
     Newer {
         /// The file.
@@ -63,6 +72,12 @@ impl fmt::Display for OpenError {
             Self::InUse { path } => {
                 write!(f, "{}: another server uses this directory; stop it first", path.display())
             }
+            Self::Older { path, expected, found } => write!(
+                f,
+                "{}: used by an older server (store version {found}, this program writes {expected}); \
+                 stop it first, or use its own program",
+                path.display()
+            ),
             Self::Newer { path, expected, found } => write!(
                 f,
                 "{}: written by a newer server (store version {found}, this one knows {expected}); left as it is",
@@ -96,15 +111,35 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Locks a directory in which the store would have to be brought up to date, so that no server uses it
+/// meanwhile; nothing if it is up to date, or not made yet.
+pub(super) fn lock_if_older(directory: &Path, path: &Path) -> Result<Option<File>, OpenError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let wrong = |reason| OpenError::Sqlite { path: path.to_owned(), reason };
+    let found = version(&open_reader(path).map_err(wrong)?).map_err(wrong)?;
+    if !(1..VERSION).contains(&found) {
+        return Ok(None);
+    }
+    match lock(directory) {
+        Err(OpenError::InUse { .. }) => {
+            Err(OpenError::Older { path: path.to_owned(), expected: VERSION, found })
+        }
+        lock => lock.map(Some),
+    }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
 /// Opens the connection that writes; brings the tables to this server's version.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let wrong = |reason| OpenError::Sqlite { path: path.to_owned(), reason };
     let mut connection = Connection::open(path).map_err(wrong)?;
-    let version = |connection: &Connection| {
-        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(wrong)
-    };
     configure(&connection).map_err(wrong)?;
-    let found = version(&connection)?;
+    let found = version(&connection).map_err(wrong)?;
     if found > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), expected: VERSION, found });
     }
@@ -124,7 +159,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
 /// Takes one step as a whole or not at all; does nothing when another process was faster.
 fn migrate(connection: &mut Connection, step: &str, to: i64) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found = version(&transaction)?;
     if found < to {
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", to)?;

@@ -112,6 +112,49 @@ fn leaves_a_newer_store_alone() {
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
 }
 
+/// `token` and `backup` of a newer program leave the tables of a server that runs as they are.
+#[test]
+fn tables_are_not_changed_under_an_older_server() {
+    let scratch = Scratch::new("older-server");
+    fs::create_dir_all(&scratch.0).expect("made");
+    let old = Connection::open(scratch.0.join(FILE)).expect("opens");
+    old.execute_batch(sqlite::MIGRATIONS[0]).expect("the tables of the first version");
+    old.pragma_update(None, "user_version", 1).expect("set");
+    let server = schema::lock(&scratch.0).expect("it runs");
+    for attach in [SqliteStore::attach, SqliteStore::attach_or_make] {
+        let error = attach(&scratch.0).expect_err("must be refused");
+        assert!(matches!(error, OpenError::Older { found: 1, .. }), "{error}");
+    }
+    let version: i64 = old.pragma_query_value(None, "user_version", |row| row.get(0)).expect("read");
+    assert_eq!(version, 1);
+    drop(server);
+    let attached = SqliteStore::attach(&scratch.0).expect("nobody uses it");
+    SqliteStore::open(&scratch.0).expect("a server starts beside it");
+    drop(attached);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_goes_back_to_the_file_system() {
+    let scratch = Scratch::new("vacuum");
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    let pages = async |what: &str| {
+        let query = format!("PRAGMA {what}");
+        store.read(move |sql| sql.count(&query, &[])).await.expect("answers")
+    };
+    let empty = pages("page_count").await;
+    for number in 1..=8 {
+        insert(&store, number, &[]).await.expect("stored");
+        let result = Bytes::from(vec![number; 2 << 20]);
+        store.finish_job(request(number).id, Ok(result), Timestamp(5)).await.expect("stored");
+    }
+    let full = pages("page_count").await;
+    assert!(full > empty + 3 * STEP_PAGES, "{empty} {full}: several steps");
+    let horizon = Horizon { finished: Timestamp(6), key_sets: Timestamp(0) };
+    assert_eq!(store.sweep(horizon).await.expect("swept").jobs, 8);
+    assert_eq!(pages("freelist_count").await, 0);
+    assert!(pages("page_count").await < empty + STEP_PAGES);
+}
+
 /// A store of the first version is brought up to date with everything in it.
 #[tokio::test]
 async fn older_stores_are_brought_up_to_date() {

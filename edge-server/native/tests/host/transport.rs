@@ -1,8 +1,19 @@
 //! TLS, HTTP/2, impatience, and the end.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use edge_server::Settings;
+use edge_server::{
+    Host, JobId, ModelKey, Settings, TenantId,
+    memory::MemoryStore,
+    payload::Encoding,
+    port::Timestamp,
+    store::{JobRequest, QueueBounds, Store},
+    testing::FaultyStore,
+};
 use edge_server_native::{Patience, TlsFiles};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio::{
@@ -176,4 +187,36 @@ async fn the_operator_is_answered_on_an_address_of_his_own() {
     assert!(resident.unwrap().trim().parse::<u64>().unwrap() > 1 << 20);
     let mut public = connect(&server).await;
     assert!(talk(&mut public, &HEALTH.replace("/health", "/metrics")).await.starts_with("HTTP/1.1 404"));
+}
+
+/// A store that takes no outcome: the server stops all the same, and not before it has tried for a while.
+#[tokio::test]
+async fn an_outcome_that_is_not_taken_holds_the_end_up_as_long_as_a_request_may() {
+    let store = FaultyStore::<MemoryStore>::default();
+    let job = JobRequest {
+        id: JobId::from_bytes([1; 16]),
+        tenant: TenantId::public(),
+        model: ModelKey { model_id: "tiny".to_owned(), version: "1.0.0".to_owned() },
+        key_set: None,
+        batch_size: 1,
+        encoding: Encoding::Bytes,
+        accepted: Timestamp(0),
+        deadline: Timestamp(u64::MAX),
+    };
+    let bounds = QueueBounds { total: 1, tenant: 1 };
+    store.insert_job(job, vec![], None, bounds).await.unwrap();
+    store.fail_next_outcomes(usize::MAX);
+    let drain = Duration::from_millis(500);
+    let patience = Patience { drain, ..Patience::default() };
+    let config = edge_server_native::Config { patience, ..config() };
+    let server = edge_server_native::Server::start(config, store).await.unwrap();
+    let service = Arc::clone(server.service());
+    while service.host().store().queue().await.unwrap().running == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let started = Instant::now();
+    timeout(LIMIT, server.stop()).await.expect("it stops");
+    assert!(started.elapsed() >= drain);
+    let queue = service.host().store().queue().await.unwrap();
+    assert_eq!((queue.waiting, queue.running), (0, 1), "it runs again after its lease");
 }
