@@ -152,11 +152,11 @@ impl<H: Host> Service<H> {
                 Err(Halt::Gone) => None,
                 Err(Halt::Store(error)) => {
                     tracing::warn!(reason = %error, "the store failed before the evaluation; the job waits again");
-                    self.give_back(id, interrupted, deadline).await?;
+                    self.give_back(run, interrupted, deadline).await?;
                     return Err(error);
                 }
                 Err(Halt::Stopping) => {
-                    self.give_back(id, interrupted, deadline).await?;
+                    self.give_back(run, interrupted, deadline).await?;
                     tracing::info!("stopped with the service; the job waits again");
                     return Ok(None);
                 }
@@ -264,8 +264,15 @@ impl<H: Host> Service<H> {
     }
 
     /// Gives back a job that was not evaluated, so that this start is not counted.
-    async fn give_back(&self, id: JobId, interrupted: u32, deadline: Timestamp) -> Result<(), StoreError> {
-        self.insist(deadline, || self.host.store().give_back(self.claim(), id, interrupted)).await
+    async fn give_back(&self, run: Run, interrupted: u32, deadline: Timestamp) -> Result<(), StoreError> {
+        let id = run.job();
+        loop {
+            self.insist(deadline, || self.host.store().give_back(self.claim(), id, interrupted)).await?;
+            // Another thread may have claimed it at once, and left it to this one.
+            if run.end_unless_claimed_again() {
+                return Ok(());
+            }
+        }
     }
 
     /// Asks the store for the same until it does it, the job's time is over, or the service halts; the

@@ -20,10 +20,16 @@ pub(super) struct Running(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// Each with whether it is cancelled.
-    jobs: HashMap<JobId, Arc<AtomicBool>>,
+    jobs: HashMap<JobId, Entered>,
     /// Mean time of the last evaluations.
     mean: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Entered {
+    cancelled: Arc<AtomicBool>,
+    /// The store has given it out again to this process meanwhile, and nobody has taken it.
+    claimed_again: bool,
 }
 
 impl Default for State {
@@ -50,9 +56,32 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Ends it, if the store has not given it out again since this was asked last; the lock makes whoever
+    /// claims it either be seen here or find it ended.
+    pub(super) fn end_unless_claimed_again(&self) -> bool {
+        let mut state = self.among.state();
+        match state.jobs.get_mut(&self.job) {
+            Some(entered) if entered.claimed_again => {
+                entered.claimed_again = false;
+                false
+            }
+            _ => {
+                state.jobs.remove(&self.job);
+                true
+            }
+        }
+    }
+}
+
 impl Drop for Run {
     fn drop(&mut self) {
-        self.among.state().jobs.remove(&self.job);
+        let mut state = self.among.state();
+        // It may have ended before, and run again by now.
+        let own = |entered: &Entered| Arc::ptr_eq(&entered.cancelled, &self.cancelled);
+        if state.jobs.get(&self.job).is_some_and(own) {
+            state.jobs.remove(&self.job);
+        }
     }
 }
 
@@ -61,12 +90,15 @@ impl Running {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a job, unless it is among them.
+    /// Adds a job that was claimed, unless it is among them.
     pub(super) fn add(&self, job: JobId) -> Option<Run> {
         match self.state().jobs.entry(job) {
-            Entry::Occupied(_) => None,
+            Entry::Occupied(mut entry) => {
+                entry.get_mut().claimed_again = true;
+                None
+            }
             Entry::Vacant(entry) => {
-                let cancelled = Arc::clone(entry.insert(Arc::default()));
+                let cancelled = Arc::clone(&entry.insert(Entered::default()).cancelled);
                 Some(Run { job, cancelled, among: self.clone() })
             }
         }
@@ -79,8 +111,8 @@ impl Running {
 
     /// Tells a job to stop at its next instruction.
     pub(super) fn cancel(&self, job: JobId) {
-        if let Some(cancelled) = self.state().jobs.get(&job) {
-            cancelled.store(true, Ordering::Relaxed);
+        if let Some(entered) = self.state().jobs.get(&job) {
+            entered.cancelled.store(true, Ordering::Relaxed);
         }
     }
 
@@ -98,6 +130,20 @@ impl Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_job_that_is_given_back_while_it_is_claimed_is_given_back_again() {
+        let (running, job) = (Running::default(), JobId::from_bytes([1; 16]));
+        let run = running.add(job).expect("it is the first");
+        assert!(running.add(job).is_none());
+        assert!(!run.end_unless_claimed_again(), "that claim is nobody's");
+        assert!(run.end_unless_claimed_again());
+        let again = running.add(job).expect("it can be claimed");
+        drop(run);
+        assert_eq!(running.jobs(), [job], "it runs");
+        drop(again);
+        assert_eq!(running.jobs(), []);
+    }
 
     #[test]
     fn a_job_is_over_when_whoever_evaluates_it_panics() {
