@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join, posix } from "node:path";
 
 import { startServer } from "../e2e/server.mjs";
 import { PATIENT, TOLERANCE, output, pack, program, project, temporary } from "./project.mjs";
@@ -54,6 +55,21 @@ test("the tarball holds what is needed and nothing else", () => {
     assert.ok(packed.files.includes(path), path);
   }
   assert.ok(packed.size < 1_000_000, `${packed.size} bytes`);
+});
+
+test("every relative link of its documents leads to a file in it", async () => {
+  const base = join(folder, "node_modules/encrypted-inference");
+  let links = 0;
+  for (const path of packed.files.filter((path) => path.endsWith(".md"))) {
+    const text = await readFile(join(base, path), "utf8");
+    for (const [, target] of text.matchAll(/\]\(<?([^)>\s]+)>?\)/g)) {
+      if (/^(?:https?:|#)/.test(target)) continue;
+      links += 1;
+      const file = posix.join(posix.dirname(path), target.split("#")[0]);
+      assert.ok(packed.files.includes(file), `${path} links to ${target}`);
+    }
+  }
+  assert.ok(links >= 5, `${links} were found`);
 });
 
 test("it installs without scripts and without other packages", async () => {

@@ -69,7 +69,16 @@ async function open(name, files, { plugins = [], input = ["index.html"], served 
   return { page, context, complaints, close: () => context.close().then(() => site.close()) };
 }
 
-const PROPERTIES = () => `{ url: ${JSON.stringify(server.url)}, sample: ${SAMPLE} }`;
+const PROPERTIES = () => `{ url: ${JSON.stringify(server.url)}, sample: location.hash === "#wrong" ? [1, 2, 3] : ${SAMPLE} }`;
+/** Takes a component away while its model is being opened, which starts a worker. */
+const LEAVE = `if (location.hash === "#leave") {
+  globalThis.Worker = class extends Worker {
+    constructor(...words) {
+      super(...words);
+      setTimeout(() => { leave(); document.title = "left"; });
+    }
+  };
+}`;
 
 const COMPONENTS = {
   React: () => ({
@@ -79,16 +88,21 @@ const COMPONENTS = {
       "main.js": `import { createElement } from "react";
         import { createRoot } from "react-dom/client";
         import { Classifier } from "./Classifier.jsx";
-        createRoot(document.getElementById("place")).render(createElement(Classifier, ${PROPERTIES()}));`,
+        const root = createRoot(document.getElementById("place"));
+        root.render(createElement(Classifier, ${PROPERTIES()}));
+        const leave = () => root.unmount();
+        ${LEAVE}`,
     },
   }),
   Svelte: () => ({
     plugins: [svelte({ configFile: false })],
     files: {
       "Classifier.svelte": blocks("Svelte", "svelte")[0],
-      "main.js": `import { mount } from "svelte";
+      "main.js": `import { mount, unmount } from "svelte";
         import Classifier from "./Classifier.svelte";
-        mount(Classifier, { target: document.getElementById("place"), props: ${PROPERTIES()} });`,
+        const mounted = mount(Classifier, { target: document.getElementById("place"), props: ${PROPERTIES()} });
+        const leave = () => unmount(mounted);
+        ${LEAVE}`,
     },
   }),
   Vue: () => ({
@@ -97,7 +111,10 @@ const COMPONENTS = {
       "Classifier.vue": blocks("Vue", "vue")[0],
       "main.js": `import { createApp } from "vue";
         import Classifier from "./Classifier.vue";
-        createApp(Classifier, ${PROPERTIES()}).mount("#place");`,
+        const app = createApp(Classifier, ${PROPERTIES()});
+        app.mount("#place");
+        const leave = () => app.unmount();
+        ${LEAVE}`,
     },
   }),
 };
@@ -107,6 +124,19 @@ for (const [name, component] of Object.entries(COMPONENTS)) {
     const { plugins, files } = component();
     const { page, complaints, close } = await open(name, { "index.html": PAGE("./main.js"), ...files }, { plugins });
     await page.locator("output", { hasText: String(LABEL) }).waitFor();
+
+    const visit = async (hash) => {
+      await page.evaluate((hash) => (location.hash = hash), hash);
+      await page.reload();
+    };
+    await visit("wrong");
+    await page.getByRole("alert").filter({ hasText: "The model takes 784 values, found 3" }).waitFor();
+    await visit("leave");
+    await page.waitForFunction(() => document.title === "left");
+    for (let waited = 0; page.workers().length > 0; waited += 10) {
+      assert.ok(waited < 10_000, "the model is not closed");
+      await page.waitForTimeout(10);
+    }
     assert.deepEqual(complaints, []);
     await close();
   });
@@ -128,7 +158,15 @@ test("a service worker that sends what a page has encrypted", async () => {
       await look();`,
   };
   const opened = await open("service-worker", files, { input: ["index.html", "sw.js"] });
-  await opened.page.waitForFunction((label) => document.title === `a ${label}`, LABEL);
+  const answered = () => opened.page.waitForFunction((label) => document.title === `a ${label}`, LABEL);
+  await answered();
+  // At the next visit the page has no line; the service worker has.
+  let refused = 0;
+  await opened.page.route(`${server.url}/**`, (route) => (refused++, route.abort()));
+  await opened.page.reload();
+  await answered();
+  assert.ok(refused > 0, "the page tried");
+  opened.complaints = opened.complaints.filter((text) => !text.includes("ERR_FAILED"));
   assert.deepEqual(opened.complaints, []);
   await opened.close();
 });
