@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use ckks_core::{CompressedGaloisKey, CompressedRelinearizationKey, Params, ProgramFacts};
+use ckks_core::{Backend, CompressedGaloisKey, CompressedRelinearizationKey, Params, ProgramFacts};
 use model_package::{Package, Summary};
 use serde::Serialize;
 
 use crate::{assemble::Assembly, layers::Layer, ranking::Ranking};
 
-/// Time of one butterfly of the number-theoretic transform, in nanoseconds, with what belongs to it in a
-/// evaluation: the shipped models take 0.5 and 0.6 of them, with AVX2 at 2^12 and 2^13.
-const BUTTERFLY_NS: f64 = 0.6;
+/// Time of one butterfly of the number-theoretic transform on this machine, in nanoseconds, with what belongs to it
+/// in an evaluation. The shipped models take 0.5 to 0.6 with AVX2, 0.15 to 0.35 with AVX-512.
+fn butterfly_ns() -> f64 {
+    if Backend::detect().name() == "avx512" { 0.25 } else { 0.6 }
+}
 
 /// What the product of two residues costs, in butterflies: most of it is reading one of them from memory.
 const PRODUCT: f64 = 0.6;
@@ -285,7 +287,7 @@ impl fmt::Display for Report {
         for candidate in &self.candidates {
             let chosen = if candidate.log_degree == self.parameters.log_degree { ", chosen" } else { "" };
             let Candidate { log_degree, key_switches, cost, key_bytes, batch } = candidate;
-            let milliseconds = cost * BUTTERFLY_NS;
+            let milliseconds = cost * butterfly_ns();
             writeln!(
                 f,
                 "{:<18}2^{log_degree}: {key_switches} key switches, about {milliseconds:.0} ms, {key_bytes} bytes of keys, batch {batch}{chosen}",

@@ -165,6 +165,27 @@ fn the_table_of_operators_is_what_the_compiler_does() {
     assert!(written == operator_table(), "run `model-compiler operators > docs/operators.md`");
 }
 
+/// The committed reports hold what the search expected, and the time that layers took on the machine that wrote them.
+#[test]
+fn the_cost_model_counts_key_switches_and_orders_models_as_time_does() {
+    let mut ratios: Vec<f64> = MODELS
+        .map(|model| {
+            let report = json(model, "package/report.json");
+            let degree = &report["parameters"]["log_degree"];
+            let candidates = report["candidates"].as_array().expect("a list");
+            let chosen = candidates.iter().find(|one| one["log_degree"] == *degree).expect("the one chosen");
+            assert_eq!(chosen["key_switches"], report["sizes"]["key_switches"], "{model}");
+            let layers = report["layers"].as_array().expect("a list").iter();
+            let time: f64 = layers.map(|layer| layer["milliseconds"].as_f64().expect("a number")).sum();
+            time / chosen["cost"].as_f64().expect("a number")
+        })
+        .into();
+    ratios.sort_by(f64::total_cmp);
+    let middle = ratios[ratios.len() / 2];
+    let near = |ratio: &f64| (0.4..=2.5).contains(&(ratio / middle));
+    assert!(ratios.iter().all(near), "milliseconds for each million butterflies: {ratios:?}");
+}
+
 #[test]
 fn the_report_says_what_was_chosen() {
     let text = compiled("mnist_mlp").report.to_string();
