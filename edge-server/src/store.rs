@@ -9,7 +9,7 @@
 #[cfg(feature = "testing")]
 pub mod suite;
 
-use std::{collections::BTreeMap, fmt, future::Future, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, ops::AddAssign, time::Duration};
 
 use bytes::Bytes;
 
@@ -272,6 +272,13 @@ pub struct Swept {
     pub key_sets: u64,
 }
 
+impl AddAssign for Swept {
+    fn add_assign(&mut self, other: Self) {
+        self.jobs += other.jobs;
+        self.key_sets += other.key_sets;
+    }
+}
+
 /// Keeps what must survive a restart. See the module for the invariants.
 pub trait Store: MaybeSend + MaybeSync {
     /// Tells whether other processes use it too, so that what they do has to be looked for.
@@ -416,6 +423,7 @@ pub trait Store: MaybeSend + MaybeSync {
     /// Deletes the token whose hash this is; tells whether it existed.
     fn delete_token(&self, hash: [u8; 32]) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
 
-    /// Forgets what has been kept long enough.
+    /// Forgets what has been kept long enough, in steps between which others write: leases are renewed
+    /// meanwhile.
     fn sweep(&self, horizon: Horizon) -> impl Future<Output = Result<Swept, StoreError>> + MaybeSend;
 }

@@ -37,6 +37,9 @@ use self::objects::Objects;
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
 
+/// Rows of a table that one step of a sweep forgets.
+const SWEEP_ROWS: u64 = 256;
+
 /// A store in PostgreSQL and an object store. Clones share it.
 #[derive(Clone, Debug)]
 pub struct ClusterStore(Arc<Shared>);
@@ -368,7 +371,10 @@ impl Store for ClusterStore {
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {
-        keys::delete_set(&mut *self.client().await?, self.objects(), tenant, id).await
+        let deleted = keys::delete_set(&mut *self.client().await?, tenant, id).await?;
+        let Some(keys) = deleted else { return Ok(false) };
+        self.objects().delete_keys(keys).await;
+        Ok(true)
     }
 
     async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
@@ -396,15 +402,21 @@ impl Store for ClusterStore {
     }
 
     async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
-        let mut client = self.client().await?;
-        let jobs = jobs::sweep(&**client, horizon.finished).await?;
-        for (id, result) in &jobs {
-            if let Some(hash) = result {
-                self.objects().delete_result(*id, *hash).await;
+        let mut swept = Swept::default();
+        loop {
+            // The connection is others' while objects are deleted.
+            let records = jobs::sweep_idempotency(&**self.client().await?, horizon.finished).await?;
+            let jobs = jobs::sweep(&**self.client().await?, horizon.finished).await?;
+            let (sets, keys) = keys::sweep(&mut *self.client().await?, horizon.key_sets).await?;
+            let step = Swept { jobs: jobs.len() as u64, key_sets: sets };
+            let is_last = [records, step.jobs, step.key_sets].iter().all(|&count| count < SWEEP_ROWS);
+            swept += step;
+            self.objects().delete_results(jobs).await;
+            self.objects().delete_keys(keys).await;
+            if is_last {
+                return Ok(swept);
             }
         }
-        let key_sets = keys::sweep(&mut client, self.objects(), horizon.key_sets).await?;
-        Ok(Swept { jobs: jobs.len() as u64, key_sets })
     }
 }
 

@@ -294,7 +294,15 @@ impl Store for SqliteStore {
     }
 
     async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
-        let (swept, _) = self.write(move |sql| sqlite::sweep(sql, horizon)).await?;
+        let mut swept = Swept::default();
+        loop {
+            // What a power failure brings back is forgotten again.
+            let step = self.write_lazily(move |sql| sqlite::sweep_step(sql, horizon)).await?;
+            swept += step.swept;
+            if step.is_last {
+                break;
+            }
+        }
         if swept != Swept::default() {
             self.give_pages_back().await?;
         }

@@ -6,7 +6,10 @@ use edge_server::{
     store::{Idempotency, Made, Remembered},
 };
 
-use crate::database::{Database, Result, damaged, values};
+use crate::{
+    database::{Database, Result, damaged, values},
+    room::Room,
+};
 
 const JOB: i64 = 0;
 const KEY_SET: i64 = 1;
@@ -49,8 +52,13 @@ pub(crate) fn remember(
     Ok(())
 }
 
-/// Forgets what was noted before.
-pub(crate) fn sweep(database: &impl Database, before: Timestamp) -> Result<()> {
-    database.run("DELETE FROM idempotency WHERE at < ?1", values![before])?;
+/// Forgets what was noted before, oldest first, as much as there is room for.
+pub(crate) fn sweep(database: &impl Database, before: Timestamp, room: &mut Room) -> Result<()> {
+    let deleted = database.run(
+        "DELETE FROM idempotency WHERE (tenant, key) IN
+             (SELECT tenant, key FROM idempotency WHERE at < ?1 ORDER BY at LIMIT ?2) RETURNING 1",
+        values![before, room.rows],
+    )?;
+    deleted.iter().for_each(|_| room.take(0));
     Ok(())
 }

@@ -8,7 +8,10 @@ use edge_server::{
     store::{Claim, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths},
 };
 
-use crate::database::{Database, Result, Row, damaged, values};
+use crate::{
+    database::{Database, Result, Row, damaged, values},
+    room::Room,
+};
 
 const QUEUED: i64 = 0;
 const RUNNING: i64 = 1;
@@ -251,13 +254,23 @@ pub fn delete(database: &impl Database, tenant: &TenantId, id: JobId) -> Result<
     Ok(true)
 }
 
-/// Forgets what ended before.
-pub(crate) fn sweep(database: &impl Database, before: Timestamp) -> Result<u64> {
-    database.run(
-        "DELETE FROM results WHERE job IN (SELECT id FROM jobs WHERE state >= 2 AND finished < ?1)",
-        values![before],
+/// Forgets what ended before, oldest first, as much as there is room for; counts it.
+pub(crate) fn sweep(database: &impl Database, before: Timestamp, room: &mut Room) -> Result<u64> {
+    let ended = database.run(
+        "SELECT id, coalesce(length(bytes), 0) FROM jobs LEFT JOIN results ON job = id
+         WHERE state >= 2 AND finished < ?1 ORDER BY finished LIMIT ?2",
+        values![before, room.rows],
     )?;
-    let swept =
-        database.run("DELETE FROM jobs WHERE state >= 2 AND finished < ?1 RETURNING 1", values![before])?;
-    Ok(swept.len() as u64)
+    let mut swept = 0;
+    for row in ended {
+        if room.is_full() {
+            break;
+        }
+        let id = row.array::<16>(0)?;
+        database.run("DELETE FROM results WHERE job = ?1", values![&id])?;
+        database.run("DELETE FROM jobs WHERE id = ?1", values![&id])?;
+        room.take(row.number(1)?);
+        swept += 1;
+    }
+    Ok(swept)
 }

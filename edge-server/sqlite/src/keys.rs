@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     database::{Database, Result, Row, damaged, values},
     jobs,
+    room::Room,
 };
 
 /// One stored key: what a file of its bytes is named after.
@@ -159,31 +160,36 @@ pub fn read(
 /// # Errors
 /// [`StoreError`](edge_server::store::StoreError)
 pub fn delete_set(database: &impl Database, tenant: &TenantId, id: KeySetId) -> Result<Option<Vec<KeyFile>>> {
-    if !owns(database, tenant, id)? {
-        return Ok(None);
-    }
-    let deleted = database.run(
-        "DELETE FROM keys WHERE key_set = ?1 RETURNING key_set, name, sha256",
-        values![&id.to_bytes()],
-    )?;
+    if owns(database, tenant, id)? { forget(database, id).map(Some) } else { Ok(None) }
+}
+
+/// Deletes a set and names the keys that it had.
+fn forget(database: &impl Database, id: KeySetId) -> Result<Vec<KeyFile>> {
+    let deleted = database
+        .run("DELETE FROM keys WHERE key_set = ?1 RETURNING name, sha256", values![&id.to_bytes()])?;
     database.run("DELETE FROM key_sets WHERE id = ?1", values![&id.to_bytes()])?;
-    files(&deleted).map(Some)
+    deleted.iter().map(|row| Ok(KeyFile { set: id, name: name(row, 0)?, sha256: row.array(1)? })).collect()
 }
 
-fn files(rows: &[Row]) -> Result<Vec<KeyFile>> {
-    let file = |row: &Row| {
-        Ok(KeyFile { set: KeySetId::from_bytes(row.array(0)?), name: name(row, 1)?, sha256: row.array(2)? })
-    };
-    rows.iter().map(file).collect()
-}
-
-/// Forgets sets that were last used before; counts them and names the keys that they had.
-pub(crate) fn sweep(database: &impl Database, before: Timestamp) -> Result<(u64, Vec<KeyFile>)> {
-    let deleted = database.run(
-        "DELETE FROM keys WHERE key_set IN (SELECT id FROM key_sets WHERE used < ?1)
-         RETURNING key_set, name, sha256",
-        values![before],
+/// Forgets sets that were last used before, longest unused first, as much as there is room for; counts them
+/// and names the keys that they had. A set is forgotten as a whole, however large it is.
+pub(crate) fn sweep(
+    database: &impl Database,
+    before: Timestamp,
+    room: &mut Room,
+) -> Result<(u64, Vec<KeyFile>)> {
+    let unused = database.run(
+        "SELECT id, announced FROM key_sets WHERE used < ?1 ORDER BY used LIMIT ?2",
+        values![before, room.rows],
     )?;
-    let sets = database.run("DELETE FROM key_sets WHERE used < ?1 RETURNING 1", values![before])?;
-    Ok((sets.len() as u64, files(&deleted)?))
+    let (mut swept, mut files) = (0, Vec::new());
+    for row in unused {
+        if room.is_full() {
+            break;
+        }
+        files.extend(forget(database, KeySetId::from_bytes(row.array(0)?))?);
+        room.take(row.number(1)?);
+        swept += 1;
+    }
+    Ok((swept, files))
 }

@@ -4,8 +4,9 @@
 //! they do with it is here, once. Opening, durability and threads are the hosts'. Every function that
 //! changes something is to run as one transaction.
 
-// what a connection is
+// what a connection is, what tables there are, how much a step does
 mod database;
+mod room;
 mod schema;
 
 // rows
@@ -27,5 +28,5 @@ pub use keys::{
     KeyFile, delete_set as delete_key_set, judge as judge_key, read as key, read_set as key_set, usage,
 };
 pub use schema::{MIGRATIONS, VERSION};
-pub use steps::{insert_job, insert_key_set, put_key, sweep};
+pub use steps::{SweepStep, insert_job, insert_key_set, put_key, sweep_step};
 pub use tokens::{delete as delete_token, find as token, insert as insert_token, list as tokens};

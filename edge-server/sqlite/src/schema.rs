@@ -1,7 +1,7 @@
 //! The tables and their version.
 
 /// One step for each version of the tables. A step that has been released never changes.
-pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART];
+pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST];
 
 /// The version that these statements are for.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -97,4 +97,10 @@ DROP INDEX unfinished;
 DROP INDEX waiting;
 CREATE INDEX waiting ON jobs (tenant, accepted) WHERE state = 0;
 CREATE INDEX running ON jobs (lease) WHERE state = 1;
+";
+
+/// What is to be forgotten is found without looking at everything that is not.
+const OLDEST_FIRST: &str = "
+CREATE INDEX noted ON idempotency (at);
+CREATE INDEX used ON key_sets (used);
 ";

@@ -13,6 +13,7 @@ use crate::{
     database::{Database, Result},
     idempotency, jobs,
     keys::{self, KeyFile},
+    room::Room,
 };
 
 /// What an earlier request with this idempotency key made.
@@ -93,13 +94,26 @@ pub fn put_key(
     Ok(PutKey::Stored)
 }
 
-/// Forgets what has been kept long enough; names the keys that were among it.
+/// A part of what has been kept long enough, which was forgotten in one step.
+#[derive(Debug)]
+pub struct SweepStep {
+    /// What was forgotten.
+    pub swept: Swept,
+    /// The keys that were among it.
+    pub keys: Vec<KeyFile>,
+    /// Nothing is left to forget.
+    pub is_last: bool,
+}
+
+/// Forgets a part of what has been kept long enough: a few hundred rows and a few megabytes, so that others
+/// who write do not wait long. To be called until it was the last step.
 ///
 /// # Errors
 /// [`StoreError`](edge_server::store::StoreError)
-pub fn sweep(database: &impl Database, horizon: Horizon) -> Result<(Swept, Vec<KeyFile>)> {
-    idempotency::sweep(database, horizon.finished)?;
-    let jobs = jobs::sweep(database, horizon.finished)?;
-    let (key_sets, files) = keys::sweep(database, horizon.key_sets)?;
-    Ok((Swept { jobs, key_sets }, files))
+pub fn sweep_step(database: &impl Database, horizon: Horizon) -> Result<SweepStep> {
+    let mut room = Room::new();
+    let jobs = jobs::sweep(database, horizon.finished, &mut room)?;
+    let (key_sets, keys) = keys::sweep(database, horizon.key_sets, &mut room)?;
+    idempotency::sweep(database, horizon.finished, &mut room)?;
+    Ok(SweepStep { swept: Swept { jobs, key_sets }, keys, is_last: !room.is_full() })
 }

@@ -199,8 +199,16 @@ impl Store for ObjectStore {
     }
 
     async fn sweep(&self, horizon: Horizon) -> Result<Swept> {
-        let (swept, files) = self.sql.step(|sql| sqlite::sweep(sql, horizon))?;
-        self.keys.delete(&files).await;
-        Ok(swept)
+        let mut swept = Swept::default();
+        loop {
+            let step = self.sql.step(|sql| sqlite::sweep_step(sql, horizon))?;
+            swept += step.swept;
+            self.keys.delete(&step.keys).await;
+            if step.is_last {
+                return Ok(swept);
+            }
+            // Others have their turn.
+            written_down().await;
+        }
     }
 }

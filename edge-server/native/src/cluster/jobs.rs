@@ -14,7 +14,7 @@ use edge_server::{
 };
 use tokio_postgres::{Client, GenericClient, Row};
 
-use super::{Hash, Result, damaged, failed, id, notices, number, remember, timestamp};
+use super::{Hash, Result, SWEEP_ROWS, damaged, failed, id, notices, number, remember, timestamp};
 
 const QUEUED: i16 = 0;
 const RUNNING: i16 = 1;
@@ -259,14 +259,24 @@ pub(super) async fn delete(
     Ok(Some((inputs, hash(&row, 1)?)))
 }
 
-/// Forgets what ended before, and idempotency records of before; says which jobs, and their results.
+/// Forgets some of the idempotency records of before, oldest first, and counts them.
+pub(super) async fn sweep_idempotency(client: &impl GenericClient, before: Timestamp) -> Result<u64> {
+    let query = format!(
+        "DELETE FROM idempotency WHERE (tenant, key) IN (SELECT tenant, key FROM idempotency
+         WHERE at < $1 ORDER BY at LIMIT {SWEEP_ROWS} FOR UPDATE SKIP LOCKED)"
+    );
+    client.execute(&query, &[&number(before)]).await.map_err(failed)
+}
+
+/// Forgets some of what ended before, oldest first; says which jobs, and their results.
 pub(super) async fn sweep(
     client: &impl GenericClient,
     before: Timestamp,
 ) -> Result<Vec<(JobId, Option<Hash>)>> {
-    let before = number(before);
-    client.execute("DELETE FROM idempotency WHERE at < $1", &[&before]).await.map_err(failed)?;
-    const QUERY: &str = "DELETE FROM jobs WHERE state >= 2 AND finished < $1 RETURNING id, result";
-    let rows = client.query(QUERY, &[&before]).await.map_err(failed)?;
+    let query = format!(
+        "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE state >= {COMPLETED} AND finished < $1
+         ORDER BY finished LIMIT {SWEEP_ROWS} FOR UPDATE SKIP LOCKED) RETURNING id, result"
+    );
+    let rows = client.query(&query, &[&number(before)]).await.map_err(failed)?;
     rows.iter().map(|row| Ok((JobId::from_bytes(id(row, 0)?), hash(row, 1)?))).collect()
 }

@@ -9,9 +9,13 @@ use edge_server::{
     store::{Idempotency, Inserted, KeyQuota, KeySet, Made, PutKey, Usage},
 };
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Client, GenericClient};
+use tokio_postgres::{Client, GenericClient, Row, Transaction};
 
-use super::{Hash, Result, damaged, failed, id, jobs, number, objects::Objects, remember, timestamp};
+use super::{
+    Hash, Result, SWEEP_ROWS, damaged, failed, id, jobs, number,
+    objects::{KeyObject, Objects},
+    remember, timestamp,
+};
 
 /// Held, together with the tenant's hash, while its sets are counted and one is added.
 const LOCK: i32 = 0x6564_6765;
@@ -140,7 +144,7 @@ pub(super) async fn put(
 }
 
 /// The keys of sets, for their objects.
-async fn names(client: &impl GenericClient, sets: &[Vec<u8>]) -> Result<Vec<(KeySetId, KeyName, Hash)>> {
+async fn names(client: &impl GenericClient, sets: &[Vec<u8>]) -> Result<Vec<KeyObject>> {
     const QUERY: &str = "SELECT key_set, name, sha256 FROM keys WHERE key_set = ANY($1)";
     let rows = client.query(QUERY, &[&sets]).await.map_err(failed)?;
     let read = rows.iter().map(|row| {
@@ -151,39 +155,34 @@ async fn names(client: &impl GenericClient, sets: &[Vec<u8>]) -> Result<Vec<(Key
     read.collect()
 }
 
-pub(super) async fn delete_set(
-    client: &mut Client,
-    objects: &Objects,
-    tenant: &TenantId,
-    set: KeySetId,
-) -> Result<bool> {
-    const LOCK: &str = "SELECT id FROM key_sets WHERE id = $1 AND tenant = $2 FOR UPDATE";
-    let bytes = set.to_bytes();
-    let transaction = client.transaction().await.map_err(failed)?;
-    let owned = transaction.query_opt(LOCK, &[&&bytes[..], &tenant.as_str()]).await.map_err(failed)?;
-    if owned.is_none() {
-        return Ok(false);
-    }
-    let keys = names(&transaction, &[bytes.to_vec()]).await?;
-    transaction.execute("DELETE FROM key_sets WHERE id = $1", &[&&bytes[..]]).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)?;
-    for (set, name, hash) in keys {
-        objects.delete_key(set, name, hash).await;
-    }
-    Ok(true)
-}
-
-/// Forgets sets that were last used before.
-pub(super) async fn sweep(client: &mut Client, objects: &Objects, before: Timestamp) -> Result<u64> {
-    let transaction = client.transaction().await.map_err(failed)?;
-    const FIND: &str = "SELECT id FROM key_sets WHERE used < $1 FOR UPDATE SKIP LOCKED";
-    let rows = transaction.query(FIND, &[&number(before)]).await.map_err(failed)?;
+/// Deletes sets whose rows are locked; says which keys they had.
+async fn forget(transaction: Transaction<'_>, rows: &[Row]) -> Result<Vec<KeyObject>> {
     let sets: Vec<Vec<u8>> = rows.iter().map(|row| row.get(0)).collect();
     let keys = names(&transaction, &sets).await?;
     transaction.execute("DELETE FROM key_sets WHERE id = ANY($1)", &[&sets]).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
-    for (set, name, hash) in keys {
-        objects.delete_key(set, name, hash).await;
-    }
-    Ok(sets.len() as u64)
+    Ok(keys)
+}
+
+/// Deletes a tenant's set and names the keys that it had; `None` if there was none.
+pub(super) async fn delete_set(
+    client: &mut Client,
+    tenant: &TenantId,
+    set: KeySetId,
+) -> Result<Option<Vec<KeyObject>>> {
+    const LOCK: &str = "SELECT id FROM key_sets WHERE id = $1 AND tenant = $2 FOR UPDATE";
+    let transaction = client.transaction().await.map_err(failed)?;
+    let owned = transaction.query(LOCK, &[&&set.to_bytes()[..], &tenant.as_str()]).await.map_err(failed)?;
+    if owned.is_empty() { Ok(None) } else { forget(transaction, &owned).await.map(Some) }
+}
+
+/// Forgets some of the sets that were last used before, longest unused first; counts them and names the
+/// keys that they had.
+pub(super) async fn sweep(client: &mut Client, before: Timestamp) -> Result<(u64, Vec<KeyObject>)> {
+    let query = format!(
+        "SELECT id FROM key_sets WHERE used < $1 ORDER BY used LIMIT {SWEEP_ROWS} FOR UPDATE SKIP LOCKED"
+    );
+    let transaction = client.transaction().await.map_err(failed)?;
+    let unused = transaction.query(&query, &[&number(before)]).await.map_err(failed)?;
+    Ok((unused.len() as u64, forget(transaction, &unused).await?))
 }

@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use edge_server::{JobId, KeyName, KeySetId, store::StoreError};
+use futures_util::{StreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, RetryConfig, path::Path};
 
 use super::{Hash, Result};
 
 /// How long a call may be tried again before its caller hears of the failure.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Objects that are deleted at once.
+const AT_ONCE: usize = 16;
+
+/// What the object of a key is named after.
+pub(super) type KeyObject = (KeySetId, KeyName, Hash);
 
 /// A folder of an object store.
 #[derive(Debug)]
@@ -79,6 +86,10 @@ impl Objects {
         }
     }
 
+    async fn delete_all(&self, paths: impl Iterator<Item = Path>) {
+        stream::iter(paths).for_each_concurrent(AT_ONCE, async |path| self.delete(&path).await).await;
+    }
+
     /// Finds out whether objects can be written and read.
     pub(super) async fn check(&self) -> Result<()> {
         let path = self.path(&["check"]);
@@ -123,6 +134,11 @@ impl Objects {
         self.delete(&self.result_path(job, sha256)).await;
     }
 
+    pub(super) async fn delete_results(&self, jobs: Vec<(JobId, Option<Hash>)>) {
+        let path = |(job, hash): (JobId, Option<Hash>)| hash.map(|hash| self.result_path(job, hash));
+        self.delete_all(jobs.into_iter().filter_map(path)).await;
+    }
+
     pub(super) async fn put_key(
         &self,
         set: KeySetId,
@@ -135,6 +151,10 @@ impl Objects {
 
     pub(super) async fn key(&self, set: KeySetId, name: KeyName, sha256: Hash) -> Result<Bytes> {
         self.get(&self.key_path(set, name, sha256)).await
+    }
+
+    pub(super) async fn delete_keys(&self, keys: Vec<KeyObject>) {
+        self.delete_all(keys.into_iter().map(|(set, name, hash)| self.key_path(set, name, hash))).await;
     }
 
     pub(super) async fn delete_key(&self, set: KeySetId, name: KeyName, sha256: Hash) {

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use super::{ClusterError, failed};
 
 /// One step for each version of the tables. A step that has been released never changes.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, OLDEST_FIRST];
 
 /// Held while the tables change, so that servers that start together do not disturb each other.
 const LOCK: i64 = 0x6564_6765_0001;
@@ -69,6 +69,12 @@ CREATE TABLE tokens (
     created bigint NOT NULL,
     expires bigint
 );
+";
+
+/// What is to be forgotten is found without looking at everything that is not.
+const OLDEST_FIRST: &str = "
+CREATE INDEX noted ON idempotency (at);
+CREATE INDEX used ON key_sets (used);
 ";
 
 /// Brings the tables to this server's version, as a whole or not at all.

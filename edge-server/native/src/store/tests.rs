@@ -1,10 +1,11 @@
-use std::{env, fs, path::PathBuf, process, time::Duration};
+use std::{env, fs, path::PathBuf, pin::pin, process, time::Duration};
 
 use edge_server::{
     ModelKey, WorkerId,
     payload::Encoding,
     store::{JobState, suite},
 };
+use futures_util::future::{Either, join_all, select};
 use rusqlite::params;
 
 use super::*;
@@ -150,9 +151,75 @@ async fn what_is_forgotten_goes_back_to_the_file_system() {
     let full = pages("page_count").await;
     assert!(full > empty + 3 * STEP_PAGES, "{empty} {full}: several steps");
     let horizon = Horizon { finished: Timestamp(6), key_sets: Timestamp(0) };
-    assert_eq!(store.sweep(horizon).await.expect("swept").jobs, 8);
+    let step = store.write(move |sql| sqlite::sweep_step(sql, horizon)).await.expect("swept");
+    assert_eq!((step.swept.jobs, step.is_last), (2, false), "4 MiB are enough for a step");
+    assert_eq!(store.sweep(horizon).await.expect("swept").jobs, 6);
     assert_eq!(pages("freelist_count").await, 0);
     assert!(pages("page_count").await < empty + STEP_PAGES);
+}
+
+/// Whoever writes has his turn between the steps of a sweep, however much there is to forget.
+#[tokio::test]
+async fn leases_are_renewed_beside_a_long_sweep() {
+    const RECORDS: u16 = 2000;
+    let scratch = Scratch::new("sweep");
+    let store = SqliteStore::open(&scratch.0).expect("opens");
+    insert(&store, 1, &[]).await.expect("stored");
+    let running = store.claim_job(claim()).await.expect("answers").expect("waits").request.id;
+    let old = |number: u16| {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let jobs = (1000..1000 + RECORDS).map(async |number| {
+        let job = JobRequest { id: JobId::from_bytes(old(number)), ..request(0) };
+        let idempotency = Idempotency { key: format!("{number}"), fingerprint: [0; 32] };
+        let bounds = QueueBounds { total: u64::MAX, tenant: u64::MAX };
+        store.insert_job(job.clone(), Vec::new(), Some(idempotency), bounds).await.expect("stored");
+        store.finish_job(job.id, Ok(Bytes::from_static(&[7; 2000])), Timestamp(5)).await.expect("stored");
+    });
+    join_all(jobs).await;
+    // Each of them fills a step, and has few pages to be given back.
+    for number in 1..=8 {
+        let set = KeySet {
+            id: KeySetId::from_bytes([number; 16]),
+            tenant: TenantId::public(),
+            model: request(0).model,
+            opened: Timestamp(5),
+            announced: 5 << 20,
+            present: [].into(),
+        };
+        let quota = KeyQuota { key_sets: 100, key_bytes: u64::MAX };
+        store.insert_key_set(set.clone(), None, quota).await.expect("stored");
+        store
+            .put_key(&set.tenant, set.id, KeyName::Galois(5), Bytes::from_static(b"five"))
+            .await
+            .expect("stored");
+    }
+    let horizon = Horizon { finished: Timestamp(6), key_sets: Timestamp(6) };
+    let steps = u64::from(RECORDS) * 2 / 256 + 8;
+    let mut sweep = pin!(store.sweep(horizon));
+    let (mut renewed, mut now) = (0, 0);
+    let swept = loop {
+        now += 1;
+        let claim = Claim { now: Timestamp(now), ..claim() };
+        let renewal = store.renew_leases(claim, vec![running]);
+        match select(&mut sweep, pin!(renewal)).await {
+            Either::Left((swept, _)) => break swept.expect("swept"),
+            Either::Right((renewal, _)) => renewal.expect("renewed"),
+        }
+        renewed += 1;
+    };
+    assert_eq!(swept, Swept { jobs: u64::from(RECORDS), key_sets: 8 });
+    assert!(renewed >= steps / 2, "{renewed} renewals beside about {steps} steps");
+    assert_eq!(store.usage(&TenantId::public()).await.expect("answers").key_sets, 0);
+    for number in [1000, 1000 + RECORDS - 1] {
+        let remembered = store.remembered(&TenantId::public(), &number.to_string()).await;
+        assert_eq!(remembered.expect("answers"), None);
+    }
+    let at = |now| Claim { now: Timestamp(now), worker: WorkerId::from_bytes([2; 16]), ..claim() };
+    assert_eq!(store.claim_job(at(now + 900)).await.expect("answers"), None, "it was renewed");
+    assert_eq!(store.claim_job(at(now + 1001)).await.expect("answers").expect("free").request.id, running);
 }
 
 /// A store of the first version is brought up to date with everything in it.
