@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { DARK, DESKTOP, FRAME, PHONE, longestTask, openPage, screenshot, secretKeys, trace } from "./chromium.mjs";
 import { serveFiles } from "./files.mjs";
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
+import { record } from "./recorder.mjs";
 import { ROOT, published, startServer } from "./server.mjs";
 import { setStage } from "./stage.mjs";
 import { traces } from "./traces.mjs";
@@ -301,6 +302,7 @@ test("the comparison on plain numbers is right, local and by choice", async () =
 test("the page works below a path of another origin, against a server that it is told", async () => {
   const files = await serveFiles(join(ROOT, "dist/www"), { below: "/some/path/" });
   const { page, complaints, elsewhere, close } = await openPage(stage.browser, `${files.url}?api=${encodeURIComponent(stage.door.url)}`, { home: files.url });
+  await page.getByRole("button", { name: "Ask this server" }).click();
   await settled(page);
   assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
   assert.deepEqual(elsewhere.filter((url) => !url.startsWith(stage.door.url)), [], "nothing but page and server");
@@ -339,6 +341,67 @@ test("the page of the real server asks another one that the visitor names", asyn
     await close();
     await other.stop();
   }
+});
+
+test("a token goes to the server it was entered for, and a server that a link names hears nothing unasked", async () => {
+  const other = await record(stage.server.url);
+  const token = "entered-for-the-first-server";
+  const { page, complaints, close } = await open();
+  const link = `${stage.door.url}/?api=${encodeURIComponent(other.url)}`;
+  const isTold = (door) => door.sent().includes(`Bearer ${token}`);
+  try {
+    await page.getByRole("button", { name: "Server" }).click();
+    await page.getByLabel("Token").fill(token);
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.waitForURL(/api=/);
+    await settled(page);
+    assert.ok(isTold(stage.door));
+
+    await page.goto(link);
+    const dialog = page.getByTestId("stranger");
+    await dialog.waitFor();
+    assert.ok((await dialog.textContent()).includes(other.url));
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Do not ask it");
+    await screenshot(page, "stranger");
+    await page.evaluate(await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8"));
+    assert.deepEqual((await page.evaluate(() => globalThis.axe.run())).violations, []);
+    await page.keyboard.press("Escape");
+    await page.getByTestId("notice").waitFor();
+    assert.match(await page.getByTestId("notice").textContent(), /Nothing was sent to .*DECLINED/s);
+    assert.equal(other.sent().length, 0);
+    await page.getByRole("button", { name: "Server" }).click();
+    assert.equal(await page.getByTestId("server-url").inputValue(), `${stage.door.url}/`, "a server that was declined is not offered");
+    await page.getByRole("button", { name: "Cancel" }).click();
+
+    await page.getByRole("button", { name: "Try again" }).click();
+    await dialog.getByRole("button", { name: "Ask this server" }).click();
+    await settled(page);
+    assert.match(other.sent().toString("latin1"), /GET \/models/);
+    assert.ok(!isTold(other));
+    // Agreed to for as long as the tab is there.
+    await page.reload();
+    await settled(page);
+    assert.ok(!isTold(other));
+    assert.deepEqual(complaints, []);
+  } finally {
+    await close();
+    other.close();
+  }
+});
+
+test("code to copy holds what a link and a server say as text", async () => {
+  const name = 'x"); alert(1); </script>';
+  const models = { api_version: "1.1", models: [{ ...(await published(stage.server.url, "mnist_mlp")), model_id: name }] };
+  models.models[0].input.shape = ["1\nalert(2)", 28, 28];
+  const { page, close } = await openPage(stage.browser, stage.door.url, {
+    prepare: (page) => page.route("**/models", (route) => route.fulfill({ json: models })),
+  });
+  const code = page.getByTestId("code").filter({ hasText: "api.model(" });
+  await code.waitFor();
+  const text = await code.textContent();
+  assert.equal(JSON.parse(/api\.model\((".*?[^\\]")\);/.exec(text)[1]), name);
+  assert.doesNotMatch(text, /<|alert\(2\)/);
+  await close();
 });
 
 test("a server with a model that the page does not know is asked with numbers", async () => {

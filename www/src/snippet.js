@@ -3,15 +3,19 @@
 import { byId } from "./dom.js";
 import { serverAddress } from "./server.js";
 
+/** A text as it stands in a script, also in one within a page: it may come from a link or a server. */
+const literal = (text) => JSON.stringify(String(text)).replaceAll("<", "\\u003c");
+
 export function showSnippet({ model_id: name, input }) {
+  const [dimension, ...shape] = [input.dimension, ...input.shape].map(Number);
   byId("code").textContent = `// npm install encrypted-inference
 import { connect } from "encrypted-inference";
 
-const api = await connect("${serverAddress()}");
-const model = await api.model("${name}"); // , { keep: true } goes on with the same keys at the next visit
+const api = await connect(${literal(serverAddress())});
+const model = await api.model(${literal(name)}); // , { keep: true } goes on with the same keys at the next visit
 await model.prepareKeys({ onProgress: ({ done, total }) => show(done / total) });
 
-// ${input.dimension} numbers: ${input.shape.join(" × ")}
+// ${dimension} numbers: ${shape.join(" × ")}
 const { best, values, timings } = await model.predict(input);
 addEventListener("pagehide", () => model.close());
 `;
