@@ -10,6 +10,7 @@ pub mod sentence;
 // how to ask
 mod answer;
 mod request;
+mod sample;
 
 // what a case may use, and what it is
 mod target;

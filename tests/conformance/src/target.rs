@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     answer::Answer,
     request::{Sent, Server, key_set_request},
+    sample::sample,
 };
 
 /// How long a job may take.
@@ -240,7 +241,11 @@ impl Target {
         let Some(package) = self.packages.iter().find(is_subject) else { return Ok(None) };
         let client = self.client()?;
         let slots = client.params.slots();
-        let input = package.manifest.input.layout.to_layout().pack(&client.values, slots);
+        let described = &package.manifest.input;
+        let factors = described.scaling.iter().flatten().copied().chain(std::iter::repeat(1.0));
+        let scaled: Vec<f64> =
+            client.values.iter().zip(factors).map(|(value, factor)| value * factor).collect();
+        let input = described.layout.to_layout().pack(&scaled, slots);
         let outputs =
             package.program.evaluate_clear(slots, &[input]).map_err(|error| format!("{error:?}"))?;
         let slots: Vec<f64> = outputs.into_iter().flatten().collect();
@@ -248,16 +253,6 @@ impl Target {
         let values = output.layout.to_layout().unpack(&slots, output.dimension as usize);
         Ok(Some(values.iter().map(|value| value * output.gain).collect()))
     }
-}
-
-/// An input at the low end of the model's range. Elements can have ranges of their own, which are not
-/// published, and all of them high at once may be more than the model was ever meant for.
-fn sample(model: &Value) -> Vec<f64> {
-    let bound = |at: usize, default: f64| model["input"]["range"][at].as_f64().unwrap_or(default);
-    let (low, high) = (bound(0, -1.0), bound(1, 1.0));
-    let width = (high - low).min(1.0);
-    let dimension = model["input"]["dimension"].as_u64().unwrap_or(0);
-    (0..dimension).map(|i| low + width * ((i * 37 + 11) % 64) as f64 / 64.0).collect()
 }
 
 impl Client {

@@ -2,10 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use conformance::{Outcome, cases, report, run};
-use edge_server::Access;
+use conformance::{Options, Outcome, cases, report, run};
+use edge_server::{Access, Token};
 
-use crate::world::{options, server, start};
+use crate::world::{TOKEN, options, read, scaled_package, serve, server, start};
 
 #[test]
 fn the_native_server_passes_every_case() {
@@ -15,6 +15,17 @@ fn the_native_server_passes_every_case() {
     println!("{text}\n{}", report::summary(&runs));
     assert!(runs.iter().all(|run| run.outcome == Outcome::Passed), "{text}");
     assert_eq!(runs.len(), cases().len());
+}
+
+#[test]
+fn a_model_with_scaled_inputs_is_asked_for_what_it_can_answer() {
+    let server = serve(vec![scaled_package()], Access::Tokens(vec![Token::new(TOKEN)]), 4);
+    let options = options(format!("http://{}", server.address()));
+    let packages = vec![read(&scaled_package())];
+    let options = Options { packages, only: vec!["4.8.2".to_owned()], ..options };
+    let runs = run(options, |_| ());
+    assert!(runs.iter().all(|run| run.outcome == Outcome::Passed), "{runs:?}");
+    assert_eq!(runs.len(), 2);
 }
 
 #[test]

@@ -28,8 +28,24 @@ pub(crate) fn packages() -> Vec<PackageFiles> {
     vec![tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)]
 }
 
+/// A model whose inputs the client scales, as it is shipped.
+pub(crate) fn scaled_package() -> PackageFiles {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/breast_cancer_logistic/package");
+    let read = |name| std::fs::read(folder.join(name)).unwrap();
+    PackageFiles {
+        origin: "breast_cancer_logistic".to_owned(),
+        manifest: read("manifest.json"),
+        weights: read("weights.bin"),
+    }
+}
+
 /// Starts a server whose queue holds so many jobs.
 pub(crate) fn start(access: Access, queue: u64) -> Server<SqliteStore> {
+    serve(packages(), access, queue)
+}
+
+/// Starts a server with these packages.
+pub(crate) fn serve(packages: Vec<PackageFiles>, access: Access, queue: u64) -> Server<SqliteStore> {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let data =
@@ -37,7 +53,7 @@ pub(crate) fn start(access: Access, queue: u64) -> Server<SqliteStore> {
     // A rate that is told, but never used up.
     let tenant = TenantLimits { requests_per_minute: Some(1_000_000_000), ..TenantLimits::default() };
     let config = Config {
-        packages: packages(),
+        packages,
         listen: ([127, 0, 0, 1], 0).into(),
         admin: None,
         assets: None,
@@ -57,15 +73,19 @@ pub(crate) fn server() -> &'static Server<SqliteStore> {
     &SERVER
 }
 
+/// A package as the suite has it.
+pub(crate) fn read(files: &PackageFiles) -> Package {
+    Package::from_bytes(&files.manifest, &files.weights).unwrap()
+}
+
 /// Everything the suite can test, at an address.
 pub(crate) fn options(url: String) -> Options {
-    let read = |files: PackageFiles| Package::from_bytes(&files.manifest, &files.weights).unwrap();
     Options {
         url,
         token: Some(TOKEN.to_owned()),
         other_token: Some(OTHER_TOKEN.to_owned()),
         with: [Feature::Overload].into(),
-        packages: packages().into_iter().map(read).collect(),
+        packages: packages().iter().map(read).collect(),
         strict: true,
         ..Options::default()
     }
