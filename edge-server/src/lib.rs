@@ -31,6 +31,11 @@ mod message;
 mod route;
 mod settings;
 
+mod reply;
+
+// before the service
+mod door;
+
 // models, and what callers send for them
 mod decode;
 
@@ -50,6 +55,7 @@ mod service;
 pub mod testing;
 
 pub use access::{Access, Token, TokenRecord, TokenSecret};
+pub use door::{Address, Caller, Door};
 pub use envelope::{API_VERSION, API_VERSIONS, SCHEMAS, SchemaError, validator};
 pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId};
 pub use port::Host;

@@ -9,7 +9,6 @@ mod job;
 mod key_set;
 mod limits;
 mod phase;
-mod reply;
 mod run;
 mod running;
 mod upkeep;
@@ -21,7 +20,7 @@ use http::{Request, Response, request::Parts};
 use tracing::Instrument;
 
 pub use self::run::Evaluated;
-use self::{phase::Phase, reply::Reply, running::Running};
+use self::{phase::Phase, running::Running};
 use crate::{
     access::{self, Credential},
     body::{self, Patience},
@@ -37,6 +36,7 @@ use crate::{
     problem::{Code, Problem},
     rate::{self, Rates},
     registry::Registry,
+    reply::Reply,
     route::{self, Operation, Route},
     settings::{Settings, TenantLimits},
     store::{Store, StoreError},

@@ -55,7 +55,7 @@ async function firstAnswer(start) {
 async function inWorker(directory, name) {
   const log = [];
   const start = async () => {
-    const worker = await startWorker({ packages: [directory], variables: { OPEN: "true", ADMIN_TOKEN }, log: (line) => log.push(line) });
+    const worker = await startWorker({ packages: [directory], variables: { OPEN: "true", ADMIN_TOKEN }, rates: {}, log: (line) => log.push(line) });
     // The runtime has started and compiled the module by now; what is left is the object's own start.
     return { ...worker, begun: performance.now() };
   };

@@ -11,6 +11,7 @@ const { values } = parseArgs({
     data: { type: "string" },
     set: { type: "string", multiple: true, default: [] },
     "without-page": { type: "boolean", default: false },
+    "without-rates": { type: "boolean", default: false },
     quiet: { type: "boolean", default: false },
   },
 });
@@ -20,6 +21,7 @@ const worker = await startWorker({
   data: values.data,
   variables: Object.fromEntries(values.set.map((setting) => setting.split(/=(.*)/s, 2))),
   page: !values["without-page"],
+  rates: values["without-rates"] ? {} : undefined,
   log: values.quiet ? undefined : (line) => console.error(line),
 });
 console.log(`listening on ${worker.url}`);

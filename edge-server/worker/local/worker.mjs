@@ -18,10 +18,12 @@ export const SHIPPED = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"].map(
 
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
- * below `data`, or gone with it; what it logs goes to `log`, a line at a time.
+ * below `data`, or gone with it; what it logs goes to `log`, a line at a time. `rates` are the platform's limits instead
+ * of those of wrangler.toml.
  */
-export async function startWorker({ packages = SHIPPED, variables = {}, data, port = 0, page = true, log = () => undefined } = {}) {
+export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, log = () => undefined } = {}) {
   const { workerOptions: options, main } = workerOptions(CONFIGURATION);
+  if (rates) options.ratelimits = rates;
   const persist = data ? { durableObjectsPersist: join(data, "objects"), r2Persist: join(data, "bucket") } : {};
   if (!page) delete options.assets;
   const flare = new Miniflare({

@@ -2,10 +2,11 @@
 //! status codes.
 //!
 //! One Durable Object is the service: it has the SQLite database, prepares keys, evaluates. The
-//! Worker in front of it only hands requests on.
+//! Worker in front of it asks the platform's rate limits and hands requests on.
 #![cfg(target_family = "wasm")]
 
 // what the runtime offers
+mod answer;
 mod clock;
 mod log;
 
@@ -22,5 +23,7 @@ mod isolate;
 mod memory;
 
 // the object, and the way to it
-mod entry;
+mod limits;
 mod object;
+
+mod entry;

@@ -12,11 +12,10 @@ use futures_util::{
     future::{LocalBoxFuture, Shared},
 };
 use wasm_bindgen_futures::spawn_local;
-use worker::{
-    DurableObject, Env, Error, Headers, HttpRequest, Request, Response, Result, State, durable_object,
-};
+use worker::{DurableObject, Env, Error, HttpRequest, Request, Response, Result, State, durable_object};
 
 use crate::{
+    answer::respond,
     clock::{RuntimeClock, RuntimeEntropy},
     executor::Signals,
     host::WorkerHost,
@@ -56,10 +55,7 @@ impl DurableObject for InferenceService {
             }
             None => service.handle(request).await,
         };
-        let (parts, body) = answer.into_parts();
-        let response = if body.is_empty() { Response::empty()? } else { Response::from_bytes(body.into())? };
-        // The headers are set last: a body brings some of its own.
-        Ok(response.with_status(parts.status.as_u16()).with_headers(Headers::from(parts.headers)))
+        respond(answer)
     }
 
     /// Evaluates what an isolate that is gone has left, forgets what is old, and comes again.

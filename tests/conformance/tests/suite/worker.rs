@@ -42,7 +42,7 @@ fn start() -> Worker {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../edge-server/worker");
     let mut child = Command::new("node")
         .current_dir(folder)
-        .args(["local/serve.mjs", "--quiet", "--without-page", "--packages"])
+        .args(["local/serve.mjs", "--quiet", "--without-page", "--without-rates", "--packages"])
         .arg(written_packages())
         .args(["--set", &format!("TOKENS={TOKEN} {OTHER_TOKEN}")])
         .args(["--set", "QUEUE=4", "--set", "TENANT_REQUESTS=1000000000"])
