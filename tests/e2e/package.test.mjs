@@ -132,6 +132,41 @@ test("keys are kept between visits, encrypted with a key that cannot be taken al
   await close();
 });
 
+/** Takes every change of kept keys back after its request has succeeded, if told to, and sees how changes are made. */
+const WATCH_STORAGE = `globalThis.watched = { modes: [], encrypted: [], takesBack: false };
+  const { put } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (...words) {
+    const request = put.apply(this, words);
+    request.addEventListener("success", () => watched.takesBack && this.transaction.abort());
+    return request;
+  };
+  const { transaction } = IDBDatabase.prototype;
+  IDBDatabase.prototype.transaction = function (...words) {
+    const made = transaction.apply(this, words);
+    watched.modes.push(made.mode + " " + made.durability);
+    return made;
+  };
+  const { encrypt } = SubtleCrypto.prototype;
+  SubtleCrypto.prototype.encrypt = function (algorithm, key, bytes) {
+    watched.encrypted.push(bytes);
+    return encrypt.call(this, algorithm, key, bytes);
+  };`;
+
+test("keys are kept when they are on the disk, and no copy of them is left in the page", async () => {
+  const { page, close } = await open({ script: WATCH_STORAGE });
+  await predict(page, { keep: true });
+  const { modes, encrypted } = await page.evaluate(() => ({ ...globalThis.watched, encrypted: globalThis.watched.encrypted.map((bytes) => [...bytes]) }));
+  assert.ok(modes.includes("readwrite strict") && !modes.some((mode) => /^readwrite (?!strict)/.test(mode)), modes.join());
+  assert.ok(encrypted.length > 0 && encrypted.every((bytes) => bytes.length > 100 && bytes.every((byte) => byte === 0)));
+
+  const refused = await page.evaluate(async () => {
+    globalThis.watched.takesBack = true;
+    return globalThis.model.rotateKeys().then(() => "kept", ({ code }) => code);
+  });
+  assert.equal(refused, "STORAGE");
+  await close();
+});
+
 /** Keeps the memory of every module that is instantiated where a test finds it. */
 const SEE_MEMORY = `globalThis.memories = [];
   const { Instance } = WebAssembly;

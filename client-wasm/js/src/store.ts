@@ -18,24 +18,33 @@ interface Wrapped {
 /**
  * Keeps keys in this browser's IndexedDB, encrypted with AES-GCM. The key for that is kept beside them as a
  * WebCrypto key that cannot be exported: scripts of the same origin can use it while they run and cannot take it
- * along, and a copy of the stored entries alone is of no use.
+ * along. Whoever copies the browser's profile from the disk has both, since browsers write such keys as they are.
  */
 export function browserStore(database = DATABASE): KeyStore {
   let opened: Promise<IDBDatabase> | undefined;
-  const entries = async (mode: IDBTransactionMode): Promise<IDBObjectStore> => {
+  const connection = (): Promise<IDBDatabase> => {
     opened ??= openDatabase(database);
     opened.catch(() => (opened = undefined));
-    return (await opened).transaction("entries", mode).objectStore("entries");
+    return opened;
+  };
+  const read = async <T>(name: string): Promise<T | undefined> =>
+    result((await connection()).transaction("entries").objectStore("entries").get(name) as IDBRequest<T | undefined>);
+  /** Carries out a change. It is over when it is on the disk: what a request has done can still be taken back. */
+  const change = async <T>(make: (entries: IDBObjectStore) => Promise<T>): Promise<T> => {
+    const transaction = (await connection()).transaction("entries", "readwrite", { durability: "strict" });
+    const [made] = await Promise.all([make(transaction.objectStore("entries")), completed(transaction)]);
+    return made;
   };
   const wrappingKey = async (): Promise<CryptoKey> => {
-    const found = await result<CryptoKey | undefined>((await entries("readonly")).get(WRAPPING_KEY));
+    const found = await read<CryptoKey>(WRAPPING_KEY);
     if (found) return found;
     const made = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
     // Two pages may get here at once: the first one's key counts.
-    const store = await entries("readwrite");
-    const first = await result<CryptoKey | undefined>(store.get(WRAPPING_KEY));
-    if (!first) await result(store.put(made, WRAPPING_KEY));
-    return first ?? made;
+    return change(async (entries) => {
+      const first = await result<CryptoKey | undefined>(entries.get(WRAPPING_KEY));
+      if (!first) await result(entries.put(made, WRAPPING_KEY));
+      return first ?? made;
+    });
   };
   const algorithm = (name: string, nonce: Uint8Array<ArrayBuffer>): AesGcmParams => ({
     name: "AES-GCM",
@@ -45,17 +54,17 @@ export function browserStore(database = DATABASE): KeyStore {
   return {
     load: (name) =>
       stored(async () => {
-        const entry = await result<Wrapped | undefined>((await entries("readonly")).get(`keys ${name}`));
+        const entry = await read<Wrapped>(`keys ${name}`);
         if (!entry) return undefined;
         return new Uint8Array(await crypto.subtle.decrypt(algorithm(name, entry.nonce), await wrappingKey(), entry.bytes));
       }),
     save: (name, bytes) =>
       stored(async () => {
         const nonce = crypto.getRandomValues(new Uint8Array(12));
-        const wrapped = await crypto.subtle.encrypt(algorithm(name, nonce), await wrappingKey(), new Uint8Array(bytes));
-        await result((await entries("readwrite")).put({ nonce, bytes: wrapped } satisfies Wrapped, `keys ${name}`));
+        const wrapped = await crypto.subtle.encrypt(algorithm(name, nonce), await wrappingKey(), bytes as Uint8Array<ArrayBuffer>);
+        await change((entries) => result(entries.put({ nonce, bytes: wrapped } satisfies Wrapped, `keys ${name}`)));
       }),
-    delete: (name) => stored(async () => void (await result((await entries("readwrite")).delete(`keys ${name}`)))),
+    delete: (name) => stored(() => change((entries) => result(entries.delete(`keys ${name}`)))),
   };
 }
 
@@ -80,5 +89,13 @@ function result<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
+  });
+}
+
+/** Waits until a transaction is on the disk. */
+function completed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error ?? new Error("the change was taken back"));
   });
 }
