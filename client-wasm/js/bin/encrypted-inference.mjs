@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 // The command line: try a server, or use one from a script.
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
 import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
+
+import { keyFile } from "./key-file.mjs";
+import { printable, printableJson } from "./printable.mjs";
 
 const HELP = `Private predictions from the command line.
 
@@ -23,6 +26,7 @@ const HELP = `Private predictions from the command line.
   --keys FILE     keep the secret key there and go on with it; without it, a new one is made and thrown away
   --output FILE   write there instead of to standard output (encrypt, send)
   --token TOKEN   bearer token; the variable ENCRYPTED_INFERENCE_TOKEN is read too
+  --insecure      send the token over plain HTTP too
   --version V     version of the model; the newest if not set
   --json          print JSON
 `;
@@ -33,6 +37,7 @@ const OPTIONS = {
   keys: { type: "string" },
   output: { type: "string" },
   token: { type: "string" },
+  insecure: { type: "boolean" },
   version: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -42,10 +47,10 @@ const OPTIONS = {
 class UsageError extends Error {}
 
 const COMMANDS = {
-  async models({ words: [url], json, token }) {
-    const api = await connect(need(url, "the server's address"), { token });
+  async models({ words: [url], json, ...options }) {
+    const api = await reached(url, options);
     const lines = api.models.map(({ model_id, version, description, input, output, evaluation_keys: { bytes } }) =>
-      [`${model_id} ${version}`, description, `  ${input.dimension} values (${input.shape.join(" × ")}) in, ${output.dimension} out, ${size(bytes)} of keys`].join("\n"),
+      [`${model_id} ${version}`, description, `  ${input.dimension} values (${input.shape.join(" × ")}) in, ${output.dimension} out, ${size(bytes)} of keys`].map(printable).join("\n"),
     );
     print(json, api.models, lines.join("\n\n"));
   },
@@ -84,7 +89,7 @@ const COMMANDS = {
   },
 
   async send({ words: [url, file], ...options }) {
-    const api = await connect(need(url, "the server's address"), { token: options.token });
+    const api = await reached(url, options);
     const { payload } = await api.send(await readFile(need(file, "the file that encrypt wrote")));
     await write(options, payload);
   },
@@ -110,20 +115,20 @@ function need(word, what) {
 
 const needKeys = ({ keys }) => need(keys, "--keys FILE");
 
-/** One file, readable for its owner only. */
-const fileStore = (path) => ({
-  load: () => readFile(path).catch((error) => (error.code === "ENOENT" ? undefined : Promise.reject(error))),
-  save: (_, bytes) => writeFile(path, bytes, { mode: 0o600 }),
-  delete: () => rm(path, { force: true }),
-});
+const reached = (url, { token, insecure }) => connect(need(url, "the server's address"), { token, allowInsecure: insecure });
 
-async function opened({ words: [url, name], token, version, keys }) {
-  const api = await connect(need(url, "the server's address"), { token });
-  return api.model(need(name, "the model's name"), { version, ...(keys && { keep: fileStore(keys) }) });
+async function opened({ words: [url, name], version, keys, ...options }) {
+  const api = await reached(url, options);
+  return api.model(need(name, "the model's name"), { version, ...(keys && { keep: keyFile(keys) }) });
 }
 
 async function fromFile(options) {
-  return openKeys(await readFile(needKeys(options)));
+  const keys = await readFile(needKeys(options));
+  try {
+    return await openKeys(keys);
+  } finally {
+    keys.fill(0);
+  }
 }
 
 async function readSamples({ input, random }, info) {
@@ -160,13 +165,13 @@ function readSample(line, at) {
 const [MOST, LARGEST] = [40, 10];
 
 function describe({ values, labels, best, warnings }) {
-  const line = (i) => `${i === best.index && values.length > 1 ? "*" : " "} ${labels[i] ?? i}\t${values[i].toFixed(5)}`;
+  const line = (i) => `${i === best.index && values.length > 1 ? "*" : " "} ${printable(labels[i] ?? i)}\t${values[i].toFixed(5)}`;
   const places = [...values.keys()];
   const isLong = places.length > MOST;
   // Of many, the largest: all of them are in the JSON.
   if (isLong) places.sort((a, b) => values[b] - values[a]).splice(LARGEST);
   const shown = [...places.map(line), ...(isLong ? [`  the ${LARGEST} largest of ${values.length}; --json prints all`] : [])];
-  return [...shown, ...warnings.map(({ message }) => `  warning: ${message}`)].join("\n");
+  return [...shown, ...warnings.map(({ message }) => `  warning: ${printable(message)}`)].join("\n");
 }
 
 async function write({ output }, bytes) {
@@ -175,7 +180,7 @@ async function write({ output }, bytes) {
 }
 
 function print(json, value, text) {
-  console.log(json ? JSON.stringify(value) : text);
+  console.log(json ? printableJson(value) : text);
 }
 
 /** Remarks go to standard error, and only to people. */
@@ -201,6 +206,6 @@ try {
 } catch (error) {
   const isUsage = error instanceof UsageError || error.code?.startsWith?.("ERR_PARSE_ARGS");
   const code = error instanceof EncryptedInferenceError ? `${error.code}: ` : "";
-  console.error(isUsage ? `${error.message}\n\n${HELP}` : `error: ${code}${error.message}`);
+  console.error(isUsage ? `${error.message}\n\n${HELP}` : printable(`error: ${code}${error.message}`));
   process.exitCode = isUsage ? 2 : 1;
 }
