@@ -5,6 +5,7 @@ const CLIENT = {
   NETWORK: "Check the connection and call again: what was done already is not done twice.",
   ABORTED: "",
   UNEXPECTED_ANSWER: "Check the address: it must be that of an encrypted-inference server, without a path of its pages.",
+  INSECURE: "Use an address that begins with `https`, or pass `allowInsecure: true` to `connect` where nobody else is on the way.",
   WORKER: "Pass `worker: false` to `connect` to work without a worker, or `worker` and `wasm` with places of your own.",
   MODULE: "Serve the package's `wasm` folder beside its `dist` folder, or pass `wasm` to `connect`. A content security policy needs 'wasm-unsafe-eval' in script-src.",
   CLOSED: "Open the model again with `api.model`.",

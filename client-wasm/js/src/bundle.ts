@@ -1,5 +1,6 @@
 import { fromCbor, toCbor } from "./cbor.js";
 import { EncryptedInferenceError } from "./errors.js";
+import { isIdentifier } from "./identifier.js";
 import type { ModelInfo, ParameterSet } from "./types.js";
 
 const KEYS = "encrypted-inference-keys/1";
@@ -33,7 +34,7 @@ export const packKeys = (bundle: KeyBundle): Uint8Array<ArrayBuffer> => {
 /** Reads what `exportKeys` gave. */
 export function unpackKeys(bytes: Uint8Array): KeyBundle {
   const { model, parameters, secret, key_id } = read(bytes, KEYS, "INVALID_KEYS", "exported keys");
-  const isWhole = typeof model === "object" && typeof parameters === "object" && secret instanceof Uint8Array;
+  const isWhole = typeof model === "object" && typeof parameters === "object" && secret instanceof Uint8Array && (key_id === undefined || isIdentifier(key_id));
   if (!isWhole) throw new EncryptedInferenceError("INVALID_KEYS", "The exported keys are incomplete");
   return { model: model as ModelInfo, parameters: parameters as ParameterSet, secret, keyId: key_id as string | undefined };
 }

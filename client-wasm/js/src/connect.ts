@@ -1,5 +1,6 @@
 import { platform } from "#platform";
 
+import { LARGEST_OFFER, largestAnswer } from "./body.js";
 import { type KeyBundle, unpackInput, unpackKeys } from "./bundle.js";
 import type { Engine, Engines } from "./engine/engine.js";
 import { localEngines } from "./engine/local.js";
@@ -9,6 +10,7 @@ import { type Transport, send } from "./http.js";
 import { type EncryptedOutput, infer } from "./infer.js";
 import { type CallOptions, Model } from "./model.js";
 import { type ModuleSource, compile } from "./platform/platform.js";
+import { checkSecure } from "./secure.js";
 import { type KeyStore, browserStore } from "./store.js";
 import type { ModelInfo, ParameterSet } from "./types.js";
 
@@ -28,6 +30,8 @@ export interface EngineOptions {
 export interface ConnectOptions extends EngineOptions {
   /** Bearer token, if the server wants one. */
   token?: string;
+  /** Sends the token over plain HTTP too, for everybody between here and the server to read; to this machine it always is. */
+  allowInsecure?: boolean;
   /** Used in place of the platform's `fetch`. */
   fetch?: typeof fetch;
   /** Milliseconds to wait for an answer before an attempt is given up; 60 seconds if not set. */
@@ -69,8 +73,10 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
     fetch: options.fetch ?? platform.fetch,
     timeout,
     retries,
+    largestAnswer: LARGEST_OFFER,
     ...(token && { token }),
   };
+  if (token && !options.allowInsecure) checkSecure(transport.url);
   const engines = enginesFor(options);
   // Where a model is wanted the module is too: it is fetched and compiled while the server is asked.
   engines.prepare();
@@ -130,13 +136,20 @@ export class Api {
     const bundle = stored && unpackKeys(stored);
     if (bundle) checkFits(bundle, info);
     const engine = await open(this.#engines, info, parameters, bundle?.secret);
-    const transport = this.#transport;
+    const transport = this.#transportFor(info);
     return new Model({ info, parameters, engines: this.#engines, engine, transport, keyId: bundle?.keyId, kept });
   }
 
   /** Sends what `model.encrypt` gave. Needs no key; `model.decrypt` reads the answer. */
   async send(input: Uint8Array, options: CallOptions = {}): Promise<EncryptedOutput> {
-    return infer(this.#transport, unpackInput(input), options.signal);
+    const bundle = unpackInput(input);
+    const info = this.models.find(({ model_id, version }) => model_id === bundle.model_id && version === bundle.version);
+    return infer(this.#transportFor(info), bundle, options.signal);
+  }
+
+  /** Reads answers about a model, as long as its results are. */
+  #transportFor(info: ModelInfo | undefined): Transport {
+    return { ...this.#transport, largestAnswer: largestAnswer(info?.sizes?.result_bytes) };
   }
 
   #find(name: string, version: string | undefined): ModelInfo {

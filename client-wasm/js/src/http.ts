@@ -1,3 +1,4 @@
+import { readBody } from "./body.js";
 import { fromCbor, toCbor } from "./cbor.js";
 import { type Problem, EncryptedInferenceError, aborted, checkAborted, fromProblem } from "./errors.js";
 
@@ -10,6 +11,8 @@ export interface Transport {
   timeout: number;
   /** Attempts after the first one. */
   retries: number;
+  /** Bytes of a body that are read; a longer one is refused. */
+  largestAnswer: number;
 }
 
 /** A request to a server. */
@@ -76,7 +79,7 @@ async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answe
   const sent = body?.length ?? 0;
   const limit = timeLimit(transport.timeout + sent / SLOWEST, signal);
   let response: Response;
-  let received: Uint8Array;
+  let received: Uint8Array | undefined;
   try {
     response = await transport.fetch(transport.url + path, {
       method,
@@ -87,7 +90,7 @@ async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answe
       signal: limit.signal,
       ...(body && { body }),
     });
-    received = new Uint8Array(await response.arrayBuffer());
+    received = await readBody(response, transport.largestAnswer);
   } catch (cause) {
     if (signal?.aborted) throw aborted(signal);
     const message = limit.signal.aborted ? `${what}: the server does not answer` : `${what}: the server cannot be reached`;
@@ -95,6 +98,7 @@ async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answe
   } finally {
     limit.end();
   }
+  if (!received) throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `${what}: the answer is longer than ${transport.largestAnswer} bytes`);
   const answer = read(response, received, what);
   if (!response.ok) {
     const retryAfter = readRetryAfter(response.headers.get("retry-after"));

@@ -1,6 +1,7 @@
 import type { InputBundle } from "./bundle.js";
 import { EncryptedInferenceError, type Problem, fromProblem } from "./errors.js";
 import { type Answer, type Transport, send } from "./http.js";
+import { isIdentifier } from "./identifier.js";
 
 /** Seconds that the server is asked to wait for a job in one request. */
 const WAIT = 20;
@@ -69,8 +70,8 @@ export async function infer(
 /** Checks that an answer is a job, and the one that was asked for. */
 function checkJob(body: unknown, wanted: unknown): asserts body is Job {
   const job = body as Partial<Job> | null | undefined;
-  if (typeof job?.job_id !== "string" || job.job_id !== wanted) {
-    const found = typeof job?.job_id === "string" ? `the job ${job.job_id}` : "an answer without a job_id";
+  if (!isIdentifier(job?.job_id) || job.job_id !== wanted) {
+    const found = isIdentifier(job?.job_id) ? `the job ${job.job_id}` : "an answer without a job_id";
     throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `Expected the job ${String(wanted)}, found ${found}`);
   }
 }

@@ -1,6 +1,7 @@
 import { EncryptedInferenceError, checkAborted } from "./errors.js";
 import type { Engine } from "./engine/engine.js";
 import { type Transport, send } from "./http.js";
+import { isIdentifier } from "./identifier.js";
 import type { KeyProgress, KeyReport } from "./types.js";
 
 /** Uploads that run at the same time; making the next key overlaps with them. */
@@ -140,7 +141,7 @@ export class KeySetUpload {
 /** Checks that an answer is a key set, and the one that was asked for. */
 function checkKeySet(body: unknown, wanted?: string): KeySet {
   const set = body as Partial<KeySet> | null | undefined;
-  const isSet = typeof set?.key_id === "string" && Array.isArray(set.keys) && Array.isArray(set.missing);
+  const isSet = isIdentifier(set?.key_id) && Array.isArray(set.keys) && Array.isArray(set.missing);
   if (!isSet || (wanted ?? set.key_id) !== set.key_id) {
     throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `Expected the key set ${wanted ?? "that was opened"}, found another answer`);
   }

@@ -4,6 +4,8 @@ import { test } from "node:test";
 import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
 import { MODEL, answer, bodyOf, fakeServer, problem } from "./support.mjs";
 
+const JOB = "9b2e61e27c3d4f0aa51a4bde32a1c6f0";
+
 const open = async (server) => (await connect("https://server.test", { fetch: server.fetch, retries: 2 })).model("sum");
 
 /** A server that answers `/infer` as told, after its keys are there. */
@@ -51,18 +53,18 @@ test("wrong inputs are refused before anything is sent", async () => {
 test("a job that takes longer is waited for", async () => {
   const states = ["queued", "running", "failed"];
   const { server, model } = await ready(({ path }) => {
-    if (path === "/infer") return answer(202, { job_id: "j1", status: "accepted" });
+    if (path === "/infer") return answer(202, { job_id: JOB, status: "accepted" });
     const status = states.shift();
     const error = { code: "EVALUATION_FAILED", status: 500, detail: "it failed", retryable: true };
-    return answer(200, { job_id: "j1", status, ...(status === "failed" && { error }) });
+    return answer(200, { job_id: JOB, status, ...(status === "failed" && { error }) });
   });
   await assert.rejects(model.predict([1, 2, 3, 4]), { code: "EVALUATION_FAILED", message: /^it failed\./ });
-  assert.equal(server.log.filter(({ path }) => path === "/jobs/j1").length, 3);
+  assert.equal(server.log.filter(({ path }) => path === `/jobs/${JOB}`).length, 3);
 });
 
 test("a result that is not one is refused", async () => {
   const results = [{ payload: new Uint8Array(100) }, { payload: "text" }];
-  const { model } = await ready(() => answer(200, { job_id: "j", status: "completed", result: results.shift() }));
+  const { model } = await ready(() => answer(200, { job_id: JOB, status: "completed", result: results.shift() }));
   await assert.rejects(model.predict([1, 2, 3, 4]), { code: "INVALID_BYTES" });
   await assert.rejects(model.predict([1, 2, 3, 4]), { code: "UNEXPECTED_ANSWER" });
 });
@@ -99,13 +101,13 @@ test("keys that were lost are uploaded again, once", async () => {
 test("a caller who gives up tells the server", async () => {
   const controller = new AbortController();
   const { server, model } = await ready(({ method, path }) => {
-    if (path === "/infer") return answer(202, { job_id: "j1", status: "accepted" });
+    if (path === "/infer") return answer(202, { job_id: JOB, status: "accepted" });
     if (method === "GET") controller.abort();
-    return method === "GET" ? answer(200, { job_id: "j1", status: "running" }) : undefined;
+    return method === "GET" ? answer(200, { job_id: JOB, status: "running" }) : undefined;
   });
   await assert.rejects(model.predict([1, 2, 3, 4], { signal: controller.signal }), { code: "ABORTED" });
   await new Promise((resolve) => setTimeout(resolve, 10));
-  assert.deepEqual(server.log.slice(-1).map(({ method, path }) => [method, path]), [["DELETE", "/jobs/j1"]]);
+  assert.deepEqual(server.log.slice(-1).map(({ method, path }) => [method, path]), [["DELETE", `/jobs/${JOB}`]]);
 });
 
 test("a batch ends with its first error", async () => {
