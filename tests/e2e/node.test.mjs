@@ -191,10 +191,10 @@ test("what is encrypted offline is sent by one program and decrypted by another"
   const messenger = await connect(server.url);
   const [first, again] = [await messenger.send(input), await messenger.send(input)];
   assert.equal(first.jobId, again.jobId, "the same request makes one job");
-  assert.deepEqual(first.payload, again.payload);
+  assert.deepEqual(first.output, again.output);
 
   const reader = await openKeys(keys);
-  const { values, best } = await reader.decrypt(first);
+  const { values, best } = await reader.decrypt(first.output);
   assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
   assert.deepEqual(best, { index: 0, value: values[0], label: undefined }, "its one label does not hold");
   await reader.close();
@@ -205,8 +205,9 @@ test("a batch comes out in its order, with warnings where values are out of rang
   const model = await (await connect(server.url, { fetch })).model("breast_cancer_logistic");
   const samples = patients.map(({ values }) => values);
   const seen = [];
-  const results = await model.predictBatch(samples, { onProgress: ({ done }) => seen.push(done) });
-  assert.equal(seen.at(-1), samples.length);
+  const results = await model.predictBatch(samples, { onProgress: ({ step, done }) => seen.push([step, done]) });
+  assert.deepEqual(seen[0].slice(0, 1), ["keys"]);
+  assert.deepEqual(seen.at(-1), ["decrypt", samples.length]);
   const together = model.info.constraints.max_batch_size;
   assert.ok(together > 1, "the model takes several samples at once");
   assert.equal(requests.filter(({ path }) => path === "/infer").length, Math.ceil(samples.length / together));

@@ -58,8 +58,9 @@ const COMMANDS = {
   async predict(options) {
     const model = await opened(options);
     try {
-      await model.prepareKeys({ onProgress: progress(options) });
+      // Nothing is uploaded for an input that cannot be read.
       const samples = await readSamples(options, model.info);
+      await model.prepareKeys({ onProgress: progress(options) });
       const started = performance.now();
       const predictions = await model.predictBatch(samples);
       const took = performance.now() - started;
@@ -90,8 +91,8 @@ const COMMANDS = {
 
   async send({ words: [url, file], ...options }) {
     const api = await reached(url, options);
-    const { payload } = await api.send(await readFile(need(file, "the file that encrypt wrote")));
-    await write(options, payload);
+    const { output } = await api.send(await readFile(need(file, "the file that encrypt wrote")));
+    await write(options, output);
   },
 
   async decrypt(options) {

@@ -5,12 +5,16 @@ import type { ModelInfo, ParameterSet } from "./types.js";
 
 const KEYS = "encrypted-inference-keys/1";
 const INPUT = "encrypted-inference-input/1";
+const OUTPUT = "encrypted-inference-output/1";
 
 /** A secret key with all it takes to use it, without a server too. */
 export interface KeyBundle {
   model: ModelInfo;
   parameters: ParameterSet;
   secret: Uint8Array;
+  /** Names the secret key. */
+  secretId: string;
+  /** The set of its evaluation keys on the server. */
   keyId: string | undefined;
 }
 
@@ -19,6 +23,8 @@ export interface InputBundle {
   model_id: string;
   version: string;
   key_id: string | undefined;
+  /** The secret key that it is encrypted with. */
+  secret_id: string;
   /** Names the request: sent twice, it is carried out once. */
   request: string;
   payloads: Uint8Array[];
@@ -26,17 +32,24 @@ export interface InputBundle {
   samples: number;
 }
 
-export const packKeys = (bundle: KeyBundle): Uint8Array<ArrayBuffer> => {
-  const { keyId, ...rest } = bundle;
-  return toCbor({ format: KEYS, ...rest, ...(keyId && { key_id: keyId }) });
-};
+/** An encrypted output on its way back. */
+export interface OutputBundle {
+  /** The secret key that it can be decrypted with. */
+  secret_id: string;
+  payload: Uint8Array;
+  /** Samples that share the payload. */
+  samples: number;
+}
+
+export const packKeys = ({ model, parameters, secret, secretId, keyId }: KeyBundle): Uint8Array<ArrayBuffer> =>
+  toCbor({ format: KEYS, model, parameters, secret, secret_id: secretId, ...(keyId && { key_id: keyId }) });
 
 /** Reads what `exportKeys` gave. */
 export function unpackKeys(bytes: Uint8Array): KeyBundle {
-  const { model, parameters, secret, key_id } = read(bytes, KEYS, "INVALID_KEYS", "exported keys");
-  const isWhole = typeof model === "object" && typeof parameters === "object" && secret instanceof Uint8Array && (key_id === undefined || isIdentifier(key_id));
+  const { model, parameters, secret, secret_id, key_id } = read(bytes, KEYS, "INVALID_KEYS", "exported keys");
+  const isWhole = isObject(model) && isObject(parameters) && secret instanceof Uint8Array && isText(secret_id) && (key_id === undefined || isIdentifier(key_id));
   if (!isWhole) throw new EncryptedInferenceError("INVALID_KEYS", "The exported keys are incomplete");
-  return { model: model as ModelInfo, parameters: parameters as ParameterSet, secret, keyId: key_id as string | undefined };
+  return { model: model as ModelInfo, parameters: parameters as ParameterSet, secret, secretId: secret_id, keyId: key_id as string | undefined };
 }
 
 export const packInput = (bundle: InputBundle): Uint8Array<ArrayBuffer> => toCbor({ format: INPUT, ...bundle });
@@ -44,12 +57,28 @@ export const packInput = (bundle: InputBundle): Uint8Array<ArrayBuffer> => toCbo
 /** Reads what `encrypt` gave. */
 export function unpackInput(bytes: Uint8Array): InputBundle {
   const found = read(bytes, INPUT, "INVALID_BYTES", "an encrypted input");
-  const { payloads, samples, request, model_id, version } = found;
-  const isNamed = [request, model_id, version].every((text) => typeof text === "string");
-  const isWhole = isNamed && Array.isArray(payloads) && Number.isInteger(samples);
+  const { payloads, samples, request, model_id, version, secret_id, key_id } = found;
+  const isNamed = [request, model_id, version, secret_id, key_id ?? ""].every(isText);
+  const isWhole = isNamed && Array.isArray(payloads) && payloads.every(isBytes) && isCount(samples);
   if (!isWhole) throw new EncryptedInferenceError("INVALID_BYTES", "The encrypted input is incomplete");
   return found as unknown as InputBundle;
 }
+
+export const packOutput = (bundle: OutputBundle): Uint8Array<ArrayBuffer> => toCbor({ format: OUTPUT, ...bundle });
+
+/** Reads what `api.send` gave. */
+export function unpackOutput(bytes: Uint8Array): OutputBundle {
+  const found = read(bytes, OUTPUT, "INVALID_BYTES", "an encrypted output");
+  const { secret_id, payload, samples } = found;
+  const isWhole = isText(secret_id) && isBytes(payload) && isCount(samples);
+  if (!isWhole) throw new EncryptedInferenceError("INVALID_BYTES", "The encrypted output is incomplete");
+  return found as unknown as OutputBundle;
+}
+
+const isText = (value: unknown): value is string => typeof value === "string";
+const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array;
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
 
 function read(bytes: Uint8Array, format: string, code: "INVALID_KEYS" | "INVALID_BYTES", what: string): Record<string, unknown> {
   let value: unknown;

@@ -7,12 +7,15 @@ import { localEngines } from "./engine/local.js";
 import { remoteEngines } from "./engine/remote.js";
 import { EncryptedInferenceError, fromThrown } from "./errors.js";
 import { type Transport, send } from "./http.js";
-import { type EncryptedOutput, infer } from "./infer.js";
-import { type CallOptions, Model } from "./model.js";
+import { type EncryptedOutput, type InferOptions, sendInput } from "./infer.js";
+import { Model } from "./model.js";
 import { type ModuleSource, compile } from "./platform/platform.js";
 import { checkSecure } from "./secure.js";
+import { SecretKey } from "./secret-key.js";
 import { type KeyStore, browserStore } from "./store.js";
+import { Credentials, type TokenSource } from "./token.js";
 import type { ModelInfo, ParameterSet } from "./types.js";
+import { KeySetUpload } from "./upload.js";
 
 /** Where the heavy work is done, and from what. */
 export interface EngineOptions {
@@ -28,8 +31,8 @@ export interface EngineOptions {
 
 /** Options of `connect`. */
 export interface ConnectOptions extends EngineOptions {
-  /** Bearer token, if the server wants one. */
-  token?: string;
+  /** Bearer token, if the server wants one; or a function that gives one, called again when the server refuses it. */
+  token?: TokenSource;
   /** Sends the token over plain HTTP too, for everybody between here and the server to read; to this machine it always is. */
   allowInsecure?: boolean;
   /** Used in place of the platform's `fetch`. */
@@ -38,6 +41,11 @@ export interface ConnectOptions extends EngineOptions {
   timeout?: number;
   /** How often a request is sent again after failures that can go away; 5 if not set. */
   retries?: number;
+  /**
+   * Milliseconds that a server may ask to wait (`Retry-After`) before a request is sent again; 60 seconds if not set.
+   * Where it asks for more, the call fails at once, and the error's `retryAfter` says for how much.
+   */
+  maxRetryAfter?: number;
   /** Gives up. */
   signal?: AbortSignal;
 }
@@ -60,6 +68,7 @@ const MAJOR = "1.";
 /** How long a server is given to answer; longer than it is asked to wait for a job. */
 const TIMEOUT = 60_000;
 const RETRIES = 5;
+const MAX_RETRY_AFTER = 60_000;
 
 /**
  * Asks a server what it offers.
@@ -67,22 +76,23 @@ const RETRIES = 5;
  * @param url The server's address; the protocol's paths are appended to it.
  */
 export async function connect(url: string | URL, options: ConnectOptions = {}): Promise<Api> {
-  const { token, signal, timeout = TIMEOUT, retries = RETRIES } = options;
+  const { token, signal, timeout = TIMEOUT, retries = RETRIES, maxRetryAfter = MAX_RETRY_AFTER } = options;
   const transport: Transport = {
     url: String(url).replace(/\/+$/, ""),
     fetch: options.fetch ?? platform.fetch,
     timeout,
     retries,
     largestAnswer: LARGEST_OFFER,
-    ...(token && { token }),
+    maxRetryAfter,
+    credentials: new Credentials(token),
   };
   if (token && !options.allowInsecure) checkSecure(transport.url);
   const engines = enginesFor(options);
   // Where a model is wanted the module is too: it is fetched and compiled while the server is asked.
   engines.prepare();
   const [models, sets] = await Promise.all([
-    send<{ api_version: string; models: ModelInfo[] }>(transport, { method: "GET", path: "/models", signal }),
-    send<{ parameter_sets: ParameterSet[] }>(transport, { method: "GET", path: "/keys", signal }),
+    send<{ api_version: string; models: ModelInfo[] }>(transport, { method: "GET", path: "/models", revalidates: true, signal }),
+    send<{ parameter_sets: ParameterSet[] }>(transport, { method: "GET", path: "/keys", revalidates: true, signal }),
   ]);
   const version = models.body?.api_version;
   if (!version?.startsWith(MAJOR) || !Array.isArray(models.body.models) || !Array.isArray(sets.body?.parameter_sets)) {
@@ -97,10 +107,11 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
  * Calls that need a server are refused with the code `OFFLINE`.
  */
 export async function openKeys(keys: Uint8Array, options: EngineOptions = {}): Promise<Model> {
-  const { model, parameters, secret, keyId } = unpackKeys(keys);
+  const { model: info, parameters, secret, secretId, keyId } = unpackKeys(keys);
   const engines = enginesFor(options);
-  const engine = await open(engines, model, parameters, secret);
-  return new Model({ info: model, parameters, engines, engine, transport: undefined, keyId, kept: undefined });
+  const engine = await open(engines, info, parameters, secret);
+  const key = new SecretKey(secretId, engine, undefined, keyId);
+  return new Model({ info, parameters, engines, key, transport: undefined, kept: undefined });
 }
 
 /** A server. `connect` makes them. */
@@ -128,23 +139,36 @@ export class Api {
     const { params_id } = info.encryption_parameters;
     const parameters = this.parameterSets.find((set) => set.params_id === params_id);
     if (!parameters) {
-      throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `The server does not publish the parameters ${params_id}`);
+      throw new EncryptedInferenceError("INVALID_ANSWER", `The server does not publish the parameters ${params_id}`);
     }
     const store = keep === true ? browserStore() : keep || undefined;
     const kept = store && { store, name: `${this.#transport.url} ${info.model_id} ${info.version} ${params_id}` };
-    const stored = keys ?? (await kept?.store.load(kept.name));
-    const bundle = stored && unpackKeys(stored);
-    if (bundle) checkFits(bundle, info);
-    const engine = await open(this.#engines, info, parameters, bundle?.secret);
-    const transport = this.#transportFor(info);
-    return new Model({ info, parameters, engines: this.#engines, engine, transport, keyId: bundle?.keyId, kept });
+    // What the caller gave is the caller's; what the store gave is wiped.
+    const stored = keys ? undefined : await kept?.store.load(kept.name);
+    const found = keys ?? stored;
+    try {
+      const bundle = found && unpackKeys(found);
+      if (bundle) checkFits(bundle, info);
+      const engine = await open(this.#engines, info, parameters, bundle?.secret);
+      const transport = this.#transportFor(info);
+      const upload = new KeySetUpload(transport, info, bundle?.keyId);
+      const key = new SecretKey(bundle?.secretId ?? crypto.randomUUID(), engine, upload);
+      return new Model({ info, parameters, engines: this.#engines, key, transport, kept });
+    } finally {
+      stored?.fill(0);
+    }
   }
 
-  /** Sends what `model.encrypt` gave. Needs no key; `model.decrypt` reads the answer. */
-  async send(input: Uint8Array, options: CallOptions = {}): Promise<EncryptedOutput> {
+  /**
+   * Sends what `model.encrypt` gave. Needs no key; `model.decrypt` reads the answer.
+   *
+   * Sent twice, an input makes one job: the bytes carry the name of the request. Where that job failed, or is gone, the
+   * input is sent once more under a new name, at each call. A `deadline` is a part of the request: give the same one.
+   */
+  async send(input: Uint8Array, options: InferOptions = {}): Promise<EncryptedOutput> {
     const bundle = unpackInput(input);
     const info = this.models.find(({ model_id, version }) => model_id === bundle.model_id && version === bundle.version);
-    return infer(this.#transportFor(info), bundle, options.signal);
+    return sendInput(this.#transportFor(info), bundle, options);
   }
 
   /** Reads answers about a model, as long as its results are. */
@@ -182,7 +206,7 @@ async function open(engines: Engines, model: ModelInfo, parameters: ParameterSet
   try {
     return await engines.open({ model, parameters, ...(secret && { secret }) });
   } catch (thrown) {
-    throw fromThrown(thrown, "WORKER");
+    throw fromThrown(thrown, "ENGINE");
   } finally {
     secret?.fill(0);
   }
@@ -192,7 +216,9 @@ function checkFits({ model }: KeyBundle, info: ModelInfo): void {
   const describe = ({ model_id, version, encryption_parameters: { params_id } }: ModelInfo): string =>
     `${model_id} ${version} with parameters ${params_id?.slice(0, 8)}`;
   const [expected, found] = [describe(info), describe(model)];
-  if (expected !== found) throw new EncryptedInferenceError("KEYS_MISMATCH", `The keys are for ${found}, the server has ${expected}`);
+  if (expected === found) return;
+  const code = model.model_id === info.model_id ? "KEYS_OUTDATED" : "KEYS_MISMATCH";
+  throw new EncryptedInferenceError(code, `The keys are for ${found}, the server has ${expected}`);
 }
 
 /** The highest semantic version; pre-releases are not told apart. */

@@ -12,7 +12,7 @@ export interface Problem {
   code: string;
   /** What is wrong with this request, for people. */
   detail: string;
-  /** Whether the same request, unchanged, can succeed later. */
+  /** Whether the same request can succeed later; after a job that failed, under another name. */
   retryable: boolean;
   /** What was wanted, if that can be said. */
   expected?: unknown;
@@ -32,6 +32,10 @@ export interface ErrorDetails {
   cause?: unknown;
   /** Milliseconds that a server asked to wait. */
   retryAfter?: number | undefined;
+  /** The job that failed. */
+  jobId?: string;
+  /** What the caller can do, where that is not what the code says. */
+  advice?: string;
 }
 
 /**
@@ -57,8 +61,10 @@ export class EncryptedInferenceError extends Error {
   readonly problem: Problem | undefined;
   /** What the caller can do; the end of the message. Empty if there is nothing to say. */
   readonly advice: string;
-  /** @internal */
+  /** Milliseconds that the server asked to wait before another attempt, if it did. */
   readonly retryAfter: number | undefined;
+  /** The job on the server that failed, if one did; its operator finds it by this name. */
+  readonly jobId: string | undefined;
 
   /** @internal */
   constructor(
@@ -67,14 +73,14 @@ export class EncryptedInferenceError extends Error {
     happened: string,
     details: ErrorDetails = {},
   ) {
-    const { retryable = false, problem, cause, retryAfter } = details;
-    const advice = adviceFor(code);
+    const { retryable = false, problem, cause, retryAfter, jobId, advice = adviceFor(code) } = details;
     const sentence = /[.!?]$/.test(happened) ? happened : `${happened}.`;
     super(advice ? `${sentence} ${advice}` : sentence, cause === undefined ? undefined : { cause });
     this.retryable = retryable;
     this.problem = problem;
     this.advice = advice;
     this.retryAfter = retryAfter;
+    this.jobId = jobId;
   }
 
   /** The HTTP status, if a server answered. */
@@ -84,9 +90,9 @@ export class EncryptedInferenceError extends Error {
 }
 
 /** The error of a problem that a server described. */
-export function fromProblem(problem: Problem, retryAfter?: number): EncryptedInferenceError {
+export function fromProblem(problem: Problem, details: Pick<ErrorDetails, "retryAfter" | "jobId">): EncryptedInferenceError {
   const { code, detail, retryable } = problem;
-  return new EncryptedInferenceError(code, detail, { retryable, problem, retryAfter });
+  return new EncryptedInferenceError(code, detail, { ...details, retryable, problem });
 }
 
 /** The error of something thrown by the WebAssembly module, the worker, or the platform. */

@@ -1,11 +1,13 @@
 import { readBody } from "./body.js";
 import { fromCbor, toCbor } from "./cbor.js";
 import { type Problem, EncryptedInferenceError, aborted, checkAborted, fromProblem } from "./errors.js";
+import { follow } from "./signals.js";
+import type { Credentials } from "./token.js";
 
 /** How a server is reached. */
 export interface Transport {
   url: string;
-  token?: string;
+  credentials: Credentials;
   fetch: typeof fetch;
   /** Milliseconds without an answer after which an attempt is given up. */
   timeout: number;
@@ -13,6 +15,8 @@ export interface Transport {
   retries: number;
   /** Bytes of a body that are read; a longer one is refused. */
   largestAnswer: number;
+  /** The longest pause, in milliseconds, that a server can ask for and get. */
+  maxRetryAfter: number;
 }
 
 /** A request to a server. */
@@ -22,6 +26,8 @@ export interface Call {
   /** Sent as CBOR; byte arrays as they are. */
   body?: object | Uint8Array<ArrayBuffer>;
   headers?: Record<string, string>;
+  /** The answer may come from the browser's cache once the server has said that it is still the same. */
+  revalidates?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -40,7 +46,10 @@ export interface Answer<T> {
 const FIRST_PAUSE = 250;
 /** First pause after a problem that the server calls retryable, if the server does not say how long. */
 const FIRST_PAUSE_OF_SERVER = 1000;
+/** Longest pause of those that this package chooses. */
 const LONGEST_PAUSE = 30_000;
+/** What timers can count to, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** The slowest line that an upload is given time for, in bytes a millisecond. */
 const SLOWEST = 16;
 /** What proxies and load balancers answer while the server is away. */
@@ -52,28 +61,36 @@ const AWAY = new Set([408, 425, 429, 502, 503, 504]);
  * a `PUT` of the same bytes or a `DELETE`.
  */
 export async function send<T>(transport: Transport, call: Call): Promise<Answer<T>> {
+  const { credentials, retries, maxRetryAfter } = transport;
+  let isRenewed = false;
   for (let attempt = 0; ; attempt += 1) {
     checkAborted(call.signal);
+    const token = await credentials.token();
     try {
-      return { ...(await sendOnce<T>(transport, call)), retries: attempt };
+      return { ...(await sendOnce<T>(transport, call, token)), retries: attempt };
     } catch (error) {
       const failure = error as EncryptedInferenceError;
-      if (!failure.retryable || attempt >= transport.retries) throw failure;
+      if (failure.code === "UNAUTHORIZED" && !isRenewed && (await credentials.renew(token))) {
+        isRenewed = true;
+        continue;
+      }
+      if (!failure.retryable || attempt >= retries) throw failure;
       const first = failure.code === "NETWORK" ? FIRST_PAUSE : FIRST_PAUSE_OF_SERVER;
       // Clients that failed together do not come back together.
-      const backoff = first * 2 ** attempt * (1 + Math.random() / 2);
-      await pause(Math.min(failure.retryAfter ?? backoff, LONGEST_PAUSE), call.signal);
+      const backoff = Math.min(first * 2 ** attempt * (1 + Math.random() / 2), LONGEST_PAUSE);
+      if ((failure.retryAfter ?? 0) > maxRetryAfter) throw failure;
+      await pause(failure.retryAfter ?? backoff, call.signal);
     }
   }
 }
 
-async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answer<T>, "retries">> {
+async function sendOnce<T>(transport: Transport, call: Call, token: string | undefined): Promise<Omit<Answer<T>, "retries">> {
   const { method, path, signal } = call;
   const raw = call.body instanceof Uint8Array;
   const body = call.body === undefined ? undefined : raw ? (call.body as Uint8Array<ArrayBuffer>) : toCbor(call.body);
   const headers: Record<string, string> = { accept: "application/cbor", ...call.headers };
   if (body) headers["content-type"] = raw ? "application/octet-stream" : "application/cbor";
-  if (transport.token) headers["authorization"] = `Bearer ${transport.token}`;
+  if (token) headers["authorization"] = `Bearer ${token}`;
 
   const what = `${method} ${path}`;
   const sent = body?.length ?? 0;
@@ -84,7 +101,7 @@ async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answe
     response = await transport.fetch(transport.url + path, {
       method,
       headers,
-      cache: "no-store",
+      cache: call.revalidates ? "no-cache" : "no-store",
       credentials: "omit",
       referrerPolicy: "no-referrer",
       signal: limit.signal,
@@ -102,23 +119,23 @@ async function sendOnce<T>(transport: Transport, call: Call): Promise<Omit<Answe
   const answer = read(response, received, what);
   if (!response.ok) {
     const retryAfter = readRetryAfter(response.headers.get("retry-after"));
-    throw isProblem(answer) ? fromProblem(answer, retryAfter) : unexpected(response, what, retryAfter);
+    throw isProblem(answer) ? fromProblem(answer, { retryAfter }) : unexpected(response, what, retryAfter);
   }
   return { status: response.status, body: answer as T, sent, received: received.length };
 }
 
 /** A signal that fires when the caller's does, or after a time. */
-function timeLimit(milliseconds: number, signal: AbortSignal | undefined): { signal: AbortSignal; end(): void } {
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(signal?.reason);
-  const timer = setTimeout(() => controller.abort(new Error(`no answer within ${milliseconds} ms`)), milliseconds);
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
-  const end = (): void => {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
+export function timeLimit(milliseconds: number, signal: AbortSignal | undefined): { signal: AbortSignal; end(): void } {
+  const { controller, end } = follow(signal);
+  const expire = (): void => controller.abort(new Error(`no answer within ${milliseconds} ms`));
+  const timer = setTimeout(expire, Math.min(milliseconds, LONGEST_TIMER));
+  return {
+    signal: controller.signal,
+    end() {
+      clearTimeout(timer);
+      end();
+    },
   };
-  return { signal: controller.signal, end };
 }
 
 /** Seconds or a date (RFC 9110, section 10.2.3) in milliseconds from now. */
@@ -156,8 +173,9 @@ function isProblem(value: unknown): value is Problem {
 }
 
 /** Waits, unless the caller gives up. */
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(aborted(signal));
     const giveUp = (): void => {
       clearTimeout(timer);
       reject(aborted(signal as AbortSignal));
@@ -165,7 +183,7 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", giveUp);
       resolve();
-    }, milliseconds);
+    }, Math.min(milliseconds, LONGEST_TIMER));
     signal?.addEventListener("abort", giveUp, { once: true });
   });
 }

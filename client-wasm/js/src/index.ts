@@ -15,11 +15,12 @@
 export { Api, connect, openKeys, type ConnectOptions, type EngineOptions, type ModelOptions } from "./connect.js";
 export { CODES, type ClientCode, type ServerCode } from "./advice.js";
 export { EncryptedInferenceError, type ErrorCode, type Problem } from "./errors.js";
-export type { EncryptedOutput } from "./infer.js";
+export type { EncryptedOutput, InferOptions } from "./infer.js";
 export { Model, type BatchOptions, type CallOptions, type PredictOptions } from "./model.js";
 export type { ModuleSource } from "./platform/platform.js";
 export { browserStore, type KeyStore } from "./store.js";
 export type {
+  BatchPrediction,
   Features,
   KeyProgress,
   KeyReport,
@@ -30,9 +31,11 @@ export type {
   Output,
   ParameterSet,
   Prediction,
+  Progress,
   Sample,
-  Step,
+  SampleProgress,
   Tensor,
   Warning,
 } from "./types.js";
+export type { TokenSource } from "./token.js";
 export type { KeyOptions } from "./upload.js";

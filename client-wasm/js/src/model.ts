@@ -1,42 +1,34 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { type InputBundle, packInput, packKeys } from "./bundle.js";
-import type { Engine, Engines } from "./engine/engine.js";
+import { inOrder } from "./batch.js";
+import { type InputBundle, packInput, packKeys, unpackOutput } from "./bundle.js";
+import type { Engines } from "./engine/engine.js";
 import { EncryptedInferenceError, checkAborted } from "./errors.js";
 import type { Transport } from "./http.js";
-import { type EncryptedOutput, infer } from "./infer.js";
+import { type EncryptedOutput, type InferOptions, type Inferred, infer } from "./infer.js";
+import { describe } from "./output.js";
+import { SampleSteps } from "./progress.js";
 import { flatten, split, warningsOf } from "./sample.js";
+import { SecretKey } from "./secret-key.js";
 import { SharedWork } from "./shared.js";
+import { follow } from "./signals.js";
 import type { KeyStore } from "./store.js";
-import type { KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Sample, Step, Tensor, Warning } from "./types.js";
+import type { BatchPrediction, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, Sample, Tensor } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
-/** Predictions of a batch that are under way at the same time. */
-const PARALLEL = 2;
 /** Problems that say that the server has lost keys: it is given them again, once. */
 const LOST = new Set(["UNKNOWN_KEY", "EVALUATION_KEYS_INCOMPLETE"]);
 
-/** What is said of an output that the model cannot give. */
-const OUT_OF_RANGE: Warning = {
-  code: "OUTPUT_RANGE",
-  message: "The output is such as the model cannot give: the input was unlike what it was calibrated for",
-  count: 0,
-};
-
 /** Options of `predict`. */
-export interface PredictOptions {
-  /** Called as each step begins. */
-  onProgress?: (step: Step) => void;
-  /** Gives up, and tells the server so. */
-  signal?: AbortSignal;
+export interface PredictOptions extends InferOptions {
+  /** Called as each step begins and ends; with the keys first, if the server does not have them. */
+  onProgress?: (progress: Progress) => void;
 }
 
-/** Options of `predictBatch`. */
-export interface BatchOptions {
-  /** Called after each request. */
-  onProgress?: (progress: { done: number; total: number }) => void;
-  /** Gives up. */
-  signal?: AbortSignal;
+/** Options of `predictBatch` and `predictEach`. A deadline is that of each request. */
+export interface BatchOptions extends PredictOptions {
+  /** Whether each prediction has the ciphertexts, `sent` and `received`, which are most of what it weighs. */
+  ciphertexts?: boolean;
 }
 
 /** Options of calls that only talk to the server. */
@@ -50,16 +42,18 @@ export interface Parts {
   info: ModelInfo;
   parameters: ParameterSet;
   engines: Engines;
-  engine: Engine;
+  key: SecretKey;
   /** Nothing when there is no server. */
   transport: Transport | undefined;
-  keyId: string | undefined;
   /** Where the keys are kept, if they are. */
   kept: { store: KeyStore; name: string } | undefined;
 }
 
 /** Wipes the keys of models that were dropped without `close`. */
-const dropped = new FinalizationRegistry<{ engine: Engine }>(({ engine }) => void engine.close());
+const dropped = new FinalizationRegistry<{ key: SecretKey }>(({ key }) => void key.engine.close());
+
+/** What became of the samples of a request that the server has answered. */
+type Outcome = { predictions: Prediction[] } | { failure: unknown };
 
 /**
  * A model with a secret key of this client. `api.model` makes them.
@@ -73,17 +67,16 @@ export class Model {
   /** The parameters that its ciphertexts have. */
   readonly parameters: ParameterSet;
   readonly #parts: Parts;
-  #upload: KeySetUpload | undefined;
-  /** Whether the server has all keys, as far as is known. */
-  #prepared = false;
   #preparing: SharedWork<KeyProgress, KeyReport> | undefined;
+  /** Fulfilled when the rotations that were asked for are over. */
+  #rotated: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   /** @internal */
   constructor(parts: Parts) {
     this.#parts = parts;
     this.info = parts.info;
     this.parameters = parts.parameters;
-    this.#upload = parts.transport && new KeySetUpload(parts.transport, parts.info, parts.keyId);
     dropped.register(this, parts, parts);
   }
 
@@ -97,7 +90,7 @@ export class Model {
 
   /** The set of evaluation keys on the server, once it has been opened. */
   get keyId(): string | undefined {
-    return this.#upload ? this.#upload.keyId : this.#parts.keyId;
+    return this.#parts.key.keyId;
   }
 
   /**
@@ -126,8 +119,10 @@ export class Model {
   }
 
   async #prepare(options: KeyOptions): Promise<KeyReport> {
-    const report = await this.#online().complete(this.#parts.engine, () => this.#keep(), options);
-    this.#prepared = true;
+    const { key } = this.#parts;
+    const upload = online(key.upload);
+    const report = await key.use(() => upload.complete(key.engine, () => this.#keep(key), options));
+    key.isPrepared = true;
     return report;
   }
 
@@ -138,76 +133,131 @@ export class Model {
    * retries that the protocol allows have been made by then.
    */
   async predict(sample: Sample, options: PredictOptions = {}): Promise<Prediction> {
-    const [prediction] = await this.#predict([flatten(sample, this.info.input)], options);
-    return prediction as Prediction;
-  }
-
-  /** Predicts for samples that share a request. */
-  async #predict(samples: Float64Array[], { onProgress, signal }: PredictOptions): Promise<Prediction[]> {
-    checkAborted(signal);
-    if (!this.#prepared) await this.prepareKeys(signal ? { signal } : {});
-    const begun = performance.now();
-    onProgress?.("encrypt");
-    const input = await this.#encrypt(samples);
-    const encrypted = performance.now();
-
-    onProgress?.("infer");
-    const { payload, jobId, bytes, retries } = await this.#infer(input, signal);
-    const answered = performance.now();
-
-    onProgress?.("decrypt");
-    const outputs = await this.#decrypt(payload, samples.length);
-    const decrypted = performance.now();
-    const timings = {
-      encrypt: encrypted - begun,
-      roundTrip: answered - encrypted,
-      decrypt: decrypted - answered,
-      total: decrypted - begun,
-    };
-    return outputs.map((output, i) => {
-      const warnings = [...warningsOf(samples[i] as Float64Array, this.info.input), ...output.warnings];
-      return { ...output, timings, bytes, retries, warnings, sent: input.payloads, received: payload, jobId };
-    });
+    const steps = new SampleSteps(options.onProgress, 1);
+    const outcome = await this.#predict([flatten(sample, this.info.input)], 0, steps, options);
+    if ("failure" in outcome) throw outcome.failure;
+    return outcome.predictions[0] as Prediction;
   }
 
   /**
    * Predicts for several samples: a list of them, or one tensor with one more axis in front. As many as the model
-   * allows share a request, two requests are under way at the same time. The first error ends the others.
+   * allows share a request, two requests are under way at the same time. The first request that fails ends the others;
+   * an answer that cannot be decrypted does not, because the server must not learn of it: its error comes when all is
+   * over.
    */
-  async predictBatch(
-    batch: readonly Sample[] | Tensor,
-    options: BatchOptions = {},
-  ): Promise<Prediction[]> {
-    const { onProgress, signal } = options;
+  async predictBatch(batch: readonly Sample[] | Tensor, options: BatchOptions = {}): Promise<BatchPrediction[]> {
     const samples = split(batch, this.info.input);
-    const size = this.info.constraints.max_batch_size;
-    const results: Prediction[] = new Array(samples.length);
-    const controller = new AbortController();
-    const abort = (): void => controller.abort(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-    let next = 0;
-    let done = 0;
-    const run = async (): Promise<void> => {
-      while (next < samples.length) {
-        const at = next;
-        const together = samples.slice(at, at + size);
-        next += together.length;
-        const predictions = await this.#predict(together, { signal: controller.signal });
-        results.splice(at, predictions.length, ...predictions);
-        done += together.length;
-        onProgress?.({ done, total: samples.length });
-      }
-    };
+    const results: BatchPrediction[] = [];
+    for await (const prediction of this.#predictEach(samples, samples.length, options)) results.push(prediction);
+    return results;
+  }
+
+  /**
+   * As `predictBatch`, for any number of samples: takes them as it goes, from whatever gives them, and gives each
+   * prediction when it is there, in order. A few requests are ahead of the loop.
+   *
+   * Leaving the loop early ends what was not sent yet, and the server sees that: leave it for reasons that the server
+   * may know, never because of an answer.
+   */
+  predictEach(samples: Iterable<Sample> | AsyncIterable<Sample>, options: BatchOptions = {}): AsyncGenerator<BatchPrediction, void> {
+    const { input } = this.info;
+    const total = Array.isArray(samples) ? samples.length : undefined;
+    async function* flat(): AsyncGenerator<Float64Array> {
+      for await (const sample of samples) yield flatten(sample, input);
+    }
+    return this.#predictEach(flat(), total, options);
+  }
+
+  async *#predictEach(
+    samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
+    total: number | undefined,
+    { signal, ciphertexts = false, ...options }: BatchOptions,
+  ): AsyncGenerator<BatchPrediction, void> {
+    const steps = new SampleSteps(options.onProgress, total);
+    const { controller, end } = follow(signal);
+    const predict = (group: Float64Array[], at: number): Promise<Outcome> => this.#predict(group, at, steps, { ...options, signal: controller.signal });
+    let failed: { failure: unknown } | undefined;
     try {
-      await Promise.all(Array.from({ length: PARALLEL }, run));
+      // Once for all requests.
+      if (total !== 0) await this.#prepareIfNeeded({ ...options, signal: controller.signal });
+      for await (const outcome of inOrder(samples, this.info.constraints.max_batch_size, predict)) {
+        if ("failure" in outcome) failed ??= outcome;
+        else if (ciphertexts) yield* outcome.predictions;
+        else for (const { sent, received, ...prediction } of outcome.predictions) yield prediction;
+      }
     } catch (error) {
       controller.abort();
       throw error;
     } finally {
-      signal?.removeEventListener("abort", abort);
+      end();
     }
-    return results;
+    if (failed) throw failed.failure;
+  }
+
+  /**
+   * Predicts for samples that share a request. What comes after the answer cannot fail: it ends in an outcome, so that
+   * no caller can let the server know by mistake.
+   */
+  async #predict(samples: Float64Array[], index: number, steps: SampleSteps, options: PredictOptions): Promise<Outcome> {
+    checkAborted(options.signal);
+    await this.#prepareIfNeeded(options);
+    try {
+      return await this.#predictWith(this.#parts.key, samples, index, steps, options);
+    } catch (error) {
+      if (!LOST.has((error as EncryptedInferenceError).code)) throw error;
+    }
+    this.#parts.key.isPrepared = false;
+    await this.prepareKeys(options);
+    // Encrypted anew: the key may be another one by now.
+    return this.#predictWith(this.#parts.key, samples, index, steps, options);
+  }
+
+  async #prepareIfNeeded(options: PredictOptions): Promise<void> {
+    if (!this.#parts.key.isPrepared) await this.prepareKeys(options);
+  }
+
+  /** Predicts with one secret key from beginning to end. */
+  #predictWith(key: SecretKey, samples: Float64Array[], index: number, steps: SampleSteps, options: InferOptions): Promise<Outcome> {
+    return key.use(async () => {
+      const begun = performance.now();
+      steps.begin("encrypt");
+      const input = await this.#encrypt(key, samples);
+      steps.end("encrypt", samples.length, sum(input.payloads));
+      const encrypted = performance.now();
+
+      steps.begin("infer");
+      const inferred = await infer(this.#parts.transport as Transport, input, options);
+      try {
+        const answered = performance.now();
+        steps.end("infer", samples.length, inferred.bytes.request + inferred.bytes.response);
+
+        steps.begin("decrypt");
+        const outputs = await this.#decrypt(key, inferred.payload, samples.length);
+        const decrypted = performance.now();
+        steps.end("decrypt", samples.length, inferred.payload.length);
+        const timings = {
+          encrypt: encrypted - begun,
+          roundTrip: answered - encrypted,
+          decrypt: decrypted - answered,
+          total: decrypted - begun,
+        };
+        return { predictions: outputs.map((output, i) => this.#prediction(output, samples[i] as Float64Array, index + i, timings, input, inferred)) };
+      } catch (failure) {
+        return { failure };
+      }
+    });
+  }
+
+  #prediction(
+    output: Output,
+    sample: Float64Array,
+    index: number,
+    timings: Prediction["timings"],
+    { payloads: sent }: InputBundle,
+    { payload: received, bytes, retries, jobId }: Inferred,
+  ): Prediction {
+    const warnings = [...warningsOf(sample, this.info.input), ...output.warnings];
+    return { ...output, index, timings, bytes, retries, warnings, sent, received, jobId };
   }
 
   /**
@@ -216,18 +266,44 @@ export class Model {
    * this visit or before the keys were kept or exported.
    */
   async encrypt(sample: Sample): Promise<Uint8Array<ArrayBuffer>> {
-    const values = flatten(sample, this.info.input);
-    const { relinearization, galois } = this.info.evaluation_keys;
-    if (this.keyId === undefined && (relinearization || galois.length > 0)) {
-      throw new EncryptedInferenceError("EVALUATION_KEYS_REQUIRED", "What is encrypted now could not be computed on: the server has no evaluation keys for it");
-    }
-    return packInput(await this.#encrypt([values]));
+    return this.#encryptForLater([flatten(sample, this.info.input)]);
   }
 
-  /** Decrypts what `api.send` gave, and applies the model's post-processing. */
+  /** As `encrypt`, for several samples: one input for `api.send` for as many of them as the model lets share it. */
+  async encryptBatch(batch: readonly Sample[] | Tensor): Promise<Uint8Array<ArrayBuffer>[]> {
+    const samples = split(batch, this.info.input);
+    const size = this.info.constraints.max_batch_size;
+    const inputs: Uint8Array<ArrayBuffer>[] = [];
+    for (let at = 0; at < samples.length; at += size) inputs.push(await this.#encryptForLater(samples.slice(at, at + size)));
+    return inputs;
+  }
+
+  async #encryptForLater(samples: Float64Array[]): Promise<Uint8Array<ArrayBuffer>> {
+    const { relinearization, galois } = this.info.evaluation_keys;
+    const { key } = this.#parts;
+    if (key.keyId === undefined && (relinearization || galois.length > 0)) {
+      throw new EncryptedInferenceError("EVALUATION_KEYS_REQUIRED", "What is encrypted now could not be computed on: the server has no evaluation keys for it");
+    }
+    return packInput(await key.use(() => this.#encrypt(key, samples)));
+  }
+
+  /** Decrypts what `api.send` gave for one sample, and applies the model's post-processing. */
   async decrypt(output: EncryptedOutput | Uint8Array): Promise<Output> {
-    const [decrypted] = await this.#decrypt(output instanceof Uint8Array ? output : output.payload, 1);
-    return decrypted as Output;
+    const outputs = await this.decryptBatch(output);
+    if (outputs.length === 1) return outputs[0] as Output;
+    const advice = "`decryptBatch` gives all of them.";
+    throw new EncryptedInferenceError("BATCH_SIZE", `The output is of ${outputs.length} samples`, { advice });
+  }
+
+  /** Decrypts what `api.send` gave for an input of `encryptBatch`: as many outputs as it has samples. */
+  async decryptBatch(output: EncryptedOutput | Uint8Array): Promise<Output[]> {
+    const { secret_id, payload, samples } = unpackOutput(output instanceof Uint8Array ? output : output.output);
+    const { key } = this.#parts;
+    if (secret_id !== key.id) {
+      const advice = "Decrypt it with the keys that its input was encrypted with: export them before `rotateKeys`, and open them with `openKeys`.";
+      throw new EncryptedInferenceError("KEYS_MISMATCH", "The output is encrypted with another secret key", { advice });
+    }
+    return key.use(() => this.#decrypt(key, payload, samples));
   }
 
   /**
@@ -235,42 +311,65 @@ export class Model {
    * with it where there is no server. Whoever has these bytes can read everything that was encrypted with the key.
    */
   async exportKeys(): Promise<Uint8Array<ArrayBuffer>> {
-    const { info: model, parameters, engine } = this.#parts;
+    return this.#export(this.#parts.key);
+  }
+
+  async #export({ id, engine, keyId }: SecretKey): Promise<Uint8Array<ArrayBuffer>> {
+    const { info: model, parameters } = this.#parts;
     const secret = await engine.secret();
     try {
-      return packKeys({ model, parameters, secret, keyId: this.keyId });
+      return packKeys({ model, parameters, secret, secretId: id, keyId });
     } finally {
       secret.fill(0);
     }
   }
 
-  /** Makes a new secret key and new evaluation keys, uploads these, and deletes the old ones. */
-  async rotateKeys(options: KeyOptions = {}): Promise<KeyReport> {
-    const { info: model, parameters, engines, engine: oldEngine } = this.#parts;
-    const oldUpload = this.#online();
-    const engine = await engines.open({ model, parameters });
-    const upload = new KeySetUpload(this.#parts.transport as Transport, model, undefined);
+  /**
+   * Makes a new secret key and new evaluation keys, uploads these, and deletes the old ones. What is under way with the
+   * old keys, predictions and uploads, ends with them, and they stay until then; what begins afterwards has the new
+   * ones. Called again while it runs, it rotates once more.
+   */
+  rotateKeys(options: KeyOptions = {}): Promise<KeyReport> {
+    const rotation = this.#rotated.then(() => this.#rotate(options));
+    this.#rotated = rotation.then(
+      () => undefined,
+      () => undefined,
+    );
+    return rotation;
+  }
+
+  async #rotate(options: KeyOptions): Promise<KeyReport> {
+    checkAborted(options.signal);
+    const { info, parameters, engines, key: old, transport } = this.#parts;
+    const oldUpload = online(old.upload);
+    const upload = new KeySetUpload(transport as Transport, info, undefined);
+    const key = new SecretKey(crypto.randomUUID(), await engines.open({ model: info, parameters }), upload);
     let report: KeyReport;
     try {
-      report = await upload.complete(engine, async () => undefined, options);
+      report = await upload.complete(key.engine, async () => undefined, options);
+      if (this.#isClosed) throw new EncryptedInferenceError("CLOSED", "The model was closed while its keys were rotated");
+      await this.#keep(key);
     } catch (error) {
       // The old keys stay in use; what was uploaded of the new ones is of no use to anybody.
-      await Promise.allSettled([engine.close(), upload.delete(undefined)]);
+      await Promise.allSettled([key.engine.close(), upload.delete(undefined)]);
       throw error;
     }
-    this.#parts.engine = engine;
-    this.#upload = upload;
-    this.#prepared = true;
-    await this.#keep();
-    await Promise.all([oldEngine.close(), oldUpload.delete(options.signal)]);
+    key.isPrepared = true;
+    this.#parts.key = key;
+    // Closed while the new keys were being stored.
+    if (this.#isClosed) await key.engine.close();
+    await old.idle();
+    await Promise.all([old.engine.close(), oldUpload.delete(options.signal)]);
     return report;
   }
 
   /** Deletes the evaluation keys on the server. The next prediction uploads new ones of the same secret key. */
   async deleteKeys(options: CallOptions = {}): Promise<void> {
-    this.#prepared = false;
-    await this.#online().delete(options.signal);
-    await this.#keep();
+    await this.#rotated;
+    const { key } = this.#parts;
+    key.isPrepared = false;
+    await online(key.upload).delete(options.signal);
+    await this.#keep(key);
   }
 
   /**
@@ -278,66 +377,50 @@ export class Model {
    * What was encrypted with it can never be read again.
    */
   async forget(options: CallOptions = {}): Promise<void> {
-    const { kept } = this.#parts;
+    await this.#rotated;
+    const { kept, key } = this.#parts;
     await kept?.store.delete(kept.name);
-    await this.#upload?.delete(options.signal);
+    await key.upload?.delete(options.signal);
     await this.close();
   }
 
   /** Wipes the secret key from memory. Keys that are kept and keys on the server stay. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     dropped.unregister(this.#parts);
-    await this.#parts.engine.close();
+    await this.#parts.key.engine.close();
   }
 
-  async #encrypt(samples: Float64Array[]): Promise<InputBundle> {
+  async #encrypt({ id, engine, keyId }: SecretKey, samples: Float64Array[]): Promise<InputBundle> {
     const { model_id, version, input } = this.info;
     const values = new Float64Array(samples.length * input.dimension);
     samples.forEach((sample, i) => values.set(sample, i * input.dimension));
-    const payloads = await this.#parts.engine.encrypt(values, samples.length);
-    return { model_id, version, key_id: this.keyId, request: crypto.randomUUID(), payloads, samples: samples.length };
+    const payloads = await engine.encrypt(values, samples.length);
+    return { model_id, version, key_id: keyId, secret_id: id, request: crypto.randomUUID(), payloads, samples: samples.length };
   }
 
-  async #decrypt(payload: Uint8Array, samples: number): Promise<Output[]> {
-    const { labels = [], postprocessing } = this.info.output;
-    const decrypted = await this.#parts.engine.decrypt(payload, samples);
-    return decrypted.map(({ raw, values, inRange }) => {
-      // A model that gives the class alone has one value; the scores it was chosen by are in `raw`.
-      const scores = values.length === raw.length ? values : raw;
-      const index = scores.reduce((best, value, i) => (value > (scores[best] ?? -Infinity) ? i : best), 0);
-      const value = scores[index] ?? Number.NaN;
-      // One probability is that of the only label, which a small one speaks against.
-      const isDenied = postprocessing === "sigmoid" && scores.length === 1 && value < 0.5;
-      const best = { index, value, label: isDenied ? undefined : labels[index] };
-      return { values, raw, labels, best, warnings: inRange ? [] : [OUT_OF_RANGE] };
-    });
+  async #decrypt({ engine }: SecretKey, payload: Uint8Array, samples: number): Promise<Output[]> {
+    const decrypted = await engine.decrypt(payload, samples);
+    return decrypted.map((each) => describe(each, this.info.output));
   }
 
-  async #infer(input: InputBundle, signal: AbortSignal | undefined): Promise<EncryptedOutput> {
-    this.#online();
-    const transport = this.#parts.transport as Transport;
-    try {
-      return await infer(transport, input, signal);
-    } catch (error) {
-      if (!LOST.has((error as EncryptedInferenceError).code)) throw error;
-    }
-    this.#prepared = false;
-    await this.prepareKeys(signal ? { signal } : {});
-    return infer(transport, { ...input, key_id: this.keyId, request: crypto.randomUUID() }, signal);
-  }
-
-  async #keep(): Promise<void> {
+  async #keep(key: SecretKey): Promise<void> {
     const { kept } = this.#parts;
     if (!kept) return;
-    const bundle = await this.exportKeys();
-    await kept.store.save(kept.name, bundle);
-    bundle.fill(0);
-  }
-
-  #online(): KeySetUpload {
-    if (!this.#upload) throw new EncryptedInferenceError("OFFLINE", "This model was opened without a server");
-    return this.#upload;
+    const bundle = await this.#export(key);
+    try {
+      await kept.store.save(kept.name, bundle);
+    } finally {
+      bundle.fill(0);
+    }
   }
 }
 
 export interface Model extends Disposable, AsyncDisposable {}
+
+function online(upload: KeySetUpload | undefined): KeySetUpload {
+  if (!upload) throw new EncryptedInferenceError("OFFLINE", "This model was opened without a server");
+  return upload;
+}
+
+const sum = (arrays: readonly Uint8Array[]): number => arrays.reduce((bytes, { length }) => bytes + length, 0);

@@ -42,7 +42,7 @@ function fromNames(named: Readonly<Record<string, unknown>>, input: InputInfo): 
   return checked(values as number[], dimension);
 }
 
-/** Several samples: a list of them, or a tensor with one more axis in front. */
+/** Several samples: a list of them, or a tensor with one more axis in front. All are checked before one is used. */
 export function split(batch: readonly Sample[] | Tensor, input: InputInfo): Float64Array[] {
   if (Array.isArray(batch)) return batch.map((sample) => flatten(sample, input));
   if (!isTensor(batch)) throw wrongType("something that is no list of samples");

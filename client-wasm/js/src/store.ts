@@ -2,7 +2,9 @@ import { EncryptedInferenceError } from "./errors.js";
 
 /** Where keys are kept between visits. The bytes hold the secret key: keep them as you would keep a password. */
 export interface KeyStore {
+  /** Gives a copy of what was saved last under this name, which is another one for each server, model, version and parameter set. It is wiped after use. */
   load(name: string): Promise<Uint8Array | undefined>;
+  /** Saves a copy: the bytes are wiped afterwards. */
   save(name: string, bytes: Uint8Array): Promise<void>;
   delete(name: string): Promise<void>;
 }

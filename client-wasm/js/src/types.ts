@@ -72,8 +72,9 @@ export interface ParameterSet {
   security: { bits: number; log_qp: number; max_log_qp: number };
 }
 
-/** How far the evaluation keys are. */
+/** How far making and uploading evaluation keys is. */
 export interface KeyProgress {
+  step: "keys";
   /** The key that was uploaded last, empty at first. */
   name: string;
   /** Keys that the server has. */
@@ -86,6 +87,21 @@ export interface KeyProgress {
   totalBytes: number;
 }
 
+/** How far predictions are: told as each step begins, and as it is over. */
+export interface SampleProgress {
+  /** Encrypting; sending, waiting and receiving; decrypting. */
+  step: "encrypt" | "infer" | "decrypt";
+  /** Samples for which this step is over. */
+  done: number;
+  /** Samples in all, if that is known. */
+  total: number | undefined;
+  /** Bytes that came of the step so far: of ciphertexts, of what was sent and received, of what was decrypted. */
+  bytes: number;
+}
+
+/** How far a call is. Keys come first, if the server does not have them yet. */
+export type Progress = KeyProgress | SampleProgress;
+
 /** What making and uploading evaluation keys took. */
 export interface KeyReport {
   /** Names the set of keys on the server. */
@@ -97,9 +113,6 @@ export interface KeyReport {
   /** Milliseconds. Making and uploading overlap. */
   timings: { generate: number; total: number };
 }
-
-/** A step of a prediction. */
-export type Step = "encrypt" | "infer" | "decrypt";
 
 /** Something about an input that makes the answer doubtful, though it can be computed. */
 export interface Warning {
@@ -131,20 +144,28 @@ export interface Output {
   best: { index: number; value: number; label: string | undefined };
 }
 
-/** A decrypted answer, with what it took. */
-export interface Prediction extends Output {
-  /** Milliseconds. */
+/** A decrypted answer of many, with what it took. */
+export interface BatchPrediction extends Output {
+  /** The place of the sample among all samples of the call. */
+  index: number;
+  /** Milliseconds, of the request that the sample was in. */
   timings: { encrypt: number; roundTrip: number; decrypt: number; total: number };
-  /** Bytes of the bodies of request and answer, which the samples of a batch share. */
+  /** Bytes of the bodies of request and answer, which the samples of a request share. */
   bytes: { request: number; response: number };
   /** Requests that had to be sent again. */
   retries: number;
-  /** The encrypted input as it was sent, one element per ciphertext. */
-  sent: Uint8Array[];
-  /** The encrypted output as it came. */
-  received: Uint8Array;
   /** Names the job on the server. */
   jobId: string;
+  /** The encrypted input as it was sent, one element per ciphertext; for `ciphertexts: true`. */
+  sent?: Uint8Array[];
+  /** The encrypted output as it came; for `ciphertexts: true`. */
+  received?: Uint8Array;
+}
+
+/** A decrypted answer, with what it took. */
+export interface Prediction extends BatchPrediction {
+  sent: Uint8Array[];
+  received: Uint8Array;
 }
 
 /** Numbers as JavaScript has them: arrays and typed arrays. */

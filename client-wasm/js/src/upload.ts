@@ -44,6 +44,7 @@ export class KeySetUpload {
       await opened();
     }
     const progress: KeyProgress = {
+      step: "keys",
       name: "",
       done: set.keys.length - set.missing.length,
       total: set.keys.length,
@@ -62,7 +63,7 @@ export class KeySetUpload {
       report.timings.generate += performance.now() - started;
       if (key.length !== bytes) {
         const message = `The server expects ${bytes} bytes for ${name}, the parameters give ${key.length}`;
-        throw new EncryptedInferenceError("UNEXPECTED_ANSWER", message);
+        throw new EncryptedInferenceError("INVALID_ANSWER", message);
       }
       const entry = this.#put(set.key_id, name, key, signal).then(
         () => {
@@ -143,7 +144,7 @@ function checkKeySet(body: unknown, wanted?: string): KeySet {
   const set = body as Partial<KeySet> | null | undefined;
   const isSet = isIdentifier(set?.key_id) && Array.isArray(set.keys) && Array.isArray(set.missing);
   if (!isSet || (wanted ?? set.key_id) !== set.key_id) {
-    throw new EncryptedInferenceError("UNEXPECTED_ANSWER", `Expected the key set ${wanted ?? "that was opened"}, found another answer`);
+    throw new EncryptedInferenceError("INVALID_ANSWER", `Expected the key set ${wanted ?? "that was opened"}, found another answer`);
   }
   return set as KeySet;
 }

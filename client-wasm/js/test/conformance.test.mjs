@@ -6,35 +6,13 @@ import { test } from "node:test";
 import { decode, encode } from "cborg";
 
 import { EncryptedInferenceError, connect } from "../dist/node.js";
-import { MODEL, PARAMETERS, answer, bodyOf, fakeServer, problem } from "./support.mjs";
+import { JOB, MODEL, PARAMETERS, answer, bodyOf, completed, failed, fakeServer, noise, problem, result } from "./support.mjs";
 
 const INPUT = [1.5, -2.25, 3.125, 4.0625];
-const JOB = "9b2e61e27c3d4f0aa51a4bde32a1c6f0";
-
 const open = async (server, options) => {
   const api = await connect("https://server.test", { fetch: server.fetch, ...options });
   return api.model("sum");
 };
-
-/** A result in the wire format: coefficients all equal, so that every slot has the real part of the first one. */
-function result({ level = 0, count = 1, fill = 0, params_id = PARAMETERS.params_id, cut = 0 } = {}) {
-  const bytes = new Uint8Array(52 + (count * 2 * 4096 * 30) / 8 - cut).fill(0);
-  bytes.set([0x43, 0x4b, 0x4b, 0x53, 1, 8, level, 0]);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(8, count, true);
-  view.setFloat64(12, PARAMETERS.scale, true);
-  bytes.set(Buffer.from(params_id, "hex"), 20);
-  bytes.fill(fill, 52);
-  return bytes;
-}
-
-/** A finished job. */
-const completed = (payload, { job_id = JOB, ...fields } = {}) =>
-  answer(200, {
-    job_id,
-    status: "completed",
-    result: { model_id: "sum", version: "1.10.0", encoding: "bytes", payload, diagnostics: {}, ...fields },
-  });
 
 /** A server that answers `/infer` and `/jobs` as told. */
 const scripted = (respond) =>
@@ -102,25 +80,25 @@ test("parameters outside of the table are refused (11.1.2)", async () => {
 test("answers that do not match their schema, or are cut off, are refused (11.1.3)", async () => {
   const whole = encode({ job_id: JOB, status: "completed", result: { payload: result() } });
   const cbor = (body) => new Response(body, { status: 200, headers: { "content-type": "application/cbor" } });
-  for (const [name, respond] of Object.entries({
-    "cut off": () => cbor(whole.slice(0, whole.length / 2)),
-    "with something after the end": () => cbor(Buffer.concat([whole, Buffer.from([0])])),
-    empty: () => cbor(new Uint8Array()),
-    "no object": () => answer(200, 7),
-    null: () => answer(200, null),
-    "no job_id": () => answer(200, { status: "completed", result: { payload: result() } }),
-    "a job_id that is no text": () => answer(202, { job_id: 7, status: "accepted" }),
-    "a payload of text": () => completed("AAAA"),
-    "a result that is no object": () => answer(200, { job_id: JOB, status: "completed", result: 7 }),
-    "a page": () => new Response("<html>", { status: 200, headers: { "content-type": "text/html" } }),
-  })) {
+  for (const [name, code, respond] of [
+    ["cut off", "UNEXPECTED_ANSWER", () => cbor(whole.slice(0, whole.length / 2))],
+    ["with something after the end", "UNEXPECTED_ANSWER", () => cbor(Buffer.concat([whole, Buffer.from([0])]))],
+    ["a page", "UNEXPECTED_ANSWER", () => new Response("<html>", { status: 200, headers: { "content-type": "text/html" } })],
+    ["empty", "INVALID_ANSWER", () => cbor(new Uint8Array())],
+    ["no object", "INVALID_ANSWER", () => answer(200, 7)],
+    ["null", "INVALID_ANSWER", () => answer(200, null)],
+    ["no job_id", "INVALID_ANSWER", () => answer(200, { status: "completed", result: { payload: result() } })],
+    ["a job_id that is no text", "INVALID_ANSWER", () => answer(202, { job_id: 7, status: "accepted" })],
+    ["a payload of text", "INVALID_ANSWER", () => completed("AAAA")],
+    ["a result that is no object", "INVALID_ANSWER", () => answer(200, { job_id: JOB, status: "completed", result: 7 })],
+  ]) {
     const model = await open(scripted(respond));
     await model.prepareKeys();
-    await rejects(model.predict(INPUT), "UNEXPECTED_ANSWER").catch((error) => assert.fail(`${name}: ${error.message}`));
+    await rejects(model.predict(INPUT), code).catch((error) => assert.fail(`${name}: ${error.message}`));
   }
   for (const keySet of [undefined, 7, {}, { key_id: "x" }, { key_id: "x", keys: 7, missing: [] }, { key_id: 7, keys: [], missing: [] }]) {
     const server = fakeServer(({ path, method }) => (path === "/keys" && method === "POST" ? answer(201, keySet) : undefined));
-    await rejects((await open(server)).prepareKeys(), "UNEXPECTED_ANSWER");
+    await rejects((await open(server)).prepareKeys(), "INVALID_ANSWER");
   }
 });
 
@@ -133,10 +111,10 @@ test("a job or result of another request is refused (11.1.4)", async () => {
     () => completed(result(), { version: "1.2.0" }),
   ]) {
     const model = await open(scripted(({ path }) => (path === "/infer" ? accepted() : late())));
-    await rejects(model.predict(INPUT), "UNEXPECTED_ANSWER");
+    await rejects(model.predict(INPUT), "INVALID_ANSWER");
   }
   const model = await open(scripted(() => completed(result(), { version: "9.9.9" })));
-  await rejects(model.predict(INPUT), "UNEXPECTED_ANSWER");
+  await rejects(model.predict(INPUT), "INVALID_ANSWER");
 });
 
 test("results that do not decode exactly, or to another level or count, are refused (11.1.5)", async () => {
@@ -175,6 +153,52 @@ test("a busy server is given its time, and given up in the end (11.2.2)", async 
   assert.equal(never.log.filter(({ path }) => path === "/infer").length, 4);
 });
 
+test("a server is left alone as long as it says, however long that is (11.2.2)", async (t) => {
+  const server = scripted((_, log) => (log.filter(({ path }) => path === "/infer").length === 1 ? problem(503, "QUEUE_FULL", true, { "retry-after": "45" }) : completed(result())));
+  const model = await open(server);
+  await model.prepareKeys();
+  const asked = () => server.log.filter(({ path }) => path === "/infer").length;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const predicting = model.predict(INPUT);
+  while (asked() < 1) await new Promise(setImmediate);
+  for (let i = 0; i < 20; i += 1) await new Promise(setImmediate);
+  t.mock.timers.tick(44_999);
+  for (let i = 0; i < 20; i += 1) await new Promise(setImmediate);
+  assert.equal(asked(), 1);
+  t.mock.timers.tick(1);
+  await predicting;
+  assert.equal(asked(), 2);
+});
+
+test("a server that asks for more than the caller has is given up at once, and the caller told for how long (11.2.2)", async () => {
+  const server = scripted(() => problem(429, "RATE_LIMITED", true, { "retry-after": "3600" }));
+  const model = await open(server);
+  await assert.rejects(model.predict(INPUT), { code: "RATE_LIMITED", retryable: true, retryAfter: 3_600_000 });
+  assert.equal(server.log.filter(({ path }) => path === "/infer").length, 1);
+  const patient = await open(scripted(() => problem(429, "RATE_LIMITED", true, { "retry-after": "1" })), { maxRetryAfter: 999 });
+  await assert.rejects(patient.predict(INPUT), { code: "RATE_LIMITED", retryAfter: 1000 });
+});
+
+test("a job that never ends is given up, and looked at less and less often (11.2.2, 11.2.7)", async () => {
+  const looks = [];
+  const server = scripted(({ method, path }) => {
+    if (path === "/infer") return answer(202, { job_id: JOB, status: "accepted" });
+    if (method === "DELETE") return answer(204);
+    looks.push(performance.now());
+    return answer(200, { job_id: JOB, status: "running" });
+  });
+  const model = await open(server);
+  await model.prepareKeys();
+  await assert.rejects(model.predict(INPUT, { deadline: 600 }), { code: "DEADLINE_EXCEEDED", retryable: true });
+  assert.equal(bodyOf(server.log.find(({ path }) => path === "/infer")).deadline_seconds, 1);
+  const gaps = looks.slice(1).map((time, i) => time - looks[i]);
+  assert.ok(gaps.length >= 2);
+  gaps.forEach((gap, i) => assert.ok(gap > 70 * 1.5 ** i, `${gaps}`));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual([server.log.at(-1).method, server.log.at(-1).path], ["DELETE", `/jobs/${JOB}`]);
+  await rejects(model.predict(INPUT, { deadline: 0 }), "DEADLINE_EXCEEDED");
+});
+
 test("a server that does not answer is given up (11.2.2)", async () => {
   const silent = (request) => new Promise((_, reject) => request.signal.addEventListener("abort", () => reject(request.signal.reason)));
   const model = await open(scripted(silent), { retries: 0, timeout: 50 });
@@ -195,6 +219,34 @@ test("a POST that is repeated keeps its Idempotency-Key, and others have their o
   assert.equal(new Set(keys("/keys")).size, 1);
   assert.equal(new Set(keys("/infer")).size, 2);
   for (const key of [...keys("/keys"), ...keys("/infer")]) assert.match(key, /^[!-~]{1,255}$/);
+});
+
+test("a job that failed is asked for again under a new Idempotency-Key (11.2.6)", async () => {
+  for (const first of [() => failed("EVALUATION_FAILED"), () => problem(404, "UNKNOWN_JOB")]) {
+    let name;
+    const names = [];
+    const server = scripted(({ headers }) => {
+      const key = headers["idempotency-key"];
+      names.push(key);
+      // The first job failed, or was deleted, and stays so.
+      return key === (name ??= key) ? first() : completed(noise());
+    });
+    const api = await connect("https://server.test", { fetch: server.fetch });
+    const model = await api.model("sum");
+    await model.prepareKeys();
+    const input = await model.encrypt(INPUT);
+    // The bytes carry the name of the job that failed; each call recovers from it.
+    for (let i = 0; i < 2; i += 1) assert.equal((await model.decrypt(await api.send(input))).values.length, 1);
+    assert.equal(names.length, 4);
+    assert.equal(new Set(names).size, 3);
+  }
+  const server = scripted(() => failed("EVALUATION_FAILED", { retryable: false }));
+  const api = await connect("https://server.test", { fetch: server.fetch });
+  const model = await api.model("sum");
+  await model.prepareKeys();
+  const input = await model.encrypt(INPUT);
+  await assert.rejects(api.send(input), { code: "EVALUATION_FAILED", jobId: JOB });
+  assert.equal(server.log.filter(({ path }) => path === "/infer").length, 1);
 });
 
 test("only missing keys are uploaded when it goes on (11.2.4)", async () => {
@@ -237,15 +289,37 @@ test("neither input nor output nor secret key is sent (11.3.1)", async () => {
 });
 
 test("what is sent does not depend on what was decrypted, or whether it was (11.3.2)", async () => {
-  const shapes = [];
-  // Zero, noise of the whole range, bytes that do not decode.
-  for (const payload of [result(), result({ fill: 0x15 }), result({ cut: 7 })]) {
-    const server = scripted(() => completed(payload));
-    const model = await open(server);
-    for (let i = 0; i < 2; i += 1) await model.predict(INPUT).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    shapes.push(server.log.map(({ method, path, headers, body }) => [method, path, Object.keys(headers).sort(), body?.length ?? 0]));
+  const [zero, wrong] = [() => result(), () => result({ cut: 7 })];
+  const calls = {
+    predict: async (model) => {
+      for (let i = 0; i < 2; i += 1) await model.predict(INPUT).catch(() => undefined);
+    },
+    predictBatch: (model) => model.predictBatch(new Array(7).fill(INPUT)).catch(() => undefined),
+    predictEach: async (model) => {
+      const loop = async () => {
+        for await (const _ of model.predictEach(new Array(7).fill(INPUT)));
+      };
+      await loop().catch(() => undefined);
+    },
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const shapes = [];
+    // Zero, noise of the whole range, bytes that do not decode: always, at first, in between.
+    for (const payloads of [[zero], [noise], [wrong], [wrong, zero], [zero, zero, wrong, noise]]) {
+      let answered = 0;
+      const server = scripted(({ path }, log) => {
+        const job_id = `${log.length}`.padStart(32, "0");
+        if (path === "/infer") return answer(202, { job_id, status: "accepted" });
+        return completed((payloads[answered++] ?? payloads.at(-1))(), { job_id: path.split("/").pop() });
+      });
+      const model = await open(server);
+      await call(model);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const kinds = server.log.map(({ method, path, headers, body }) => `${method} ${path.replace(/jobs.*/, "jobs")} ${Object.keys(headers).sort()} ${body?.length ?? 0}`);
+      // Two requests at a time take turns as they like.
+      shapes.push(name === "predict" ? kinds : kinds.sort());
+    }
+    assert.equal(shapes[0].filter((kind) => kind.startsWith("POST /infer")).length, name === "predict" ? 2 : 7);
+    for (const shape of shapes.slice(1)) assert.deepEqual(shape, shapes[0], name);
   }
-  assert.deepEqual(shapes[1], shapes[0]);
-  assert.deepEqual(shapes[2], shapes[0]);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { connect } from "encrypted-inference";
 
-import { bodyOf, fakeServer } from "./support.mjs";
+import { bodyOf, fakeServer, outputFor } from "./support.mjs";
 
 const wasm = (name) => readFile(new URL(`../wasm/${name}.wasm`, import.meta.url));
 
@@ -132,7 +132,7 @@ test("a model that gives the class alone names it by its scores", async () => {
   const api = await connect("https://server.test", { fetch: fakeServer().fetch, worker: start });
   const model = await api.model("sum");
   model.info.output.labels = ["no", "perhaps", "yes"];
-  const { values, best } = await model.decrypt(new Uint8Array(1));
+  const { values, best } = await model.decrypt(await outputFor(model));
   assert.deepEqual(values, [1]);
   assert.deepEqual(best, { index: 1, value: 2, label: "perhaps" });
 });
@@ -143,7 +143,7 @@ test("one probability below one half speaks against its label", async () => {
     const { start } = seenWorker({ secret: new Uint8Array(84), decrypt: [decrypt] });
     const model = await (await connect("https://server.test", { fetch: fakeServer().fetch, worker: start })).model("sum");
     Object.assign(model.info.output, { labels: ["benign"], postprocessing });
-    return (await model.decrypt(new Uint8Array(1))).best;
+    return (await model.decrypt(await outputFor(model))).best;
   };
   const labels = async (postprocessing) => {
     const found = [];

@@ -19,10 +19,10 @@ test("a key set or job with a name that is none leads nowhere", async () => {
     const keySet = { key_id: name, keys: [], missing: [] };
     const opens = fakeServer(({ method, path }) => (method === "POST" && path === "/keys" ? answer(201, keySet) : undefined));
     const model = await open(opens);
-    await assert.rejects(model.prepareKeys(), { code: "UNEXPECTED_ANSWER" }, name);
+    await assert.rejects(model.prepareKeys(), { code: "INVALID_ANSWER" }, name);
     await model.forget();
     const runs = fakeServer(({ path }) => (path === "/infer" ? answer(202, { job_id: name, status: "accepted" }) : undefined));
-    await assert.rejects((await open(runs)).predict(INPUT), { code: "UNEXPECTED_ANSWER" }, name);
+    await assert.rejects((await open(runs)).predict(INPUT), { code: "INVALID_ANSWER" }, name);
     for (const { path } of [...opens.log, ...runs.log]) {
       assert.match(path, /^\/(?:models|infer|keys(?:\/[0-9a-f]{32}(?:\/galois-\d+)?)?)$/, name);
     }

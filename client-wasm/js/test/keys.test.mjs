@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connect, openKeys } from "encrypted-inference";
-import { bodyOf, fakeServer, problem } from "./support.mjs";
+import { MODEL, answer, bodyOf, completed, fakeServer, noise, outputFor, problem } from "./support.mjs";
 
 const open = async (server, options) => (await connect("https://server.test/", { fetch: server.fetch })).model("sum", options);
 const puts = (log) => log.filter(({ method }) => method === "PUT").map(({ path }) => path.split("/").pop());
@@ -192,7 +192,15 @@ test("keys that are none, or of another model, are refused", async () => {
     await assert.rejects(open(server, { keys: wrong }), { code: "INVALID_KEYS" });
     await assert.rejects(openKeys(wrong), { code: "INVALID_KEYS" });
   }
-  await assert.rejects(open(server, { keys, version: "1.2.0" }), { code: "KEYS_MISMATCH", message: /sum 1.10.0.*sum 1.2.0/ });
+  await assert.rejects(open(server, { keys, version: "1.2.0" }), { code: "KEYS_OUTDATED", message: /sum 1.10.0.*sum 1.2.0/ });
+});
+
+test("keys of another model are refused", async () => {
+  const keys = await (await open(fakeServer())).exportKeys();
+  const models = [{ ...MODEL, model_id: "product" }];
+  const server = fakeServer(({ path }) => (path === "/models" ? answer(200, { api_version: "1.1", models }) : undefined));
+  const api = await connect("https://server.test/", { fetch: server.fetch });
+  await assert.rejects(api.model("product", { keys }), { code: "KEYS_MISMATCH", advice: /keys of this model/ });
 });
 
 test("a store keeps keys between visits", async () => {
@@ -237,4 +245,112 @@ test("a rotation that fails leaves the old keys in use", async () => {
   broken = true;
   await assert.rejects(model.rotateKeys(), { code: "PAYLOAD_TOO_LARGE" });
   assert.deepEqual(await model.exportKeys(), before);
+});
+
+/** Something that a test lets happen. */
+function gate() {
+  let open;
+  const opened = new Promise((resolve) => (open = resolve));
+  return { open, opened };
+}
+
+/** A model whose first prediction is held until `answer` opens; `begun` opens when it has arrived. */
+async function predicting(first) {
+  const [arrived, released] = [gate(), gate()];
+  let asked = 0;
+  const server = fakeServer(async ({ path }) => {
+    if (path !== "/infer") return undefined;
+    asked += 1;
+    if (asked > 1) return completed(noise());
+    arrived.open();
+    await released.opened;
+    return first();
+  });
+  const model = await open(server);
+  await model.prepareKeys();
+  const old = await openKeys(await model.exportKeys());
+  const prediction = model.predict([1, 2, 3, 4]);
+  await arrived.opened;
+  server.present.clear();
+  const rotation = model.rotateKeys();
+  await until(() => server.present.size === 2);
+  return { server, model, old, prediction, rotation, answerNow: released.open };
+}
+
+const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+const until = async (holds) => {
+  for (let waited = 0; !holds(); waited += 1) {
+    assert.ok(waited < 1000, String(holds));
+    await soon();
+  }
+};
+/** What a result says to the key of a model. */
+const read = async (model) => (await model.decrypt(await outputFor(model, noise()))).values;
+
+test("a prediction ends with the key that it began with, though keys are rotated meanwhile", async () => {
+  const { server, model, old, prediction, rotation, answerNow } = await predicting(() => completed(noise()));
+  // What begins now has the new key, and waits for nothing.
+  assert.notDeepEqual(await read(model), await read(old));
+  assert.deepEqual((await model.predict([1, 2, 3, 4])).values, await read(model));
+  assert.ok(server.log.every(({ method }) => method !== "DELETE"), "the old keys are needed");
+  answerNow();
+  assert.deepEqual((await prediction).values, await read(old));
+  await rotation;
+  assert.equal(server.log.filter(({ method }) => method === "DELETE").length, 1);
+  assert.equal(server.log.filter(({ path }) => path === "/infer").length, 2);
+});
+
+test("what the server has lost the keys for is encrypted again, with the key of then", async () => {
+  const { server, model, prediction, rotation, answerNow } = await predicting(() => problem(404, "UNKNOWN_KEY"));
+  answerNow();
+  assert.deepEqual((await prediction).values, await read(model));
+  await rotation;
+  const [first, second] = server.log.filter(({ path }) => path === "/infer").map(bodyOf);
+  assert.notDeepEqual(first.inputs[0].payload, second.inputs[0].payload);
+});
+
+test("an answer for another secret key is refused", async () => {
+  const server = fakeServer(({ path }) => (path === "/infer" ? completed(noise()) : undefined));
+  const api = await connect("https://server.test", { fetch: server.fetch });
+  const model = await api.model("sum");
+  await model.prepareKeys();
+  const old = await openKeys(await model.exportKeys());
+  const output = await api.send(await model.encrypt([1, 2, 3, 4]));
+  const { values } = await model.decrypt(output);
+  await model.rotateKeys();
+  await assert.rejects(model.decrypt(output), { code: "KEYS_MISMATCH", advice: /openKeys/ });
+  assert.deepEqual((await old.decrypt(output.output)).values, values);
+});
+
+test("rotations run one after the other, and a model closed meanwhile stays closed", async () => {
+  const server = fakeServer();
+  const model = await open(server);
+  await model.prepareKeys();
+  await Promise.all([model.rotateKeys(), model.rotateKeys()]);
+  assert.equal(server.log.filter(({ method }) => method === "DELETE").length, 2);
+  const rotating = assert.rejects(model.rotateKeys(), { code: "CLOSED" });
+  await model.close();
+  await rotating;
+  await assert.rejects(model.exportKeys(), { code: "CLOSED" });
+});
+
+test("a rotation lets an upload of the old keys end, and deletes them then", async () => {
+  const [arrived, released] = [gate(), gate()];
+  let isFirst = true;
+  const server = fakeServer(async ({ method }) => {
+    if (method !== "PUT" || !isFirst) return;
+    isFirst = false;
+    arrived.open();
+    await released.opened;
+  });
+  const model = await open(server);
+  const preparing = model.prepareKeys();
+  await arrived.opened;
+  const rotating = model.rotateKeys();
+  await until(() => puts(server.log).length >= 3);
+  for (let i = 0; i < 5; i += 1) await soon();
+  assert.ok(server.log.every(({ method }) => method !== "DELETE"));
+  released.open();
+  await Promise.all([preparing, rotating]);
+  assert.equal(server.log.filter(({ method }) => method === "DELETE").length, 1);
 });

@@ -66,7 +66,7 @@ test("a result that is not one is refused", async () => {
   const results = [{ payload: new Uint8Array(100) }, { payload: "text" }];
   const { model } = await ready(() => answer(200, { job_id: JOB, status: "completed", result: results.shift() }));
   await assert.rejects(model.predict([1, 2, 3, 4]), { code: "INVALID_BYTES" });
-  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "UNEXPECTED_ANSWER" });
+  await assert.rejects(model.predict([1, 2, 3, 4]), { code: "INVALID_ANSWER" });
 });
 
 test("a busy server is asked again when it says so", async () => {

@@ -89,7 +89,7 @@ test("what is encrypted is the sample", async () => {
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
   await model.prepareKeys();
   const bundle = bodyOf({ body: await model.encrypt([1, 2, 3, 4]) });
-  assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "samples", "version"]);
+  assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "samples", "secret_id", "version"]);
   assert.equal(bundle.payloads[0].length, 30292);
   assert.equal(bundle.key_id, model.keyId);
   const twin = await openKeys(await model.exportKeys());

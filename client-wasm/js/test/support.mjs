@@ -72,3 +72,36 @@ export function fakeServer(intercept = () => undefined) {
 
 /** The body of a request. */
 export const bodyOf = (request) => decode(request.body);
+
+export const JOB = "9b2e61e27c3d4f0aa51a4bde32a1c6f0";
+
+/** A result in the wire format: coefficients all equal, so that every slot has the real part of the first one. */
+export function result({ level = 0, count = 1, fill = 0, params_id = PARAMETERS.params_id, cut = 0 } = {}) {
+  const bytes = new Uint8Array(52 + (count * 2 * 4096 * 30) / 8 - cut).fill(0);
+  bytes.set([0x43, 0x4b, 0x4b, 0x53, 1, 8, level, 0]);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, count, true);
+  view.setFloat64(12, PARAMETERS.scale, true);
+  bytes.set(Buffer.from(params_id, "hex"), 20);
+  bytes.fill(fill, 52);
+  return bytes;
+}
+
+/** A result that says something else to each secret key. */
+export const noise = () => result({ fill: 0x15 });
+
+/** A finished job. */
+export const completed = (payload, { job_id = JOB, ...fields } = {}) =>
+  answer(200, {
+    job_id,
+    status: "completed",
+    result: { model_id: "sum", version: "1.10.0", encoding: "bytes", payload, diagnostics: {}, ...fields },
+  });
+
+/** A job that failed. */
+export const failed = (code, { retryable = true, job_id = JOB } = {}) =>
+  answer(200, { job_id, status: "failed", error: { type: "x", title: code, status: 500, code, detail: `it is ${code}`, retryable } });
+
+/** An answer to what a model has encrypted, as `api.send` gives it. */
+export const outputFor = async (model, payload = new Uint8Array(1), samples = 1) =>
+  new Uint8Array(encode({ format: "encrypted-inference-output/1", secret_id: decode(await model.exportKeys()).secret_id, payload, samples }));

@@ -48,7 +48,7 @@ function guarded<T>(run: () => T): T {
   try {
     return run();
   } catch (thrown) {
-    throw fromThrown(thrown, "WORKER");
+    throw fromThrown(thrown, "ENGINE");
   }
 }
 

@@ -18,7 +18,7 @@ async function answer(question: Question): Promise<void> {
     const value = await carryOut(question);
     reply({ mark: MARK, id, value }, buffers(value));
   } catch (thrown) {
-    const { code, cause, message } = fromThrown(thrown, "WORKER");
+    const { code, cause, message } = fromThrown(thrown, "ENGINE");
     // The other side adds the advice again.
     const happened = cause instanceof Error ? cause.message : message;
     reply({ mark: MARK, id, error: { code, message: happened } }, []);

@@ -1,0 +1,83 @@
+/** Groups that are at work at the same time. */
+const PARALLEL = 2;
+/** Groups that may be done before the one whose turn it is. */
+const AHEAD = 8;
+
+/** A group at work: once it is over, its result or what it failed with. */
+interface Entry<Result> {
+  over?: { result: Result } | { error: unknown };
+}
+
+/**
+ * Takes items in groups of `size`, has two groups at work at a time, and gives the results in order. Items are taken
+ * as results are: a source of any length is never held as a whole. A failure ends it when its turn comes; a source
+ * that fails, when all that it gave before is done. Whoever leaves early ends nothing that is at work.
+ */
+export async function* inOrder<Item, Result>(
+  source: Iterable<Item> | AsyncIterable<Item>,
+  size: number,
+  work: (group: Item[], at: number) => Promise<Result>,
+): AsyncGenerator<Result, void> {
+  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  const waiting: Entry<Result>[] = [];
+  const running = new Set<Promise<void>>();
+  let taking: Promise<void> | undefined;
+  let taken = 0;
+  /** Nothing more is to be had from the source, or to be taken from it. */
+  let isOver = false;
+  let isBroken = false;
+  let failure: { error: unknown } | undefined;
+
+  const begin = (group: Item[]): void => {
+    const entry: Entry<Result> = {};
+    const settled = work(group, taken)
+      .then(
+        (result) => void (entry.over = { result }),
+        (error: unknown) => {
+          entry.over = { error };
+          isBroken = true;
+        },
+      )
+      .finally(() => running.delete(settled));
+    running.add(settled);
+    waiting.push(entry);
+    taken += group.length;
+  };
+  const take = async (): Promise<void> => {
+    const group: Item[] = [];
+    try {
+      while (group.length < size) {
+        const { done, value } = await items.next();
+        isOver = done === true;
+        if (isOver) break;
+        group.push(value);
+      }
+    } catch (error) {
+      isOver = true;
+      failure = { error };
+    }
+    taking = undefined;
+    if (group.length > 0 && !isBroken) begin(group);
+  };
+
+  try {
+    for (;;) {
+      if (!isOver && !isBroken && !taking && running.size < PARALLEL && waiting.length < AHEAD) taking = take();
+      const first = waiting[0];
+      if (first?.over) {
+        waiting.shift();
+        if ("error" in first.over) throw first.over.error;
+        yield first.over.result;
+      } else if (taking || first) {
+        await Promise.race(taking ? [taking, ...running] : running);
+      } else {
+        break;
+      }
+    }
+    if (failure) throw failure.error;
+  } finally {
+    isBroken = true;
+    // Not waited for: a source may be in the middle of an item that never comes.
+    if (!isOver) void (async () => items.return?.())().catch(() => undefined);
+  }
+}
