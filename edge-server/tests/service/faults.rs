@@ -276,7 +276,9 @@ async fn jobs_that_wait_too_long_fail_with_their_deadline() {
     let (mut session, key_id) = api.ready().await;
     let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
     body["deadline_seconds"] = json!(10);
-    let (late, timely) = (api.post("/infer", &body).await, {
+    let name = [("idempotency-key", "late")];
+    let late_body = body.clone();
+    let (late, timely) = (api.post_with("/infer", &body, &name).await, {
         body["deadline_seconds"] = json!(11);
         api.post("/infer", &body).await
     });
@@ -285,6 +287,10 @@ async fn jobs_that_wait_too_long_fail_with_their_deadline() {
     let job = api.get(late.header("location")).await;
     assert_eq!((job.text("/status"), job.text("/error/code")), ("failed", "DEADLINE_EXCEEDED"));
     assert_eq!(api.get(timely.header("location")).await.text("/status"), "completed");
+    // Its name names the job that failed, and no other.
+    let again = api.post_with("/infer", &late_body, &name).await;
+    assert_eq!(again.text("/job_id"), late.text("/job_id"));
+    assert_eq!(api.run_jobs().await, 0);
 
     let api = Api::with(Settings { job_time: Duration::from_secs(5), ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
