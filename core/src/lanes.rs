@@ -42,6 +42,11 @@ pub(crate) trait Lanes: Copy {
     fn multiplier(self) -> Self::Multiplier;
     /// The same factor for every entry.
     fn constant(value: u32) -> Self::Multiplier;
+    /// As [`Lanes::constant`], for a factor that a loop makes anew in every turn.
+    #[inline(always)]
+    fn turn_constant(value: u32) -> Self::Multiplier {
+        Self::constant(value)
+    }
     /// Entry `indices[i] mod WIDTH` of this vector at each place i.
     fn shuffle(self, indices: Self) -> Self;
 

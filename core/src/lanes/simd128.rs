@@ -80,6 +80,12 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    fn turn_constant(value: u32) -> Multiplier {
+        // Nothing can leave the loop, so hiding it once is enough for all uses.
+        Multiplier { lanes: core::hint::black_box(u32x4_splat(value)), hidden: false }
+    }
+
+    #[inline(always)]
     fn shuffle(self, indices: Self) -> Self {
         // Entry k is the bytes 4k to 4k + 3.
         let first = u32x4_mul(v128_and(indices.0, u32x4_splat(3)), u32x4_splat(0x0404_0404));

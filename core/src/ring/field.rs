@@ -27,6 +27,11 @@ impl<L: Lanes> Factor<L> {
     }
 }
 
+/// Whether so many products of two residues sum up to less than `q·2^32`.
+pub(super) fn fits(modulus: Modulus, products: usize) -> bool {
+    products as u64 * u64::from(modulus.value()) <= 1 << 32
+}
+
 /// The constants of one prime q.
 #[derive(Clone, Copy)]
 pub(super) struct Field<L: Lanes> {
@@ -82,6 +87,12 @@ impl<L: Lanes> Field<L> {
     pub(super) fn montgomery_sum(self, t: L::Wide) -> L {
         let high = L::wide_high(t).reduce_once(self.two_q);
         self.non_negative(high.sub(self.correction(t))).reduce_once(self.q)
+    }
+
+    /// The one of the two above that the bound asks for: `fits` tells that `t < q·2^32`.
+    #[inline(always)]
+    pub(super) fn montgomery_if(self, fits: bool, t: L::Wide) -> L {
+        if fits { self.montgomery(t) } else { self.montgomery_sum(t) }
     }
 
     #[inline(always)]
