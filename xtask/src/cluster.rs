@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::debian::{self, is_root};
 use crate::error::TaskError;
 use crate::process::{self, Running};
-use crate::progress::note;
+use crate::progress::{not_tested, note};
 use crate::python;
 use crate::workspace::Workspace;
 
@@ -88,7 +88,7 @@ fn left_out<T>(what: &str) -> Result<Option<T>, TaskError> {
             hint: HINT.to_owned(),
         });
     }
-    note(&format!("NOT TESTED: {what}. PostgreSQL, or moto from PyPI, is missing. {HINT}"));
+    not_tested(&format!("{what}. PostgreSQL, or moto from PyPI, is missing. {HINT}"));
     Ok(None)
 }
 

@@ -1,5 +1,7 @@
 //! What the person in front of the terminal sees: numbered steps, each with its time.
 
+use std::mem;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::TaskError;
@@ -34,6 +36,20 @@ impl Progress {
 /// Prints a remark below the current step.
 pub(crate) fn note(text: &str) {
     println!("      {text}");
+}
+
+/// What this machine could not test since it was last asked for.
+static NOT_TESTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Notes something that this machine cannot test, and why; the summary repeats it.
+pub(crate) fn not_tested(what: &str) {
+    note(&format!("NOT TESTED: {what}"));
+    NOT_TESTED.lock().unwrap_or_else(PoisonError::into_inner).push(what.to_owned());
+}
+
+/// Takes what was noted.
+pub(crate) fn take_not_tested() -> Vec<String> {
+    mem::take(&mut NOT_TESTED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Writes a duration for people: `0.4 s`, `2 min 05 s`.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::error::TaskError;
 use crate::process;
-use crate::progress::note;
+use crate::progress::{not_tested, note};
 use crate::stamp::Stamp;
 use crate::workspace::Workspace;
 
@@ -32,7 +32,7 @@ pub(crate) fn find(what: &str) -> Result<Option<PathBuf>, TaskError> {
     if env::var_os("CI").is_some() {
         return Err(TaskError::Missing { what: missing, hint });
     }
-    note(&format!("NOT TESTED: {what}. {missing} is missing. {hint}"));
+    not_tested(&format!("{what}. {missing} is missing. {hint}"));
     Ok(None)
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn environment(
         Ok(()) => stamp.record().map(|()| Some(own)),
         Err(error) if env::var_os("CI").is_some() => Err(error),
         Err(error) => {
-            note(&format!("NOT TESTED: {what}. {error}"));
+            not_tested(&format!("{what}. {error}"));
             Ok(None)
         }
     }

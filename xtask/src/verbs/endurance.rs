@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use crate::arguments::Arguments;
 use crate::cluster::Cluster;
 use crate::error::TaskError;
-use crate::progress::{Progress, note};
+use crate::progress::{Progress, not_tested};
 use crate::workspace::Workspace;
 use crate::{debian, document, process, server};
 
@@ -62,7 +62,7 @@ fn has_strace(what: &str) -> bool {
     let _ = debian::install_if_allowed("strace");
     let works = works();
     if !works {
-        note(&format!("NOT TESTED: {what}. strace is missing or may not trace. {STRACE_HINT}"));
+        not_tested(&format!("{what}. strace is missing or may not trace. {STRACE_HINT}"));
     }
     works
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::debian;
 use crate::error::TaskError;
 use crate::process;
-use crate::progress::note;
+use crate::progress::{not_tested, note};
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "layer-benches";
@@ -36,7 +36,9 @@ pub(crate) fn rewrite(workspace: &Workspace) -> Result<(), TaskError> {
 /// Compares the counts of this build with the committed ones, where valgrind can be had.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), TaskError> {
     if cfg!(not(target_arch = "x86_64")) || !debian::has("valgrind", "valgrind") {
-        note("counts are for x86-64 with valgrind (Debian: `apt-get install valgrind`): left out");
+        not_tested(
+            "counts of instructions, which are for x86-64. valgrind is missing (Debian: `apt-get install valgrind`)",
+        );
         return Ok(());
     }
     let path = workspace.path(COUNTS);

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::error::TaskError;
-use crate::progress::Progress;
+use crate::progress::{Progress, take_not_tested};
 use crate::workspace::Workspace;
 
 use checks::{CHECKS, Check};
@@ -54,6 +54,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
         }
         let outcome = if result.is_ok() { Outcome::Passed } else { Outcome::Failed };
         report.add_timed(check.name, outcome, begun.elapsed());
+        take_not_tested().into_iter().for_each(|what| report.add_not_tested(check.name, what));
     }
     print!("{report}");
     match report.failed() {

@@ -10,7 +10,7 @@ use std::process::Command;
 use super::deployment;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
-use crate::progress::{Progress, note};
+use crate::progress::{Progress, not_tested, note};
 use crate::verbs::{endurance, instructions, packaging, wasm, worker};
 use crate::workspace::Workspace;
 use crate::{node, process, python, rust, server};
@@ -146,7 +146,9 @@ fn neon(workspace: &Workspace) -> Result<(), TaskError> {
     if emulator {
         return process::run(cargo.args(["--", "ring::", "key_stream::"]));
     }
-    note("qemu-aarch64 is not installed (Debian: `apt-get install qemu-user`): compiled, not run");
+    not_tested(
+        "the kernels on 64-bit ARM, only compiled. qemu-aarch64 is missing (Debian: `apt-get install qemu-user`)",
+    );
     process::run(cargo.arg("--no-run"))
 }
 

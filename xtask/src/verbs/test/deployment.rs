@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::TaskError;
-use crate::progress::note;
+use crate::progress::not_tested;
 use crate::workspace::Workspace;
 use crate::{process, python, server};
 
@@ -18,7 +18,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<(), TaskError> {
 /// The unit, with the program that was built in the place of the installed one.
 fn systemd(workspace: &Workspace) -> Result<(), TaskError> {
     if process::capture(Command::new("systemd-analyze").arg("--version")).is_err() {
-        note("NOT TESTED: the systemd unit. systemd-analyze is missing (Debian: `apt-get install systemd`)");
+        not_tested("the systemd unit. systemd-analyze is missing (Debian: `apt-get install systemd`)");
         return Ok(());
     }
     const INSTALLED: &str = "/usr/local/bin/edge-server";

@@ -18,6 +18,8 @@ pub(super) enum Outcome {
 #[derive(Default)]
 pub(super) struct Report {
     lines: Vec<(&'static str, Outcome, Duration)>,
+    /// What this machine could not test, by check.
+    not_tested: Vec<(&'static str, String)>,
 }
 
 impl Report {
@@ -27,6 +29,10 @@ impl Report {
 
     pub(super) fn add_timed(&mut self, name: &'static str, outcome: Outcome, time: Duration) {
         self.lines.push((name, outcome, time));
+    }
+
+    pub(super) fn add_not_tested(&mut self, name: &'static str, what: String) {
+        self.not_tested.push((name, what));
     }
 
     pub(super) fn failed(&self) -> usize {
@@ -50,7 +56,14 @@ impl fmt::Display for Report {
         }
         let total = self.lines.iter().map(|line| line.2).sum();
         writeln!(f, "{:<12}  {:<8}  {}", "all", "", seconds(total))?;
-        writeln!(f, "{} passed, {} failed", self.count(Outcome::Passed), self.failed())
+        for (name, what) in &self.not_tested {
+            writeln!(f, "{name:<12}  NOT TESTED: {what}")?;
+        }
+        write!(f, "{} passed, {} failed", self.count(Outcome::Passed), self.failed())?;
+        match self.not_tested.len() {
+            0 => writeln!(f),
+            count => writeln!(f, "; {count} left out, since something is missing here"),
+        }
     }
 }
 
@@ -69,5 +82,18 @@ mod tests {
         let text = report.to_string();
         assert_eq!(text.lines().last(), Some("1 passed, 1 failed"));
         assert!(text.contains("1 min 10 s"));
+    }
+
+    #[test]
+    fn what_could_not_be_tested_is_told_at_the_end() {
+        let mut report = Report::default();
+        report.add_timed("neon", Outcome::Passed, Duration::from_secs(1));
+        report.add_not_tested("neon", "the kernels. An emulator is missing".to_owned());
+        let text = report.to_string();
+        assert_eq!(
+            text.lines().last(),
+            Some("1 passed, 0 failed; 1 left out, since something is missing here")
+        );
+        assert!(text.contains("neon          NOT TESTED: the kernels. An emulator is missing"));
     }
 }
