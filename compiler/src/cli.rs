@@ -15,11 +15,11 @@ use model_compiler::{
 };
 use serde::Deserialize;
 
-/// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
-/// The largest part of an output by which a model as imported may differ from the plaintext runtime, which reckons with
-/// 24 bits.
+/// The largest part of an output by which a model as imported may differ from the plaintext runtime, which
+/// computes with 24 bits.
 const DISAGREEMENT: f64 = 1e-3;
 
+/// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
 #[derive(Debug, Parser)]
 #[command(name = "model-compiler", version, propagate_version = true)]
 struct Arguments {
@@ -232,7 +232,8 @@ fn metadata(arguments: &Compile) -> Result<Metadata, Box<dyn Error>> {
     let file = arguments.model.with_file_name("metadata.json");
     match fs::read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| about(&file, error).into()),
-        Err(_) => Ok(Metadata::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Metadata::default()),
+        Err(error) => Err(about(&file, error).into()),
     }
 }
 

@@ -317,7 +317,11 @@ impl fmt::Display for Report {
             "precision"
         )?;
         if measured_bits < f64::from(asked_bits) {
-            writeln!(f, "{:<18}the precision asked for is not reached; see --scale-bits", "WARNING")?;
+            writeln!(
+                f,
+                "{:<18}the precision asked for is not reached; lower the depth, or leave out --log-degree and --scale-bits",
+                "WARNING"
+            )?;
         }
         match &self.runtime {
             Some(Agreement::LargestDifference(difference)) => {
