@@ -104,7 +104,7 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
     let multiply = || evaluator.multiply_relinearize_rescale(&ciphertext, &other, &relinearization);
 
     let precision = |ciphertext: &Ciphertext, expected: &[f64]| -> Result<Option<f64>> {
-        let found = encoder.decode_real(&decrypt(params, &secret, ciphertext)?);
+        let found = encoder.decode_real(&decrypt(params, &secret, ciphertext)?)?;
         let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(error < 1e-3, "a result is wrong by {error}");
         Ok(Some(-error.log2()))
@@ -139,16 +139,12 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
         ),
         (
             "decrypt and decode",
-            median_micros(runs, || {
-                Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &ciphertext)?))
-            }),
+            median_micros(runs, || encoder.decode_real(&decrypt(params, &secret, &ciphertext)?)),
             precision(&ciphertext, &values)?,
         ),
         (
             "decrypt and decode at level 0",
-            median_micros(runs, || {
-                Ok::<_, ckks_core::Error>(encoder.decode_real(&decrypt(params, &secret, &low)?))
-            }),
+            median_micros(runs, || encoder.decode_real(&decrypt(params, &secret, &low)?)),
             precision(&low, &values)?,
         ),
         (
@@ -156,7 +152,7 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
             median_micros(runs, || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)),
             None,
         ),
-        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)), None),
+        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)?), None),
         (
             "rotate",
             median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois)),

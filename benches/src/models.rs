@@ -96,10 +96,10 @@ impl<'a> Server<'a> {
             match name {
                 KeyName::Relinearization => {
                     let key = CompressedRelinearizationKey::from_bytes(params, bytes)?;
-                    keys.set_relinearization(key.prepare(params));
+                    keys.set_relinearization(key.prepare(params)?);
                 }
                 KeyName::Galois(_) => {
-                    keys.insert_galois(CompressedGaloisKey::from_bytes(params, bytes)?.prepare(params));
+                    keys.insert_galois(CompressedGaloisKey::from_bytes(params, bytes)?.prepare(params)?);
                 }
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Server<'a> {
     fn answer(&self, request: &[u8]) -> Result<Vec<u8>> {
         let Package { manifest, params, .. } = self.package;
         let input =
-            SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params);
+            SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params)?;
         let outputs = self.program.evaluate(&[input], &self.keys)?;
         Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params))
     }

@@ -39,12 +39,12 @@ impl World {
         let element = GaloisElement::rotation(params, 1);
         let compressed = CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)?;
         let relinearization =
-            CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params);
+            CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params)?;
         Ok(Self {
-            prepared: encoder.prepare(&plaintext),
+            prepared: encoder.prepare(&plaintext)?,
             fresh_bytes: fresh.to_bytes(params).len(),
-            ciphertext: fresh.expand(params),
-            galois: compressed.prepare(params),
+            ciphertext: fresh.expand(params)?,
+            galois: compressed.prepare(params)?,
             evaluator: Evaluator::new(params),
             seeds,
             secret,

@@ -249,9 +249,10 @@ impl Session {
             return Err(ClientError::ResultCount { expected: output.ciphertexts, found: result.count() });
         }
         let mut slots = Zeroizing::new(Vec::with_capacity(self.params.slots() * result.count()));
-        for ciphertext in result.expand(&self.params) {
+        for ciphertext in result.expand(&self.params).map_err(ClientError::Model)? {
             let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
-            slots.extend(self.encoder.decode_real(&Zeroizing::new(plaintext)));
+            let plaintext = Zeroizing::new(plaintext);
+            slots.extend(self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?);
         }
         let sample = |b: usize| {
             let own: Vec<f64> = slots.iter().skip(b).step_by(max).copied().collect();

@@ -34,7 +34,8 @@ fn session() -> (Session, Params) {
 fn what_is_encrypted_comes_back_times_the_gain() {
     let (mut session, params) = session();
     let payload = session.encrypt(&[0.5, -1.25, 3.0]).unwrap().remove(0);
-    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params);
+    let input =
+        SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
     let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
     let values = session.decrypt(&result).unwrap();
@@ -52,7 +53,8 @@ fn samples_of_a_batch_share_ciphertexts_and_come_back_apart() {
     let samples: [&[f64]; 3] = [&[0.5, -1.25, 3.0], &[1.0, 2.5, 0.0], &[-3.0, 0.25, 0.0]];
     let payloads = session.encrypt_batch(&samples).unwrap();
     assert_eq!(payloads.len(), 1);
-    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payloads[0]).unwrap().expand(&params);
+    let input =
+        SeededCiphertext::from_bytes_at(&params, Level(1), &payloads[0]).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
     let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
     let values = session.decrypt_batch(&result, 4).unwrap();
@@ -82,7 +84,8 @@ fn elements_are_scaled_before_encryption() {
     model.input.scaling = Some(vec![0.25, 0.5, 1.0]);
     let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
     let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().remove(0);
-    let input = SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params);
+    let input =
+        SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
     let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
     let values = session.decrypt(&result).unwrap();
@@ -117,7 +120,7 @@ fn a_stored_secret_decrypts_what_the_first_session_encrypted() {
     let payload = session.encrypt(&[1.0, 2.0, 0.0]).unwrap().remove(0);
     let again =
         Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
-    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params);
+    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
     let result = ResultCiphertexts::new(&params, &[low], 0).unwrap().to_bytes(&params);
     assert_eq!(again.decrypt(&result), session.decrypt(&result));
@@ -132,7 +135,7 @@ fn wrong_inputs_results_and_publications_are_refused() {
     assert_eq!(session.encrypt(&[1e30, 0.0, 0.0]), Err(ClientError::InputValue));
     let payload = session.encrypt(&[0.0; 3]).unwrap().remove(0);
     assert!(matches!(session.decrypt(&payload), Err(ClientError::Decode(DecodeError::WrongKind { .. }))));
-    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params);
+    let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let high = ResultCiphertexts::new(&params, std::slice::from_ref(&input), 0);
     let high = high.unwrap().to_bytes(&params);
     assert_eq!(session.decrypt(&high), Err(ClientError::ResultLevel { expected: 0, found: 1 }));

@@ -47,11 +47,13 @@ impl Encrypted {
             match name {
                 KeyName::Relinearization => {
                     let key = CompressedRelinearizationKey::from_bytes(params, &bytes);
-                    keys.set_relinearization(key.map_err(CompileError::program)?.prepare(params));
+                    let key = key.map_err(CompileError::program)?.prepare(params);
+                    keys.set_relinearization(key.map_err(CompileError::program)?);
                 }
                 KeyName::Galois(_) => {
                     let key = CompressedGaloisKey::from_bytes(params, &bytes);
-                    keys.insert_galois(key.map_err(CompileError::program)?.prepare(params));
+                    let key = key.map_err(CompileError::program)?.prepare(params);
+                    keys.insert_galois(key.map_err(CompileError::program)?);
                 }
             }
         }
@@ -70,7 +72,7 @@ impl Encrypted {
         let payloads = self.session.encrypt_batch(samples).map_err(CompileError::program)?;
         let received = payloads.iter().map(|bytes| {
             let ciphertext = SeededCiphertext::from_bytes(params, bytes).map_err(CompileError::program)?;
-            Ok(ciphertext.expand(params))
+            ciphertext.expand(params).map_err(CompileError::program)
         });
         let inputs: Vec<Ciphertext> = received.collect::<Result<_, CompileError>>()?;
         let mut starts = Vec::with_capacity(self.times.len() + 1);
@@ -97,13 +99,9 @@ impl Encrypted {
     pub(crate) fn memory(&self) -> Memory {
         let params = &self.package.params;
         let facts = self.prepared.facts();
-        let levels = facts.keys.galois.values().chain(&facts.keys.relinearization);
-        let limbs = levels
-            .map(|&level| 2 * params.digits_at(level) * (params.limbs_at(level) + params.special_limbs()));
-        let key_bytes = limbs.sum::<usize>() * params.degree() * size_of::<u32>();
         Memory {
             model_bytes: self.prepared.bytes(),
-            client_bytes: key_bytes,
+            client_bytes: facts.keys.prepared_bytes(params),
             evaluation_bytes: self.package.program.working_bytes(params, facts),
         }
     }

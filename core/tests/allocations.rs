@@ -38,15 +38,16 @@ fn an_evaluation_that_runs_again_allocates_only_its_outputs() {
     let needed = &prepared.facts().keys;
     if let Some(level) = needed.relinearization {
         let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds).unwrap();
-        keys.set_relinearization(key.prepare(&params));
+        keys.set_relinearization(key.prepare(&params).unwrap());
     }
     for (&element, &level) in &needed.galois {
         let key = CompressedGaloisKey::generate(&params, &secret, element, level, &mut seeds).unwrap();
-        keys.insert_galois(key.prepare(&params));
+        keys.insert_galois(key.prepare(&params).unwrap());
     }
     let level = params.max_level();
     let plaintext = Encoder::new(&params).encode_real(&[0.5, -0.25], level, params.scale_at(level)).unwrap();
-    let input = [encrypt_symmetric(&params, &secret, &plaintext, &mut seeds).unwrap().expand(&params)];
+    let input =
+        [encrypt_symmetric(&params, &secret, &plaintext, &mut seeds).unwrap().expand(&params).unwrap()];
 
     let evaluate = || prepared.evaluate(&input, &keys).unwrap();
     let mut results = Vec::new();

@@ -23,21 +23,22 @@ fn composite() -> ParamsSpec {
 
 fn worlds() -> impl Iterator<Item = World> {
     Backend::available().flat_map(|backend| {
-        [single(), composite()].map(|spec| {
-            let params = Params::insecure_on(&spec, backend).unwrap();
-            let mut seeds = SeedSource::new(&Seed::new([5; 32]));
-            World {
-                secret: SecretKey::generate(&params, &seeds.next_seed()),
-                encoder: Encoder::new(&params),
-                evaluator: Evaluator::new(&params),
-                seeds,
-                params,
-            }
-        })
+        [single(), composite()].map(|spec| World::new(Params::insecure_on(&spec, backend).unwrap()))
     })
 }
 
 impl World {
+    fn new(params: Params) -> Self {
+        let mut seeds = SeedSource::new(&Seed::new([5; 32]));
+        Self {
+            secret: SecretKey::generate(&params, &seeds.next_seed()),
+            encoder: Encoder::new(&params),
+            evaluator: Evaluator::new(&params),
+            seeds,
+            params,
+        }
+    }
+
     fn values(&self, salt: f64) -> Vec<f64> {
         (0..self.params.slots()).map(|i| (i as f64 * 0.77 + salt).sin()).collect()
     }
@@ -47,6 +48,7 @@ impl World {
         encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds)
             .unwrap()
             .expand(&self.params)
+            .unwrap()
     }
 
     fn encrypt(&mut self, values: &[f64]) -> Ciphertext {
@@ -54,13 +56,14 @@ impl World {
     }
 
     fn decrypt(&self, ciphertext: &Ciphertext) -> Vec<f64> {
-        self.encoder.decode_real(&decrypt(&self.params, &self.secret, ciphertext).unwrap())
+        self.encoder.decode_real(&decrypt(&self.params, &self.secret, ciphertext).unwrap()).unwrap()
     }
 
     fn galois_key(&mut self, element: GaloisElement, level: Level) -> GaloisKey {
         CompressedGaloisKey::generate(&self.params, &self.secret, element, level, &mut self.seeds)
             .unwrap()
             .prepare(&self.params)
+            .unwrap()
     }
 
     /// log₂ of the precision that fresh noise leaves here, less a margin for one operation.
@@ -111,7 +114,7 @@ fn sums_differences_and_negations_are_slotwise() {
         w.assert_close(&w.decrypt(&w.evaluator.negate(&a).unwrap()), &zip(|p, _| -p));
         w.assert_close(&w.decrypt(&w.evaluator.add_constant(&a, -2.5).unwrap()), &zip(|p, _| p - 2.5));
         let plain = w.encoder.encode_real(&y, a.level(), a.scale()).unwrap();
-        let sum = w.evaluator.add_plain(&a, &w.encoder.prepare(&plain)).unwrap();
+        let sum = w.evaluator.add_plain(&a, &w.encoder.prepare(&plain).unwrap()).unwrap();
         w.assert_close(&w.decrypt(&sum), &zip(|p, q| p + q));
     }
 }
@@ -122,7 +125,7 @@ fn multiply_relinearize_rescale_lands_on_the_scale_of_the_level_below() {
         let (x, y) = (w.values(0.0), w.values(1.0));
         let key =
             CompressedRelinearizationKey::generate(&w.params, &w.secret, w.params.max_level(), &mut w.seeds);
-        let key = key.unwrap().prepare(&w.params);
+        let key = key.unwrap().prepare(&w.params).unwrap();
         let (mut a, b) = (w.encrypt(&x), w.encrypt(&y));
         let product = w.evaluator.relinearize(&w.evaluator.multiply(&a, &b).unwrap(), &key).unwrap();
         let product = w.evaluator.rescale(&product).unwrap();
@@ -146,7 +149,7 @@ fn multiply_by_plaintext_and_constant_scale_slots() {
         let (x, y) = (w.values(0.0), w.values(1.0));
         let a = w.encrypt(&x);
         let scale = w.params.scale_at(a.level());
-        let plain = w.encoder.prepare(&w.encoder.encode_real(&y, a.level(), scale).unwrap());
+        let plain = w.encoder.prepare(&w.encoder.encode_real(&y, a.level(), scale).unwrap()).unwrap();
         let mut product = w.evaluator.multiply_plain(&a, &plain).unwrap();
         w.evaluator.rescale_assign(&mut product).unwrap();
         let expected: Vec<f64> = x.iter().zip(&y).map(|(p, q)| p * q).collect();
@@ -176,7 +179,7 @@ fn rotate_left_by_k_moves_slot_k_to_slot_0() {
             let hoisted = w.evaluator.rotate_hoisted(&a, &digits, &key).unwrap();
             assert_eq!(hoisted, w.evaluator.apply_galois(&a, &key).unwrap());
             let plain = w.encoder.encode_real(&x, a.level(), a.scale()).unwrap();
-            let plain = w.encoder.decode_real(&plain.apply_galois(&w.params, element));
+            let plain = w.encoder.decode_real(&plain.apply_galois(&w.params, element).unwrap()).unwrap();
             w.assert_close(&plain, &rotated(&x, steps));
         }
     }
@@ -189,10 +192,13 @@ fn conjugate_negates_imaginary_parts() {
             w.values(0.0).iter().zip(w.values(1.0)).map(|(&re, im)| Complex { re, im }).collect();
         let level = w.params.max_level();
         let plaintext = w.encoder.encode_complex(&x, level, w.params.scale_at(level)).unwrap();
-        let a = encrypt_symmetric(&w.params, &w.secret, &plaintext, &mut w.seeds).unwrap().expand(&w.params);
+        let a = encrypt_symmetric(&w.params, &w.secret, &plaintext, &mut w.seeds)
+            .unwrap()
+            .expand(&w.params)
+            .unwrap();
         let key = w.galois_key(GaloisElement::conjugation(&w.params), level);
         let conjugate = w.evaluator.apply_galois(&a, &key).unwrap();
-        let got = w.encoder.decode_complex(&decrypt(&w.params, &w.secret, &conjugate).unwrap());
+        let got = w.encoder.decode_complex(&decrypt(&w.params, &w.secret, &conjugate).unwrap()).unwrap();
         w.assert_close(
             &got.iter().map(|c| -c.im).collect::<Vec<_>>(),
             &x.iter().map(|c| c.im).collect::<Vec<_>>(),
@@ -245,7 +251,7 @@ fn results_keep_the_message_when_noise_bits_are_cut_off() {
         );
         for dropped_bits in [0, max.min(6)] {
             let result = ResultCiphertexts::new(&w.params, &[a.clone(), a.clone()], dropped_bits).unwrap();
-            let expanded = result.expand(&w.params);
+            let expanded = result.expand(&w.params).unwrap();
             assert_eq!(expanded.len(), 2);
             if dropped_bits == 0 {
                 assert_eq!(expanded[1], a);
@@ -269,9 +275,53 @@ fn operands_that_do_not_fit_are_refused_with_what_was_found() {
     let (dropped, scale) = (dropped.unwrap(), low.scale());
     let found = dropped.scale();
     assert_eq!(w.evaluator.add(&low, &dropped), Err(Error::ScaleMismatch { expected: scale, found }));
-    let foreign = other.encrypt(&x[..10]);
-    assert_eq!(w.evaluator.negate(&foreign), Err(Error::ParamsMismatch));
-    assert_eq!(decrypt(&w.params, &w.secret, &foreign), Err(Error::ParamsMismatch));
+    assert!(matches!(w.evaluator.negate(&other.encrypt(&x[..10])), Err(Error::ParamsMismatch { .. })));
+}
+
+#[test]
+fn whatever_belongs_to_a_chain_of_the_same_shape_is_refused_by_every_operation() {
+    // Degree, primes and digits are the same: only the identifiers tell the two apart.
+    let mut w = worlds().next().unwrap();
+    let spec = ParamsSpec { scale: w.params.spec().scale * 1.001, ..w.params.spec().clone() };
+    let mut other = World::new(Params::insecure(&spec).unwrap());
+    let top = w.params.max_level();
+    let (x, expected, found) = (w.values(0.0), w.params.id(), other.params.id());
+    let mismatch = Error::ParamsMismatch { expected, found };
+    let (a, foreign) = (w.encrypt(&x), other.encrypt(&x));
+    let plain = other.encoder.encode_real(&x, top, a.scale()).unwrap();
+    let prepared = other.encoder.prepare(&plain).unwrap();
+    let element = GaloisElement::rotation(&w.params, 1);
+    let galois = CompressedGaloisKey::generate(&other.params, &other.secret, element, top, &mut other.seeds);
+    let galois = galois.unwrap();
+    let relinearization =
+        CompressedRelinearizationKey::generate(&other.params, &other.secret, top, &mut other.seeds).unwrap();
+    let seeded = encrypt_symmetric(&other.params, &other.secret, &plain, &mut other.seeds).unwrap();
+    let result = ResultCiphertexts::new(&other.params, std::slice::from_ref(&foreign), 0).unwrap();
+
+    assert_eq!(decrypt(&w.params, &w.secret, &foreign).unwrap_err(), mismatch);
+    assert_eq!(decrypt(&w.params, &other.secret, &a).unwrap_err(), mismatch);
+    assert_eq!(encrypt_symmetric(&w.params, &w.secret, &plain, &mut w.seeds).unwrap_err(), mismatch);
+    assert_eq!(w.encoder.prepare(&plain).unwrap_err(), mismatch);
+    assert_eq!(w.encoder.decode_real(&plain).unwrap_err(), mismatch);
+    assert_eq!(plain.apply_galois(&w.params, element).unwrap_err(), mismatch);
+    assert_eq!(seeded.expand(&w.params).unwrap_err(), mismatch);
+    assert_eq!(result.expand(&w.params).unwrap_err(), mismatch);
+    assert_eq!(galois.prepare(&w.params).unwrap_err(), mismatch);
+    assert_eq!(relinearization.prepare(&w.params).unwrap_err(), mismatch);
+    assert_eq!(w.evaluator.add_plain(&a, &prepared).unwrap_err(), mismatch);
+    assert_eq!(w.evaluator.multiply_plain(&a, &prepared).unwrap_err(), mismatch);
+    assert_eq!(w.evaluator.add(&a, &foreign).unwrap_err(), mismatch);
+    assert_eq!(w.evaluator.multiply(&a, &foreign).unwrap_err(), mismatch);
+    let galois = galois.prepare(&other.params).unwrap();
+    assert_eq!(w.evaluator.apply_galois(&a, &galois).unwrap_err(), mismatch);
+    let own = w.galois_key(element, top);
+    assert_eq!(
+        w.evaluator.rotate_hoisted(&a, &other.evaluator.hoist(&foreign).unwrap(), &own).unwrap_err(),
+        mismatch
+    );
+    let tensor = w.evaluator.multiply(&a, &a).unwrap();
+    let relinearization = relinearization.prepare(&other.params).unwrap();
+    assert_eq!(w.evaluator.relinearize(&tensor, &relinearization).unwrap_err(), mismatch);
 }
 
 #[test]
@@ -285,7 +335,7 @@ fn fresh_noise_matches_its_prediction() {
     let zero = encoder.encode_real(&[], Level(0), params.scale_at(Level(0))).unwrap();
     let mut squares = 0.0;
     for _ in 0..16 {
-        let fresh = encrypt_symmetric(&params, &secret, &zero, &mut seeds).unwrap().expand(&params);
+        let fresh = encrypt_symmetric(&params, &secret, &zero, &mut seeds).unwrap().expand(&params).unwrap();
         let noise = decrypt(&params, &secret, &fresh).unwrap();
         let q = i64::from(spec.levels[0][0]);
         let centred = |&r: &u32| if i64::from(r) > q / 2 { i64::from(r) - q } else { i64::from(r) };

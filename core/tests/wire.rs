@@ -32,7 +32,7 @@ fn samples() -> Samples {
         encrypt_symmetric(&params, &secret, &plaintext, &mut seeds).unwrap()
     };
     let (seeded, ciphertext, low) = (encrypt(top), encrypt(Level(1)), encrypt(Level(0)));
-    let low = low.expand(&params);
+    let low = low.expand(&params).unwrap();
     let element = GaloisElement::rotation(&params, 3);
     Samples {
         public: PublicKey::generate(&params, &secret, &mut seeds).unwrap(),
@@ -41,7 +41,7 @@ fn samples() -> Samples {
         galois: CompressedGaloisKey::generate(&params, &secret, element, Level(1), &mut seeds).unwrap(),
         result: ResultCiphertexts::new(&params, &[low.clone(), low], 8).unwrap(),
         other: self::params(2),
-        ciphertext: ciphertext.expand(&params),
+        ciphertext: ciphertext.expand(&params).unwrap(),
         seeded,
         secret,
         params,
@@ -259,7 +259,7 @@ fn bytes_tell_what_they_are() {
 fn a_secret_key_comes_back_from_its_seed() {
     let s = samples();
     let again = SecretKey::from_bytes(&s.params, &s.secret.to_bytes()).unwrap();
-    let ciphertext = s.seeded.expand(&s.params);
+    let ciphertext = s.seeded.expand(&s.params).unwrap();
     let (a, b) = (decrypt(&s.params, &s.secret, &ciphertext), decrypt(&s.params, &again, &ciphertext));
     assert_eq!(a.unwrap(), b.unwrap());
 }

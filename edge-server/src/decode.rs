@@ -22,7 +22,8 @@ enum Expected {
 pub(crate) fn input(params: &Params, level: Level, bytes: &[u8]) -> Result<Ciphertext, Problem> {
     let decoded = match identify(bytes) {
         Ok(Some(Kind::Ciphertext)) => Ciphertext::from_bytes_at(params, level, bytes),
-        _ => SeededCiphertext::from_bytes_at(params, level, bytes).map(|seeded| seeded.expand(params)),
+        _ => SeededCiphertext::from_bytes_at(params, level, bytes)
+            .map(|seeded| seeded.expand(params).expect("decoded with these parameters")),
     };
     decoded.map_err(|error| problem(error, Expected::Ciphertext))
 }
@@ -47,9 +48,10 @@ pub(crate) fn insert_key(
     bytes: &[u8],
 ) -> Result<(), Problem> {
     match key(params, name, level, bytes)? {
-        Key::Relinearization(key) => keys.set_relinearization(key.prepare(params)),
-        Key::Galois(key) => keys.insert_galois(key.prepare(params)),
+        Key::Relinearization(key) => key.prepare(params).map(|key| keys.set_relinearization(key)),
+        Key::Galois(key) => key.prepare(params).map(|key| keys.insert_galois(key)),
     }
+    .expect("decoded with these parameters");
     Ok(())
 }
 

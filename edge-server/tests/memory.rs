@@ -34,16 +34,16 @@ fn evaluate(model: &str) {
     let mut keys = EvaluationKeys::new();
     if let Some(level) = facts.keys.relinearization {
         let key = CompressedRelinearizationKey::generate(params, &secret, level, &mut seeds).unwrap();
-        keys.set_relinearization(key.prepare(params));
+        keys.set_relinearization(key.prepare(params).unwrap());
     }
     for (&element, &level) in &facts.keys.galois {
         let key = CompressedGaloisKey::generate(params, &secret, element, level, &mut seeds).unwrap();
-        keys.insert_galois(key.prepare(params));
+        keys.insert_galois(key.prepare(params).unwrap());
     }
     let level = package.program.input_level;
     let zero = Encoder::new(params).encode_real(&[0.0], level, params.scale_at(level)).unwrap();
     let inputs: Vec<_> = (0..package.program.inputs)
-        .map(|_| encrypt_symmetric(params, &secret, &zero, &mut seeds).unwrap().expand(params))
+        .map(|_| encrypt_symmetric(params, &secret, &zero, &mut seeds).unwrap().expand(params).unwrap())
         .collect();
     let prepared = PreparedProgram::new(params, &package.program).unwrap();
 

@@ -48,16 +48,16 @@ use crate::scheme::{
 /// let mut keys = EvaluationKeys::new();
 /// let level = prepared.facts().keys.relinearization.expect("it multiplies");
 /// let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds)?;
-/// keys.set_relinearization(key.prepare(&params));
+/// keys.set_relinearization(key.prepare(&params)?);
 ///
 /// let encoder = Encoder::new(&params);
 /// let plaintext = encoder.encode_real(&[3.0], Level(1), params.scale_at(Level(1)))?;
-/// let ciphertext = encrypt_symmetric(&params, &secret, &plaintext, &mut seeds)?.expand(&params);
+/// let ciphertext = encrypt_symmetric(&params, &secret, &plaintext, &mut seeds)?.expand(&params)?;
 ///
 /// // The server has neither.
 /// let outputs = prepared.evaluate(&[ciphertext], &keys)?;
 ///
-/// let values = encoder.decode_real(&decrypt(&params, &secret, &outputs[0])?);
+/// let values = encoder.decode_real(&decrypt(&params, &secret, &outputs[0])?)?;
 /// assert!((values[0] - 9.5).abs() < 0.001);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -210,9 +210,7 @@ impl PreparedProgram {
         let level = self.code.input_level;
         let scale = self.params().scale_at(level);
         for input in inputs {
-            if input.params_id() != self.params().id() {
-                return Err(Error::ParamsMismatch);
-            }
+            self.params().check(input.params_id())?;
             if input.level() != level {
                 return Err(Error::LevelMismatch { expected: level, found: input.level() });
             }
@@ -283,7 +281,7 @@ impl Preparation<'_> {
     ) -> Result<PreparedPlaintext, InstructionError> {
         let plaintext =
             self.encoder.encode_real(&self.spread(values, right), level, self.params.scale_at(level));
-        plaintext.map(|p| self.encoder.prepare(&p)).map_err(out_of_range)
+        plaintext.and_then(|p| self.encoder.prepare(&p)).map_err(out_of_range)
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    error::Error,
     galois::GaloisElement,
     level::{Level, Scale},
     params::{Params, ParamsId},
@@ -14,12 +15,19 @@ use crate::ring::{Coeff, Ntt, Poly};
 /// An encoded message: integer coefficients modulo the primes of its level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plaintext {
+    pub(crate) params_id: ParamsId,
     pub(crate) poly: Poly<Coeff>,
     pub(crate) level: Level,
     pub(crate) scale: Scale,
 }
 
 impl Plaintext {
+    /// The parameter set it belongs to.
+    #[must_use]
+    pub fn params_id(&self) -> ParamsId {
+        self.params_id
+    }
+
     /// The level, hence the number of limbs.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -37,14 +45,15 @@ impl Plaintext {
     pub fn poly(&self) -> &Poly<Coeff> {
         &self.poly
     }
-}
 
-impl Plaintext {
     /// Applies an automorphism to an encoded message, as key switching does to an encrypted one.
-    #[must_use]
-    pub fn apply_galois(&self, params: &Params, element: GaloisElement) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn apply_galois(&self, params: &Params, element: GaloisElement) -> Result<Self, Error> {
+        params.check(self.params_id)?;
         let poly = params.ring().automorphism(self.poly.limbs(), element.value(), &self.poly);
-        Self { poly, level: self.level, scale: self.scale }
+        Ok(Self { poly, ..*self })
     }
 }
 
@@ -57,6 +66,7 @@ impl zeroize::Zeroize for Plaintext {
 /// A plaintext factor or summand ready for use: NTT domain, Montgomery form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PreparedPlaintext {
+    pub(crate) params_id: ParamsId,
     pub(crate) poly: Poly<Ntt>,
     pub(crate) level: Level,
     pub(crate) scale: Scale,
@@ -165,11 +175,14 @@ impl SeededCiphertext {
     }
 
     /// Expands `c₁` from the seed.
-    #[must_use]
-    pub fn expand(self, params: &Params) -> Ciphertext {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn expand(self, params: &Params) -> Result<Ciphertext, Error> {
+        params.check(self.params_id)?;
         let limbs = self.c0.limbs();
         let c1 = sampling::uniform(params.ring(), &self.seed, sampling::Stream::CIPHERTEXT, limbs, 0);
-        Ciphertext { params_id: self.params_id, level: self.level, scale: self.scale, c0: self.c0, c1 }
+        Ok(Ciphertext { params_id: self.params_id, level: self.level, scale: self.scale, c0: self.c0, c1 })
     }
 }
 

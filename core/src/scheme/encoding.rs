@@ -92,30 +92,32 @@ impl Encoder {
 
     /// Decodes the real parts of all slots.
     ///
-    /// # Panics
-    /// When the plaintext has another degree.
-    #[must_use]
-    pub fn decode_real(&self, plaintext: &Plaintext) -> Vec<f64> {
-        core::mem::take(&mut *self.decode(plaintext).re)
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn decode_real(&self, plaintext: &Plaintext) -> Result<Vec<f64>, Error> {
+        Ok(core::mem::take(&mut *self.decode(plaintext)?.re))
     }
 
     /// Decodes all slots.
     ///
-    /// # Panics
-    /// When the plaintext has another degree.
-    #[must_use]
-    pub fn decode_complex(&self, plaintext: &Plaintext) -> Vec<Complex> {
-        let slots = self.decode(plaintext);
-        slots.re.iter().zip(slots.im.iter()).map(|(&re, &im)| Complex { re, im }).collect()
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn decode_complex(&self, plaintext: &Plaintext) -> Result<Vec<Complex>, Error> {
+        let slots = self.decode(plaintext)?;
+        Ok(slots.re.iter().zip(slots.im.iter()).map(|(&re, &im)| Complex { re, im }).collect())
     }
 
     /// Brings a plaintext into the form that ciphertexts are multiplied with: NTT domain, Montgomery.
-    #[must_use]
-    pub fn prepare(&self, plaintext: &Plaintext) -> PreparedPlaintext {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn prepare(&self, plaintext: &Plaintext) -> Result<PreparedPlaintext, Error> {
+        self.params.check(plaintext.params_id)?;
         let ring = self.params.ring();
         let main = plaintext.poly.limbs();
         let poly = ring.forward_prepared(main, plaintext.poly.clone());
-        PreparedPlaintext { poly, level: plaintext.level, scale: plaintext.scale }
+        let Plaintext { params_id, level, scale, .. } = *plaintext;
+        Ok(PreparedPlaintext { params_id, poly, level, scale })
     }
 
     fn empty(&self, count: usize) -> Result<Slots, Error> {
@@ -140,14 +142,14 @@ impl Encoder {
         let main = self.params.limbs_at(level);
         let poly = ring.offset_words_to_poly(&words, main, main + self.params.special_limbs());
         let poly = ring.forward_prepared(main, poly);
-        Ok(PreparedPlaintext { poly, level, scale })
+        Ok(PreparedPlaintext { params_id: self.params.id(), poly, level, scale })
     }
 
     fn encode(&self, slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
         let words = self.to_integers(slots, level, scale)?;
         let main = self.params.limbs_at(level);
         let poly = self.params.ring().offset_words_to_poly(&words, main, main);
-        Ok(Plaintext { poly, level, scale })
+        Ok(Plaintext { params_id: self.params.id(), poly, level, scale })
     }
 
     /// The rounded coefficients, with 2^62 added to each.
@@ -171,15 +173,16 @@ impl Encoder {
             in_range &= rounded < limit && rounded > -limit;
             words.push((rounded as i64).wrapping_add(1 << 62) as u64);
         }
-        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange) }
+        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange { scale }) }
     }
 
-    fn decode(&self, plaintext: &Plaintext) -> Slots {
+    fn decode(&self, plaintext: &Plaintext) -> Result<Slots, Error> {
+        self.params.check(plaintext.params_id)?;
         let coefficients = self.centred(&plaintext.poly, plaintext.scale);
         let (re, im) = coefficients.split_at(self.params.slots());
         let mut slots = Slots { re: Zeroizing::new(re.to_vec()), im: Zeroizing::new(im.to_vec()) };
         self.forward(&mut slots.re, &mut slots.im);
-        slots
+        Ok(slots)
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
@@ -297,7 +300,7 @@ mod tests {
             for bits in [28, 40, 55] {
                 let scale = Scale::new((1u64 << bits) as f64).expect("valid");
                 let decoded =
-                    encoder.decode_complex(&encoder.encode_complex(&input, level, scale).expect("fits"));
+                    encoder.decode_complex(&encoder.encode_complex(&input, level, scale).unwrap()).unwrap();
                 let bound = 64.0 / scale.value() + 1e-13;
                 for (a, b) in input.iter().zip(&decoded) {
                     assert!((a.re - b.re).abs() < bound && (a.im - b.im).abs() < bound, "{level} {bits}");
@@ -314,8 +317,8 @@ mod tests {
             encoder.encode_real(&[0.0; 33], Level(0), scale),
             Err(Error::TooManyValues { slots: 32, found: 33 })
         );
-        assert_eq!(encoder.encode_real(&[1e15; 32], Level(0), scale), Err(Error::ValueOutOfRange));
-        assert_eq!(encoder.encode_real(&[f64::NAN], Level(0), scale), Err(Error::ValueOutOfRange));
+        assert_eq!(encoder.encode_real(&[1e15; 32], Level(0), scale), Err(Error::ValueOutOfRange { scale }));
+        assert_eq!(encoder.encode_real(&[f64::NAN], Level(0), scale), Err(Error::ValueOutOfRange { scale }));
         assert_eq!(
             encoder.encode_real(&[1.0], Level(3), scale),
             Err(Error::NoSuchLevel { max: Level(2), found: Level(3) })

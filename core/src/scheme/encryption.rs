@@ -18,16 +18,15 @@ use crate::ring::{Binary, Ntt, Poly, Sum};
 /// Encrypts under the secret key: `c₀ = −a·s + e + m`, a expanded from a public seed.
 ///
 /// # Errors
-/// [`Error::ParamsMismatch`] for a secret key of other parameters.
+/// [`Error::ParamsMismatch`] for a key or plaintext of other parameters.
 pub fn encrypt_symmetric(
     params: &Params,
     secret: &SecretKey,
     plaintext: &Plaintext,
     seeds: &mut SeedSource,
 ) -> Result<SeededCiphertext, Error> {
-    if secret.params_id != params.id() {
-        return Err(Error::ParamsMismatch);
-    }
+    params.check(secret.params_id)?;
+    params.check(plaintext.params_id)?;
     let ring = params.ring();
     let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
     let main = plaintext.poly.limbs();
@@ -44,16 +43,15 @@ pub fn encrypt_symmetric(
 /// Encrypts under the public key: `(b·u + e₀ + m, a·u + e₁)` with ternary u.
 ///
 /// # Errors
-/// [`Error::ParamsMismatch`] for a public key of other parameters.
+/// [`Error::ParamsMismatch`] for a key or plaintext of other parameters.
 pub fn encrypt_public(
     params: &Params,
     public: &PublicKey,
     plaintext: &Plaintext,
     seeds: &mut SeedSource,
 ) -> Result<Ciphertext, Error> {
-    if public.params_id != params.id() {
-        return Err(Error::ParamsMismatch);
-    }
+    params.check(public.params_id)?;
+    params.check(plaintext.params_id)?;
     let ring = params.ring();
     let seed = seeds.next_seed();
     let main = plaintext.poly.limbs();
@@ -86,12 +84,12 @@ pub fn encrypt_public(
 /// # Errors
 /// [`Error::ParamsMismatch`] for a key or ciphertext of other parameters.
 pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Plaintext, Error> {
-    if secret.params_id != params.id() || ciphertext.params_id != params.id() {
-        return Err(Error::ParamsMismatch);
-    }
+    params.check(secret.params_id)?;
+    params.check(ciphertext.params_id)?;
     let ring = params.ring();
     let main = ciphertext.c0.limbs();
     let mut sum = ciphertext.c1.clone();
     secret.multiply(params, main, &mut sum, Sum::Add, &ciphertext.c0);
-    Ok(Plaintext { poly: ring.inverse(main, sum), level: ciphertext.level, scale: ciphertext.scale })
+    let Ciphertext { params_id, level, scale, .. } = *ciphertext;
+    Ok(Plaintext { params_id, poly: ring.inverse(main, sum), level, scale })
 }

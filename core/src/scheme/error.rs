@@ -5,6 +5,7 @@ use core::fmt;
 use super::{
     galois::GaloisElement,
     level::{Level, Scale},
+    params::ParamsId,
 };
 
 /// A caller's mistake: levels, scales or keys that do not fit together.
@@ -56,7 +57,12 @@ pub enum Error {
         found: usize,
     },
     /// A value times its scale does not fit the 62 bits of an encoded coefficient, or is not finite.
-    ValueOutOfRange,
+    ///
+    /// Which one is not told: values may be secret.
+    ValueOutOfRange {
+        /// The scale that values were multiplied with.
+        scale: Scale,
+    },
     /// An even or too large number was offered as a Galois element.
     InvalidGaloisElement {
         /// The number.
@@ -69,8 +75,13 @@ pub enum Error {
         /// What was asked for.
         found: u8,
     },
-    /// An operand belongs to another parameter set.
-    ParamsMismatch,
+    /// An operand or a key belongs to another parameter set.
+    ParamsMismatch {
+        /// The parameter set worked with.
+        expected: ParamsId,
+        /// That of the operand.
+        found: ParamsId,
+    },
     /// The number of inputs is not what the program takes.
     InputCount {
         /// Inputs of the program.
@@ -96,21 +107,33 @@ impl fmt::Display for Error {
             ),
             Self::LevelExhausted => f.write_str("no level is left to rescale; use a longer modulus chain"),
             Self::KeyLevelTooLow { needed, found } => {
-                write!(f, "the key was made for level {found}, the ciphertext is at level {needed}")
+                write!(
+                    f,
+                    "expected a key for level {needed} or above, found one for level {found}; generate it at a higher level or drop the ciphertext"
+                )
             }
-            Self::MissingGaloisKey { element } => write!(f, "no key for Galois element {element}"),
-            Self::MissingRelinearizationKey => f.write_str("no relinearization key"),
+            Self::MissingGaloisKey { element } => write!(
+                f,
+                "no key for Galois element {element}; generate it with CompressedGaloisKey::generate and insert it"
+            ),
+            Self::MissingRelinearizationKey => f.write_str(
+                "no relinearization key; generate it with CompressedRelinearizationKey::generate and set it",
+            ),
             Self::TooManyValues { slots, found } => write!(f, "{found} values do not fit {slots} slots"),
-            Self::ValueOutOfRange => {
-                f.write_str("a value times the scale does not fit 62 bits, or is not finite")
-            }
+            Self::ValueOutOfRange { scale } => write!(
+                f,
+                "expected finite values that fit 62 bits when they are multiplied with the scale {scale}, found another; use smaller values or a smaller scale"
+            ),
             Self::InvalidGaloisElement { found } => {
                 write!(f, "{found} is not a Galois element: it must be odd and below 2N")
             }
             Self::TooManyDroppedBits { max, found } => {
                 write!(f, "{found} bits cannot be cut off a result at this level, at most {max} can")
             }
-            Self::ParamsMismatch => f.write_str("the operand belongs to another parameter set"),
+            Self::ParamsMismatch { expected, found } => write!(
+                f,
+                "expected an operand of parameter set {expected}, found one of {found}; keys, plaintexts and ciphertexts belong to the parameters they were made with"
+            ),
             Self::InputCount { expected, found } => {
                 write!(f, "the program takes {expected} inputs, found {found}")
             }

@@ -1,11 +1,12 @@
-//! Operations on ciphertexts that need no secret. Each checks that levels, scales and keys fit,
-//! and cannot fail otherwise.
+//! Operations on ciphertexts that need no secret. Each checks that parameter sets, levels, scales and
+//! keys fit, and cannot fail otherwise.
 
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
     error::Error,
+    galois::GaloisElement,
     key_switch::{HoistedDigits, divide, key_switch, mod_down},
-    keys::{GaloisKey, RelinearizationKey},
+    keys::{EvaluationKeys, GaloisKey, RelinearizationKey},
     level::{Level, Scale},
     params::Params,
 };
@@ -80,6 +81,7 @@ impl Evaluator {
     /// As [`Evaluator::add`].
     pub fn add_plain(&self, a: &Ciphertext, b: &PreparedPlaintext) -> Result<Ciphertext, Error> {
         self.check_against(a, b.level)?;
+        self.params.check(b.params_id)?;
         matching(a.scale, b.scale)?;
         let mut sum = a.clone();
         self.params.ring().combine(b.poly.limbs(), Binary::AddFromMontgomery, &mut sum.c0, &b.poly);
@@ -122,6 +124,7 @@ impl Evaluator {
         let scale = a.scale.times(b.scale);
         for (x, y) in terms {
             self.check_against(x, a.level)?;
+            self.params.check(y.params_id)?;
             same_level(a.level, y.level)?;
             matching(scale, x.scale.times(y.scale))?;
         }
@@ -176,9 +179,7 @@ impl Evaluator {
         tensor: &TensorCiphertext,
         key: &RelinearizationKey,
     ) -> Result<Ciphertext, Error> {
-        if tensor.params_id != self.params.id() {
-            return Err(Error::ParamsMismatch);
-        }
+        self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
         let sums = key_switch(&self.params, tensor.level, d2, &key.0)?;
         let ring = self.params.ring();
@@ -270,6 +271,22 @@ impl Evaluator {
         Ok(self.rotated(a, sums, key))
     }
 
+    /// Rotates the slots to the left by `steps`, to the right when negative: slot `steps` moves to slot 0.
+    ///
+    /// # Errors
+    /// [`Error::MissingGaloisKey`]; as [`Evaluator::apply_galois`].
+    pub fn rotate(&self, a: &Ciphertext, steps: i32, keys: &EvaluationKeys) -> Result<Ciphertext, Error> {
+        self.apply_galois(a, keys.galois(GaloisElement::rotation(&self.params, steps))?)
+    }
+
+    /// Conjugates the slots.
+    ///
+    /// # Errors
+    /// As [`Evaluator::rotate`].
+    pub fn conjugate(&self, a: &Ciphertext, keys: &EvaluationKeys) -> Result<Ciphertext, Error> {
+        self.apply_galois(a, keys.galois(GaloisElement::conjugation(&self.params))?)
+    }
+
     /// Decomposes a ciphertext for several automorphisms.
     ///
     /// # Errors
@@ -319,7 +336,7 @@ impl Evaluator {
     }
 
     fn check(&self, a: &Ciphertext) -> Result<(), Error> {
-        (a.params_id == self.params.id()).then_some(()).ok_or(Error::ParamsMismatch)
+        self.params.check(a.params_id)
     }
 
     fn check_against(&self, a: &Ciphertext, level: Level) -> Result<(), Error> {
@@ -390,5 +407,5 @@ fn matching(expected: Scale, found: Scale) -> Result<(), Error> {
 fn to_integer(constant: f64, scale: Scale) -> Result<i64, Error> {
     let rounded = libm::rint(constant * scale.value());
     let in_range = libm::fabs(rounded) < (1u64 << 62) as f64;
-    in_range.then_some(rounded as i64).ok_or(Error::ValueOutOfRange)
+    in_range.then_some(rounded as i64).ok_or(Error::ValueOutOfRange { scale })
 }

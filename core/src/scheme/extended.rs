@@ -61,9 +61,7 @@ impl Evaluator {
         tensor: &TensorCiphertext,
         key: &RelinearizationKey,
     ) -> Result<Ciphertext, Error> {
-        if tensor.params_id != self.params.id() {
-            return Err(Error::ParamsMismatch);
-        }
+        self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
         let [mut c0, mut c1] = key_switch(&self.params, tensor.level, d2, &key.0)?;
         self.add_times_special(&mut c0, d0);

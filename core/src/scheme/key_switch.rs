@@ -8,7 +8,13 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{error::Error, keys::SwitchingKey, level::Level, params::Params, tables::Division};
+use super::{
+    error::Error,
+    keys::SwitchingKey,
+    level::Level,
+    params::{Params, ParamsId},
+    tables::Division,
+};
 use crate::ring::{BaseConverter, Ntt, Poly, Residues};
 
 /// Limbs scaled for a conversion, and their quotients.
@@ -88,6 +94,7 @@ impl<'a> Digit<'a> {
 /// expensive half of a key switch, shared by all rotations of one ciphertext.
 #[derive(Clone, Debug)]
 pub struct HoistedDigits {
+    params_id: ParamsId,
     level: Level,
     digits: Vec<Poly<Ntt>>,
 }
@@ -111,7 +118,7 @@ impl HoistedDigits {
                 }
             }
         }
-        Self { level, digits }
+        Self { params_id: params.id(), level, digits }
     }
 
     /// The level of the polynomial that was decomposed.
@@ -130,8 +137,9 @@ impl HoistedDigits {
     /// switched polynomial.
     ///
     /// # Errors
-    /// [`Error::KeyLevelTooLow`].
+    /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
     pub(crate) fn inner_product(&self, params: &Params, key: &SwitchingKey) -> Result<[Poly<Ntt>; 2], Error> {
+        params.check(self.params_id)?;
         inner_products(params, self.level, key, |limb, multiply| {
             let left: Vec<&[u32]> = self.digits.iter().map(|digit| digit.limb(limb)).collect();
             multiply(&left);
@@ -145,7 +153,7 @@ impl HoistedDigits {
 /// As [`HoistedDigits::decompose`] and [`HoistedDigits::inner_product`], with one limb of each digit in memory.
 ///
 /// # Errors
-/// [`Error::KeyLevelTooLow`].
+/// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
 pub(crate) fn key_switch(
     params: &Params,
     level: Level,
@@ -173,6 +181,7 @@ fn inner_products(
     key: &SwitchingKey,
     mut with_limb: impl FnMut(usize, &mut dyn FnMut(&[&[u32]])),
 ) -> Result<[Poly<Ntt>; 2], Error> {
+    params.check(key.params_id)?;
     if key.level < level {
         return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
     }

@@ -1,7 +1,5 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use alloc::vec::Vec;
-
 use zeroize::Zeroize;
 
 use super::{
@@ -113,7 +111,7 @@ impl CompressedGaloisKey {
 }
 
 fn check(params: &Params, secret: &SecretKey) -> Result<(), Error> {
-    (secret.params_id == params.id()).then_some(()).ok_or(Error::ParamsMismatch)
+    params.check(secret.params_id)
 }
 
 fn check_at(params: &Params, secret: &SecretKey, level: Level) -> Result<(), Error> {
@@ -171,7 +169,8 @@ fn switching_key(
 }
 
 impl CompressedSwitchingKey {
-    pub(crate) fn prepare(&self, params: &Params) -> SwitchingKey {
+    pub(crate) fn prepare(&self, params: &Params) -> Result<SwitchingKey, Error> {
+        params.check(self.params_id)?;
         let ring = params.ring();
         let (main, special) = (params.limbs_at(self.level), params.special_limbs());
         let digits = self.digits.iter().enumerate().map(|(j, b)| {
@@ -179,6 +178,6 @@ impl CompressedSwitchingKey {
             pair.iter_mut().for_each(|poly| ring.to_montgomery(main, poly));
             pair
         });
-        SwitchingKey { level: self.level, digits: digits.collect::<Vec<_>>() }
+        Ok(SwitchingKey { params_id: self.params_id, level: self.level, digits: digits.collect() })
     }
 }

@@ -85,9 +85,11 @@ impl CompressedRelinearizationKey {
     }
 
     /// Expands the seed and brings the key into the form that key switching multiplies with.
-    #[must_use]
-    pub fn prepare(&self, params: &Params) -> RelinearizationKey {
-        RelinearizationKey(self.0.prepare(params))
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn prepare(&self, params: &Params) -> Result<RelinearizationKey, Error> {
+        self.0.prepare(params).map(RelinearizationKey)
     }
 }
 
@@ -105,16 +107,20 @@ impl CompressedGaloisKey {
     }
 
     /// Expands the seed and brings the key into the form that key switching multiplies with.
-    #[must_use]
-    pub fn prepare(&self, params: &Params) -> GaloisKey {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn prepare(&self, params: &Params) -> Result<GaloisKey, Error> {
+        let key = self.key.prepare(params)?;
         let permutation = params.ring().ntt_permutation(self.element.value());
-        GaloisKey { element: self.element, key: self.key.prepare(params), permutation }
+        Ok(GaloisKey { element: self.element, key, permutation })
     }
 }
 
 /// A switching key ready to use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SwitchingKey {
+    pub(crate) params_id: ParamsId,
     pub(crate) level: Level,
     /// `(b_j, a_j)`: NTT domain, Montgomery form.
     pub(crate) digits: Vec<[Poly<Ntt>; 2]>,
@@ -239,5 +245,17 @@ impl KeyRequirements {
     pub fn require_galois(&mut self, element: GaloisElement, level: Level) {
         let known = self.galois.entry(element).or_insert(level);
         *known = level.max(*known);
+    }
+
+    /// The memory that these keys take when they are prepared, in bytes: what [`EvaluationKeys::bytes`] tells of
+    /// keys made for exactly these levels.
+    #[must_use]
+    pub fn prepared_bytes(&self, params: &Params) -> usize {
+        let switching =
+            |level: Level| 2 * params.digits_at(level) * (params.limbs_at(level) + params.special_limbs());
+        let relinearization = self.relinearization.map_or(0, switching);
+        // A Galois key holds its permutation too, which is as long as a limb.
+        let galois: usize = self.galois.values().map(|&level| switching(level) + 1).sum();
+        (relinearization + galois) * params.degree() * size_of::<u32>()
     }
 }

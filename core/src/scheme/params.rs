@@ -7,6 +7,7 @@ use core::{fmt, ops::Range};
 use sha2::{Digest, Sha256};
 
 use super::{
+    error::Error,
     level::{Level, Scale},
     spec::{ParamsError, ParamsSpec},
     tables::LevelTables,
@@ -120,6 +121,12 @@ impl Params {
     #[must_use]
     pub fn spec(&self) -> &ParamsSpec {
         &self.0.spec
+    }
+
+    /// Tells whether an operand belongs to this set.
+    pub(crate) fn check(&self, found: ParamsId) -> Result<(), Error> {
+        let expected = self.id();
+        (found == expected).then_some(()).ok_or(Error::ParamsMismatch { expected, found })
     }
 
     /// The identifier of this exact set: SHA-256 of its canonical encoding.

@@ -36,9 +36,7 @@ impl ResultCiphertexts {
         };
         let mut cut_all = Vec::with_capacity(ciphertexts.len());
         for ciphertext in ciphertexts {
-            if ciphertext.params_id != params.id() {
-                return Err(Error::ParamsMismatch);
-            }
+            params.check(ciphertext.params_id)?;
             if ciphertext.level != first.level {
                 return Err(Error::LevelMismatch { expected: first.level, found: ciphertext.level });
             }
@@ -74,8 +72,11 @@ impl ResultCiphertexts {
     }
 
     /// The ciphertexts, with zeros for the bits that were cut off.
-    #[must_use]
-    pub fn expand(&self, params: &Params) -> Vec<Ciphertext> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn expand(&self, params: &Params) -> Result<Vec<Ciphertext>, Error> {
+        params.check(self.params_id)?;
         let ring = params.ring();
         let restore = |poly: &Poly<Coeff>| {
             let mut poly = poly.clone();
@@ -89,7 +90,7 @@ impl ResultCiphertexts {
             c0: restore(c0),
             c1: restore(c1),
         };
-        self.ciphertexts.iter().map(ciphertext).collect()
+        Ok(self.ciphertexts.iter().map(ciphertext).collect())
     }
 }
 

@@ -43,7 +43,11 @@ pub struct SeedSource {
 }
 
 impl SeedSource {
-    /// Starts the stream of a seed.
+    /// Starts the stream of a seed, at its beginning.
+    ///
+    /// Never start two streams of one seed for encryption: both would give the same first seeds, and two
+    /// ciphertexts of one seed show the difference of their messages. A seed is for one source, and comes from
+    /// the operating system; fixed ones are for tests and vectors.
     #[must_use]
     pub fn new(seed: &Seed) -> Self {
         Self { seed: seed.clone(), next: 0 }

@@ -56,7 +56,7 @@ impl Model {
         let summary = package.summary();
         let Package { manifest, params, program, facts } = package;
         let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
-        let prepared_key_bytes = prepared_bytes(&params, &evaluation_keys);
+        let prepared_key_bytes = facts.keys.prepared_bytes(&params);
         let working_bytes = program.working_bytes(&params, &facts);
         let program = PreparedProgram::new(&params, &program)
             .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;
@@ -185,17 +185,6 @@ impl Model {
             .map_err(failed)?;
         Ok(Some(result.to_bytes(&self.params).into()))
     }
-}
-
-/// The memory that prepared keys take.
-fn prepared_bytes(params: &Params, keys: &BTreeMap<KeyName, KeyRequirement>) -> usize {
-    let limb = params.degree() * size_of::<u32>();
-    let sizes = keys.values().map(|key| {
-        let limbs = params.limbs_at(key.level) + params.special_limbs();
-        // Two polynomials for each digit, and the permutation of a rotation.
-        (2 * params.digits_at(key.level) * limbs + 1) * limb
-    });
-    sizes.sum()
 }
 
 fn requirements(

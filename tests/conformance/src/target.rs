@@ -276,7 +276,8 @@ impl Client {
     pub(crate) fn whole_payload(&self) -> Result<Vec<u8>, String> {
         let seeded =
             SeededCiphertext::from_bytes(&self.params, &self.payload).map_err(|error| error.to_string())?;
-        Ok(seeded.expand(&self.params).to_bytes(&self.params))
+        let whole = seeded.expand(&self.params).map_err(|error| error.to_string())?;
+        Ok(whole.to_bytes(&self.params))
     }
 
     /// A fresh ciphertext of zeros at any level, under some key.

@@ -33,14 +33,14 @@ fn symmetric(world: &World, name: &str, level: Level) -> Vector {
     let (vector, values) = given(world, name, "a fresh ciphertext under the secret key", level);
     let seeded = world.encrypt(&values, level);
     let bytes = seeded.to_bytes(&world.params);
-    let whole = seeded.expand(&world.params);
+    let whole = seeded.expand(&world.params).unwrap();
     let message = world.decrypt(&whole);
     vector
         .gives("bytes", hex(bytes))
         .gives("c1", residues(whole.components()[1]))
         .gives("whole", hex(whole.to_bytes(&world.params)))
         .gives("message", residues(message.poly()))
-        .gives("decoded", world.encoder.decode_real(&message))
+        .gives("decoded", world.encoder.decode_real(&message).unwrap())
 }
 
 fn public(world: &World) -> Vector {
@@ -53,7 +53,7 @@ fn public(world: &World) -> Vector {
     vector
         .gives("bytes", hex(ciphertext.to_bytes(&world.params)))
         .gives("message", residues(message.poly()))
-        .gives("decoded", world.encoder.decode_real(&message))
+        .gives("decoded", world.encoder.decode_real(&message).unwrap())
 }
 
 fn result(world: &World, dropped_bits: u8) -> Vector {
@@ -65,8 +65,9 @@ fn result(world: &World, dropped_bits: u8) -> Vector {
     let result = ResultCiphertexts::new(&world.params, &ciphertexts, dropped_bits).unwrap();
     let decoded: Vec<Vec<f64>> = result
         .expand(&world.params)
+        .unwrap()
         .iter()
-        .map(|ciphertext| world.encoder.decode_real(&world.decrypt(ciphertext)))
+        .map(|ciphertext| world.encoder.decode_real(&world.decrypt(ciphertext)).unwrap())
         .collect();
     vector
         .given("second_values", second)

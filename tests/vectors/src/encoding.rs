@@ -47,7 +47,7 @@ fn real(world: &World, name: &str, shows: &str, values: &[f64], level: Level) ->
         .given("level", level.0)
         .given("scale", world.params.scale_at(level).value())
         .gives("residues", residues(plaintext.poly()))
-        .gives("decoded", world.encoder.decode_real(&plaintext))
+        .gives("decoded", world.encoder.decode_real(&plaintext).unwrap())
 }
 
 fn complex(world: &World) -> Vector {
@@ -55,8 +55,13 @@ fn complex(world: &World) -> Vector {
     let values: Vec<Complex> = re.iter().zip(&im).map(|(&re, &im)| Complex { re, im }).collect();
     let scale = Scale::new(f64::from(1 << 20)).unwrap();
     let plaintext = world.encoder.encode_complex(&values, Level(0), scale).unwrap();
-    let decoded: Vec<_> =
-        world.encoder.decode_complex(&plaintext).iter().map(|value| json!([value.re, value.im])).collect();
+    let decoded: Vec<_> = world
+        .encoder
+        .decode_complex(&plaintext)
+        .unwrap()
+        .iter()
+        .map(|value| json!([value.re, value.im]))
+        .collect();
     Vector::new("complex", "complex values at a scale of the caller's")
         .given("values", re.iter().zip(&im).map(|(re, im)| json!([re, im])).collect::<Vec<_>>())
         .given("level", 0)

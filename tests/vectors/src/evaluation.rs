@@ -14,11 +14,11 @@ pub(crate) fn file(backend: Backend) -> File {
     let (a, b) = (world.values(0.2), world.values(1.1));
     let (x, y) = (world.encrypt_whole(&a, level), world.encrypt_whole(&b, level));
     let evaluator = &world.evaluator;
-    let plain = world.encoder.prepare(&world.encode(&b, level));
-    let relinearization = world.relinearization_key(level).prepare(&world.params);
+    let plain = world.encoder.prepare(&world.encode(&b, level)).unwrap();
+    let relinearization = world.relinearization_key(level).prepare(&world.params).unwrap();
     let tensor = evaluator.multiply(&x, &y).unwrap();
     let product = evaluator.relinearize(&tensor, &relinearization).unwrap();
-    let galois = |element| world.galois_key(element, level).prepare(&world.params);
+    let galois = |element| world.galois_key(element, level).prepare(&world.params).unwrap();
     let rotated =
         |steps| evaluator.apply_galois(&x, &galois(GaloisElement::rotation(&world.params, steps))).unwrap();
     let conjugated = evaluator.apply_galois(&x, &galois(GaloisElement::conjugation(&world.params))).unwrap();
@@ -56,8 +56,8 @@ pub(crate) fn file(backend: Backend) -> File {
     let wide = World::new(&composite(), backend);
     let (a, b) = (wide.values(0.2), wide.values(1.1));
     let seeded = [&a, &b].map(|values| wide.encrypt(values, Level(1)));
-    let [x, y] = seeded.clone().map(|ciphertext| ciphertext.expand(&wide.params));
-    let key = wide.relinearization_key(Level(1)).prepare(&wide.params);
+    let [x, y] = seeded.clone().map(|ciphertext| ciphertext.expand(&wide.params).unwrap());
+    let key = wide.relinearization_key(Level(1)).prepare(&wide.params).unwrap();
     let tensor = wide.evaluator.multiply(&x, &y).unwrap();
     let product = wide.evaluator.relinearize(&tensor, &key).unwrap();
     let rescaled = wide.evaluator.rescale(&product).unwrap();
@@ -106,5 +106,5 @@ fn vector(
         .gives("level", result.level().0)
         .gives("scale", result.scale().value())
         .gives("bytes", hex(result.to_bytes(&world.params)))
-        .gives("decoded", world.encoder.decode_real(&world.decrypt(result)))
+        .gives("decoded", world.encoder.decode_real(&world.decrypt(result)).unwrap())
 }

@@ -53,14 +53,14 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
     if let Some(level) = facts.keys.relinearization {
         let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds_left).unwrap();
         digests.push(json!({"name": "relinearization", "sha256": digest(&key.to_bytes(&params))}));
-        keys.set_relinearization(key.prepare(&params));
+        keys.set_relinearization(key.prepare(&params).unwrap());
     }
     for (&element, &level) in &facts.keys.galois {
         let key = CompressedGaloisKey::generate(&params, &secret, element, level, &mut seeds_left).unwrap();
         digests.push(
             json!({"name": format!("galois-{}", element.value()), "sha256": digest(&key.to_bytes(&params))}),
         );
-        keys.insert_galois(key.prepare(&params));
+        keys.insert_galois(key.prepare(&params).unwrap());
     }
 
     // Multiples of a power of two within the range of the input.
@@ -79,10 +79,11 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
 
     let prepared = PreparedProgram::new(&params, program).unwrap();
     let request_bytes = request.to_bytes(&params);
-    let outputs = prepared.evaluate(&[request.expand(&params)], &keys).unwrap();
+    let outputs = prepared.evaluate(&[request.expand(&params).unwrap()], &keys).unwrap();
     let result = ResultCiphertexts::new(&params, &outputs, manifest.output.dropped_bits).unwrap();
-    let decoded =
-        Encoder::new(&params).decode_real(&decrypt(&params, &secret, &result.expand(&params)[0]).unwrap());
+    let decoded = Encoder::new(&params)
+        .decode_real(&decrypt(&params, &secret, &result.expand(&params).unwrap()[0]).unwrap())
+        .unwrap();
     let decoded: Vec<f64> = decoded.into_iter().step_by(batch).collect();
     let dimension = usize::try_from(manifest.output.dimension).unwrap();
     let answer: Vec<f64> = manifest

@@ -65,7 +65,7 @@ impl World {
     }
 
     pub(crate) fn encrypt_whole(&self, values: &[f64], level: Level) -> Ciphertext {
-        self.encrypt(values, level).expand(&self.params)
+        self.encrypt(values, level).expand(&self.params).unwrap()
     }
 
     pub(crate) fn relinearization_key(&self, level: Level) -> CompressedRelinearizationKey {

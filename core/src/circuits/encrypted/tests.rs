@@ -48,11 +48,11 @@ impl Bench {
         let (params, secret, seeds) = (&self.params, &self.secret, &mut self.seeds);
         if let Some(level) = needed.relinearization {
             let key = CompressedRelinearizationKey::generate(params, secret, level, seeds).expect("valid");
-            keys.set_relinearization(key.prepare(params));
+            keys.set_relinearization(key.prepare(params).unwrap());
         }
         for (&element, &level) in &needed.galois {
             let key = CompressedGaloisKey::generate(params, secret, element, level, seeds).expect("valid");
-            keys.insert_galois(key.prepare(params));
+            keys.insert_galois(key.prepare(params).unwrap());
         }
         keys
     }
@@ -61,7 +61,7 @@ impl Bench {
         let plaintext = self.encoder.encode_real(values, level, self.params.scale_at(level)).expect("fits");
         let fresh =
             encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds).expect("valid");
-        fresh.expand(&self.params)
+        fresh.expand(&self.params).unwrap()
     }
 
     /// Runs a program on plain numbers, one sample of the batch after the other.
@@ -93,7 +93,7 @@ impl Bench {
         {
             assert_eq!((output.level(), output.scale()), (level, self.params.scale_at(level)));
             let plaintext = decrypt(&self.params, &self.secret, output).expect("same parameters");
-            for (got, want) in self.encoder.decode_real(&plaintext).iter().zip(expected) {
+            for (got, want) in self.encoder.decode_real(&plaintext).unwrap().iter().zip(expected) {
                 worst = worst.max((got - want).abs());
             }
         }
@@ -464,7 +464,7 @@ fn refuses_inputs_that_do_not_fit() {
     let missing = prepared.evaluate(std::slice::from_ref(&right), &EvaluationKeys::new());
     assert_eq!(missing, Err(Error::MissingGaloisKey { element }));
     let other = Bench::single(7, 2).encrypt(&[1.0], Level(2));
-    assert_eq!(prepared.evaluate(&[other], &keys), Err(Error::ParamsMismatch));
+    assert!(matches!(prepared.evaluate(&[other], &keys), Err(Error::ParamsMismatch { .. })));
     assert_eq!(prepared.evaluate(std::slice::from_ref(&right), &keys), prepared.evaluate(&[right], &keys));
 }
 
