@@ -124,7 +124,7 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
             median_micros(runs, || encoder.decode_real(&plaintext)),
             Some(
                 -encoder
-                    .decode_real(&plaintext)
+                    .decode_real(&plaintext)?
                     .iter()
                     .zip(&values)
                     .map(|(a, b)| (a - b).abs())
@@ -152,7 +152,7 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
             median_micros(runs, || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)),
             None,
         ),
-        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)?), None),
+        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)), None),
         (
             "rotate",
             median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois)),

@@ -22,7 +22,7 @@ pub(crate) fn run(backend: &str) -> Result<()> {
     counted("encode", || encoder.encode_real(&values, top, params.scale_at(top)))?;
     counted("encrypt symmetrically", || encrypt_symmetric(params, &secret, &plaintext, &mut seeds))?;
     counted("decrypt", || decrypt(params, &secret, &ciphertext))?;
-    counted("decode", || encoder.decode_real(&plaintext));
+    counted("decode", || encoder.decode_real(&plaintext))?;
     let make_key = || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds);
     counted("make one Galois key", make_key)?;
     counted("rotate", || evaluator.apply_galois(&ciphertext, &galois))?;

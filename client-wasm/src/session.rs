@@ -71,11 +71,20 @@ impl Session {
     /// Throws an `Error` with a `code`.
     pub fn encrypt(&mut self, values: Vec<f64>, samples: usize) -> Result<Vec<Uint8Array>, JsValue> {
         let values = Zeroizing::new(values);
-        // Values that do not divide evenly leave a sample of another length, which the client refuses.
-        let length = values.len().div_ceil(samples.max(1)).max(1);
-        let samples: Vec<&[f64]> = values.chunks(length).collect();
-        let payloads = self.client.encrypt_batch(&samples).map_err(|error| thrown(&error))?;
+        self.client.mix(&fresh_seed()?);
+        let payloads =
+            self.client.encrypt_batch(&divided(&values, samples)).map_err(|error| thrown(&error))?;
         Ok(payloads.iter().map(|payload| Uint8Array::from(payload.as_slice())).collect())
+    }
+
+    /// Whether all values of so many input vectors fit the model's scale. The server must not learn of it: ask
+    /// after the answer.
+    ///
+    /// # Errors
+    /// Throws an `Error` with a `code`.
+    pub fn fits(&self, values: Vec<f64>, samples: usize) -> Result<bool, JsValue> {
+        let values = Zeroizing::new(values);
+        self.client.fits(&divided(&values, samples)).map_err(|error| thrown(&error))
     }
 
     /// Decrypts the results of so many samples, one after the other: output vectors before post-processing.
@@ -84,7 +93,7 @@ impl Session {
     /// Throws an `Error` with a `code`.
     pub fn decrypt(&self, result: &[u8], samples: usize) -> Result<Vec<f64>, JsValue> {
         let outputs = self.client.decrypt_batch(result, samples).map_err(|error| thrown(&error))?;
-        Ok(outputs.concat())
+        Ok(Zeroizing::new(outputs).concat())
     }
 
     /// Whether decrypted values are such as the model can give. The server must not learn of it.
@@ -99,6 +108,12 @@ impl Session {
     pub fn postprocess(&self, values: &[f64]) -> Vec<f64> {
         self.client.postprocess(values)
     }
+}
+
+/// So many vectors, one after the other in `values`. Values that do not divide evenly leave one of another length,
+/// which the client refuses.
+fn divided(values: &[f64], samples: usize) -> Vec<&[f64]> {
+    values.chunks(values.len().div_ceil(samples.max(1)).max(1)).collect()
 }
 
 fn published(model: JsValue, parameters: JsValue) -> Result<(ModelSpec, ParameterSpec), JsValue> {

@@ -33,7 +33,7 @@ pub enum ClientError {
         /// Elements given.
         found: usize,
     },
-    /// An element of the input is not a finite number, or too large for the scale.
+    /// An element of the input is not a finite number.
     InputValue,
     /// There is no sample, or more than the model takes at once.
     BatchSize {
@@ -58,19 +58,17 @@ pub enum ClientError {
     },
     /// Bytes from the server, or a stored secret, do not decode.
     Decode(DecodeError),
-    /// The result is at another level than the model states.
-    ResultLevel {
-        /// The level stated.
-        expected: u8,
-        /// The level found.
-        found: u8,
-    },
-    /// The result has the wrong number of ciphertexts.
-    ResultCount {
-        /// The number stated.
-        expected: usize,
-        /// The number found.
+    /// The published number of ciphertexts of an input or an output is none that a client accepts.
+    Ciphertexts {
+        /// The largest accepted.
+        max: usize,
+        /// What was published.
         found: usize,
+    },
+    /// The published gain is none that a client accepts.
+    Gain {
+        /// What was published.
+        found: f64,
     },
 }
 
@@ -81,13 +79,22 @@ impl ClientError {
         match self {
             Self::Params(_) => "UNACCEPTABLE_PARAMETERS",
             Self::ParamsId { .. } => "PARAMS_ID_MISMATCH",
-            Self::Layout(_) | Self::Model(_) | Self::Batch { .. } | Self::Scaling { .. } => "INVALID_MODEL",
+            Self::Layout(_)
+            | Self::Model(_)
+            | Self::Batch { .. }
+            | Self::Scaling { .. }
+            | Self::Ciphertexts { .. }
+            | Self::Gain { .. } => "INVALID_MODEL",
             Self::UnknownKey { .. } => "UNKNOWN_KEY_NAME",
             Self::InputDimension { .. } => "INPUT_DIMENSION",
             Self::InputValue => "INPUT_VALUE",
             Self::BatchSize { .. } => "BATCH_SIZE",
+            Self::Decode(
+                DecodeError::LevelMismatch { .. }
+                | DecodeError::ScaleMismatch { .. }
+                | DecodeError::CountMismatch { .. },
+            ) => "INVALID_RESULT",
             Self::Decode(_) => "INVALID_BYTES",
-            Self::ResultLevel { .. } | Self::ResultCount { .. } => "INVALID_RESULT",
         }
     }
 }
@@ -106,24 +113,25 @@ impl fmt::Display for ClientError {
             Self::InputDimension { expected, found } => {
                 write!(f, "the model takes {expected} values, found {found}")
             }
-            Self::InputValue => {
-                f.write_str("an input value is not a finite number, or too large for the model's scale")
-            }
+            Self::InputValue => f.write_str("an input value is not a finite number"),
             Self::BatchSize { max, found } => {
                 write!(f, "the model takes 1 to {max} samples at once, found {found}")
             }
             Self::Scaling { expected, found } => {
-                write!(f, "the model scales {found} elements of its input by finite numbers, not {expected}")
+                write!(
+                    f,
+                    "the model publishes {found} factors of size 2^-64 to 2^64 for its input, expected {expected}"
+                )
             }
             Self::Batch { slots, found } => {
                 write!(f, "the model's batch of {found} is not a power of two that divides {slots} slots")
             }
             Self::Decode(error) => error.fmt(f),
-            Self::ResultLevel { expected, found } => {
-                write!(f, "expected a result at level {expected}, found level {found}")
+            Self::Ciphertexts { max, found } => {
+                write!(f, "the model states {found} ciphertexts, expected 1 to {max}")
             }
-            Self::ResultCount { expected, found } => {
-                write!(f, "expected {expected} ciphertexts in the result, found {found}")
+            Self::Gain { found } => {
+                write!(f, "the model's gain is {found:e}, expected a number of size 2^-64 to 2^64")
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use ckks_core::{
-    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params,
+    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params, Plaintext,
     ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
 };
 use zeroize::Zeroizing;
@@ -13,6 +13,9 @@ use crate::{
     postprocess::Postprocessing,
     spec::{ModelSpec, ParameterSpec},
 };
+
+/// The most ciphertexts of an input or an output: what a result can hold in wire form.
+const MAX_CIPHERTEXTS: usize = 1 << 12;
 
 /// The name of an evaluation key in the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,12 +104,20 @@ impl Session {
         let slots = slots / batch;
         if let Some(scaling) = &model.input.scaling {
             let (expected, found) =
-                (model.input.dimension, scaling.iter().filter(|factor| factor.is_normal()).count());
+                (model.input.dimension, scaling.iter().filter(|&&factor| is_moderate(factor)).count());
             if found != expected || scaling.len() != expected {
                 return Err(ClientError::Scaling { expected, found });
             }
         }
-        let of_all = |ciphertexts: usize| slots.saturating_mul(ciphertexts);
+        for found in [model.input.ciphertexts, model.output.ciphertexts] {
+            if !(1..=MAX_CIPHERTEXTS).contains(&found) {
+                return Err(ClientError::Ciphertexts { max: MAX_CIPHERTEXTS, found });
+            }
+        }
+        if !is_moderate(model.output.gain) {
+            return Err(ClientError::Gain { found: model.output.gain });
+        }
+        let of_all = |ciphertexts: usize| slots * ciphertexts;
         input
             .validate(of_all(model.input.ciphertexts), model.input.dimension)
             .map_err(ClientError::Layout)?;
@@ -186,9 +197,30 @@ impl Session {
     /// Where the batch has places left, the samples are repeated: a place of zeros can be far from everything that
     /// the model's polynomials were fitted to, and what overflows there spoils every slot.
     ///
+    /// Values too large for the model's scale are no error here: a server that chose scale and scaling would learn
+    /// from a missing request that they were. They are limited, the answer means nothing, and [`Session::fits`] tells.
+    ///
     /// # Errors
     /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
     pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<u8>>, ClientError> {
+        let mut payloads = Vec::with_capacity(self.model.input.ciphertexts);
+        for (plaintext, _) in self.encode_batch(samples)? {
+            let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
+            payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
+        }
+        Ok(payloads)
+    }
+
+    /// Whether all values of a batch fit the model's scale. The server must not learn of it: ask after the answer.
+    ///
+    /// # Errors
+    /// As [`Session::encrypt_batch`].
+    pub fn fits(&self, samples: &[&[f64]]) -> Result<bool, ClientError> {
+        Ok(self.encode_batch(samples)?.iter().all(|(_, limited)| !limited))
+    }
+
+    /// The plaintexts of a batch, and whether coefficients of each were limited.
+    fn encode_batch(&self, samples: &[&[f64]]) -> Result<Vec<(Zeroizing<Plaintext>, bool)>, ClientError> {
         let input = &self.model.input;
         let max = self.max_batch_size();
         if !(1..=max).contains(&samples.len()) {
@@ -196,6 +228,9 @@ impl Session {
         }
         if let Some(wrong) = samples.iter().find(|values| values.len() != input.dimension) {
             return Err(ClientError::InputDimension { expected: input.dimension, found: wrong.len() });
+        }
+        if !samples.iter().copied().flatten().all(|value| value.is_finite()) {
+            return Err(ClientError::InputValue);
         }
         let level = Level(input.level);
         let scale = self.params.scale_at(level);
@@ -211,14 +246,18 @@ impl Session {
                 slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
             }
         }
-        let mut payloads = Vec::with_capacity(input.ciphertexts);
-        for slots in slots.chunks_exact(self.params.slots()) {
-            let plaintext = self.encoder.encode_real(slots, level, scale);
-            let plaintext = Zeroizing::new(plaintext.map_err(|_| ClientError::InputValue)?);
-            let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
-            payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
-        }
-        Ok(payloads)
+        let encode = |slots| {
+            let encoded = self.encoder.encode_real_saturating(slots, level, scale);
+            let (plaintext, limited) = encoded.map_err(ClientError::Model)?;
+            Ok((Zeroizing::new(plaintext), limited))
+        };
+        slots.chunks_exact(self.params.slots()).map(encode).collect()
+    }
+
+    /// Mixes fresh randomness of the operating system into the seeds to come, so that two copies of this session,
+    /// as a copied process has, never encrypt with the same ones.
+    pub fn mix(&mut self, fresh: &Seed) {
+        self.seeds.mix(fresh);
     }
 
     /// Decrypts a result: the output vector before post-processing.
@@ -226,7 +265,7 @@ impl Session {
     /// The values must not go back to the server in any form, nor must whether they were as expected.
     ///
     /// # Errors
-    /// [`ClientError::Decode`], [`ClientError::ResultLevel`], [`ClientError::ResultCount`].
+    /// [`ClientError::Decode`].
     pub fn decrypt(&self, result: &[u8]) -> Result<Vec<f64>, ClientError> {
         Ok(self.decrypt_batch(result, 1)?.remove(0))
     }
@@ -241,18 +280,14 @@ impl Session {
         if !(1..=max).contains(&samples) {
             return Err(ClientError::BatchSize { max, found: samples });
         }
-        let result = ResultCiphertexts::from_bytes(&self.params, result)?;
-        if result.level().0 != output.level {
-            return Err(ClientError::ResultLevel { expected: output.level, found: result.level().0 });
-        }
-        if result.count() != output.ciphertexts {
-            return Err(ClientError::ResultCount { expected: output.ciphertexts, found: result.count() });
-        }
+        let (level, count) = (Level(output.level), output.ciphertexts as u32);
+        let result = ResultCiphertexts::from_bytes_at(&self.params, level, count, result)?;
         let mut slots = Zeroizing::new(Vec::with_capacity(self.params.slots() * result.count()));
         for ciphertext in result.expand(&self.params).map_err(ClientError::Model)? {
             let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
             let plaintext = Zeroizing::new(plaintext);
-            slots.extend(self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?);
+            let decoded = self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?;
+            slots.extend_from_slice(&Zeroizing::new(decoded));
         }
         let sample = |b: usize| {
             let own: Vec<f64> = slots.iter().skip(b).step_by(max).copied().collect();
@@ -289,6 +324,13 @@ impl Session {
     pub fn postprocessing(&self) -> Postprocessing {
         self.model.output.postprocessing
     }
+}
+
+/// Whether a factor that a server publishes is of a size that a model can mean. Others bring values to where
+/// processors take another time for them, or where nothing fits.
+fn is_moderate(factor: f64) -> bool {
+    let bound = 2f64.powi(64);
+    (bound.recip()..=bound).contains(&factor.abs())
 }
 
 fn checked_params(parameters: &ParameterSpec) -> Result<Params, ClientError> {

@@ -132,16 +132,24 @@ fn wrong_inputs_results_and_publications_are_refused() {
     let (mut session, params) = session();
     assert_eq!(session.encrypt(&[1.0]), Err(ClientError::InputDimension { expected: 3, found: 1 }));
     assert_eq!(session.encrypt(&[f64::NAN, 0.0, 0.0]), Err(ClientError::InputValue));
-    assert_eq!(session.encrypt(&[1e30, 0.0, 0.0]), Err(ClientError::InputValue));
     let payload = session.encrypt(&[0.0; 3]).unwrap().remove(0);
     assert!(matches!(session.decrypt(&payload), Err(ClientError::Decode(DecodeError::WrongKind { .. }))));
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let high = ResultCiphertexts::new(&params, std::slice::from_ref(&input), 0);
     let high = high.unwrap().to_bytes(&params);
-    assert_eq!(session.decrypt(&high), Err(ClientError::ResultLevel { expected: 0, found: 1 }));
-    let low = Evaluator::new(&params).drop_level(&input, Level(0)).unwrap();
+    let refused = |result: &[u8]| match session.decrypt(result) {
+        Err(error @ ClientError::Decode(_)) => (error.code(), error.to_string()),
+        other => panic!("{other:?}"),
+    };
+    assert!(refused(&high).1.contains("level"));
+    let evaluator = Evaluator::new(&params);
+    let unscaled = evaluator.drop_level(&input, Level(0)).unwrap();
+    let unscaled = ResultCiphertexts::new(&params, &[unscaled], 0).unwrap().to_bytes(&params);
+    assert!(refused(&unscaled).1.contains("scale"));
+    let low = evaluator.adjust_level(&input, Level(0)).unwrap();
     let two = ResultCiphertexts::new(&params, &[low.clone(), low], 0).unwrap().to_bytes(&params);
-    assert_eq!(session.decrypt(&two), Err(ClientError::ResultCount { expected: 1, found: 2 }));
+    assert!(refused(&two).1.contains("expected 1 ciphertexts, found 2"));
+    assert!([high, unscaled, two].iter().all(|result| refused(result).0 == "INVALID_RESULT"));
 
     let (model, parameters, _) = published();
     let seed = Seed::new([0; 32]);
@@ -153,7 +161,50 @@ fn wrong_inputs_results_and_publications_are_refused() {
     let mut odd = model.clone();
     odd.output.layout.axes[0].extent = 3;
     assert!(matches!(Session::new(&odd, &parameters, &seed), Err(ClientError::Layout(_))));
-    let mut high = model;
+    let mut high = model.clone();
     high.input.level = 7;
     assert!(matches!(Session::new(&high, &parameters, &seed), Err(ClientError::Model(_))));
+    for found in [0, 4097, usize::MAX / 2] {
+        let mut many = model.clone();
+        many.output.ciphertexts = found;
+        assert_eq!(
+            Session::new(&many, &parameters, &seed).unwrap_err(),
+            ClientError::Ciphertexts { max: 4096, found }
+        );
+    }
+    for found in [0.0, 1e-300, 1e300, f64::INFINITY, -1e-20] {
+        let mut gain = model.clone();
+        gain.output.gain = found;
+        assert_eq!(Session::new(&gain, &parameters, &seed).unwrap_err(), ClientError::Gain { found });
+    }
+}
+
+#[test]
+fn a_server_that_chose_the_scaling_gets_a_request_whether_or_not_a_value_fits() {
+    let (mut model, parameters, params) = published();
+    model.input.scaling = Some(vec![2f64.powi(40), 2f64.powi(-64), 2f64.powi(-64)]);
+    let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
+    let sizes = [0.25, 1e9, 1e300, -1e300].map(|value| {
+        let payloads = session.encrypt(&[value, 1.0, 1.0]).unwrap();
+        payloads.iter().map(Vec::len).collect::<Vec<_>>()
+    });
+    assert!(sizes.iter().all(|found| *found == [SeededCiphertext::encoded_len(&params, Level(1))]));
+    assert_eq!(session.fits(&[&[1e-9, 1.0, 1.0]]), Ok(true));
+    assert_eq!(session.fits(&[&[1e9, 1.0, 1.0]]), Ok(false));
+    for factor in [1e-300, 1e300, 2f64.powi(65)] {
+        model.input.scaling = Some(vec![1.0, factor, 1.0]);
+        let refused = Session::new(&model, &parameters, &Seed::new([0; 32])).unwrap_err();
+        assert_eq!(refused, ClientError::Scaling { expected: 3, found: 2 });
+    }
+}
+
+#[test]
+fn copies_of_a_session_encrypt_with_different_seeds_once_something_is_mixed_in() {
+    let [mut one, mut other] = [(); 2].map(|()| session().0);
+    assert_eq!(one.encrypt(&[0.5; 3]), other.encrypt(&[0.5; 3]), "the same seed, the same bytes");
+    one.mix(&Seed::new([1; 32]));
+    other.mix(&Seed::new([2; 32]));
+    // The seed of c₁ follows the header of 52 bytes.
+    let seed = |session: &mut Session| session.encrypt(&[0.5; 3]).unwrap()[0][52..84].to_vec();
+    assert_ne!(seed(&mut one), seed(&mut other));
 }

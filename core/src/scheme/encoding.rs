@@ -78,6 +78,25 @@ impl Encoder {
         self.encode(slots, level, scale)
     }
 
+    /// Encodes real values as [`Encoder::encode_real`] does, and limits coefficients that do not fit to the largest
+    /// that do: whether there were any is told beside the plaintext, which then means nothing.
+    ///
+    /// For a client whose requests must not show whether its values fit.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchLevel`], [`Error::TooManyValues`].
+    pub fn encode_real_saturating(
+        &self,
+        values: &[f64],
+        level: Level,
+        scale: Scale,
+    ) -> Result<(Plaintext, bool), Error> {
+        let mut slots = self.empty(values.len())?;
+        slots.re[..values.len()].copy_from_slice(values);
+        let (words, in_range) = self.to_integers(slots, level, scale)?;
+        Ok((self.plaintext(&words, level, scale), !in_range))
+    }
+
     /// Encodes complex values into slots 0, 1, …; the others are 0.
     ///
     /// # Errors
@@ -137,7 +156,7 @@ impl Encoder {
     ) -> Result<PreparedPlaintext, Error> {
         let mut slots = self.empty(values.len())?;
         slots.re[..values.len()].copy_from_slice(values);
-        let words = self.to_integers(slots, level, scale)?;
+        let words = self.fitting_integers(slots, level, scale)?;
         let ring = self.params.ring();
         let main = self.params.limbs_at(level);
         let poly = ring.offset_words_to_poly(&words, main, main + self.params.special_limbs());
@@ -146,19 +165,34 @@ impl Encoder {
     }
 
     fn encode(&self, slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
-        let words = self.to_integers(slots, level, scale)?;
-        let main = self.params.limbs_at(level);
-        let poly = self.params.ring().offset_words_to_poly(&words, main, main);
-        Ok(Plaintext { params_id: self.params.id(), poly, level, scale })
+        let words = self.fitting_integers(slots, level, scale)?;
+        Ok(self.plaintext(&words, level, scale))
     }
 
-    /// The rounded coefficients, with 2^62 added to each.
+    fn plaintext(&self, words: &[u64], level: Level, scale: Scale) -> Plaintext {
+        let main = self.params.limbs_at(level);
+        let poly = self.params.ring().offset_words_to_poly(words, main, main);
+        Plaintext { params_id: self.params.id(), poly, level, scale }
+    }
+
+    /// The rounded coefficients, with 2^62 added to each, if all fit.
+    fn fitting_integers(
+        &self,
+        slots: Slots,
+        level: Level,
+        scale: Scale,
+    ) -> Result<Zeroizing<Vec<u64>>, Error> {
+        let (words, in_range) = self.to_integers(slots, level, scale)?;
+        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange { scale }) }
+    }
+
+    /// The rounded coefficients, limited to ±2^62, with 2^62 added to each; and whether none was limited.
     fn to_integers(
         &self,
         mut slots: Slots,
         level: Level,
         scale: Scale,
-    ) -> Result<Zeroizing<Vec<u64>>, Error> {
+    ) -> Result<(Zeroizing<Vec<u64>>, bool), Error> {
         if !self.params.has_level(level) {
             return Err(Error::NoSuchLevel { max: self.params.max_level(), found: level });
         }
@@ -171,9 +205,10 @@ impl Encoder {
             let rounded = libm::rint(value * factor);
             // Not a comparison that could end the loop early: the time must not tell which value it was.
             in_range &= rounded < limit && rounded > -limit;
-            words.push((rounded as i64).wrapping_add(1 << 62) as u64);
+            let limited = rounded.max(-limit).min(limit);
+            words.push((limited as i64).wrapping_add(1 << 62) as u64);
         }
-        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange { scale }) }
+        Ok((words, in_range))
     }
 
     fn decode(&self, plaintext: &Plaintext) -> Result<Slots, Error> {
@@ -299,8 +334,9 @@ mod tests {
         for level in [Level(0), Level(1), Level(2)] {
             for bits in [28, 40, 55] {
                 let scale = Scale::new((1u64 << bits) as f64).expect("valid");
-                let decoded =
-                    encoder.decode_complex(&encoder.encode_complex(&input, level, scale).unwrap()).unwrap();
+                let decoded = encoder
+                    .decode_complex(&encoder.encode_complex(&input, level, scale).expect("fits"))
+                    .expect("fits");
                 let bound = 64.0 / scale.value() + 1e-13;
                 for (a, b) in input.iter().zip(&decoded) {
                     assert!((a.re - b.re).abs() < bound && (a.im - b.im).abs() < bound, "{level} {bits}");

@@ -5,6 +5,7 @@ use chacha20::{
     ChaCha20,
     cipher::{KeyIvInit, StreamCipher},
 };
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// 32 bytes of which everything random is expanded; wiped when dropped.
@@ -51,6 +52,16 @@ impl SeedSource {
     #[must_use]
     pub fn new(seed: &Seed) -> Self {
         Self { seed: seed.clone(), next: 0 }
+    }
+
+    /// Mixes fresh randomness in: the stream goes on from SHA-256 of its next seed and `fresh`.
+    ///
+    /// Two copies of a source, as after a process was copied or a snapshot resumed twice, give different seeds
+    /// from then on.
+    pub fn mix(&mut self, fresh: &Seed) {
+        let next = self.next_seed();
+        let digest = Sha256::new().chain_update(next.0).chain_update(fresh.0);
+        *self = Self { seed: Seed(digest.finalize().into()), next: 0 };
     }
 
     /// Returns the next seed.

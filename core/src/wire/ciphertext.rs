@@ -22,7 +22,12 @@ pub(super) fn read_seed(bytes: &mut &[u8]) -> Seed {
 }
 
 /// Checks that a ciphertext is at a level and at exactly that level's scale.
-fn expect_at(params: &Params, expected: Level, level: Level, scale: Scale) -> Result<(), DecodeError> {
+pub(super) fn expect_at(
+    params: &Params,
+    expected: Level,
+    level: Level,
+    scale: Scale,
+) -> Result<(), DecodeError> {
     if level != expected {
         return Err(DecodeError::LevelMismatch { expected, found: level });
     }

@@ -92,6 +92,13 @@ pub enum DecodeError {
         /// The number found.
         found: u32,
     },
+    /// Another number of ciphertexts than the one asked for.
+    CountMismatch {
+        /// The number asked for.
+        expected: u32,
+        /// The number found.
+        found: u32,
+    },
     /// More low-order bits cut off than the level allows.
     InvalidDroppedBits {
         /// The highest number accepted.
@@ -156,6 +163,9 @@ impl fmt::Display for DecodeError {
                 write!(f, "{found} is not a Galois element: it must be odd, above 1 and below 2N")
             }
             Self::InvalidCount { max, found } => write!(f, "expected 1 to {max} ciphertexts, found {found}"),
+            Self::CountMismatch { expected, found } => {
+                write!(f, "expected {expected} ciphertexts, found {found}")
+            }
             Self::InvalidDroppedBits { max, found } => {
                 write!(f, "expected at most {max} dropped bits at this level, found {found}")
             }

@@ -3,13 +3,14 @@
 use alloc::vec::Vec;
 
 use super::{
+    ciphertext::expect_at,
     error::DecodeError,
     header::{HEADER, Header, Kind, body},
     packing::{moduli, poly_len, read_poly, write_poly},
 };
 use crate::scheme::{Level, Params, ResultCiphertexts};
 
-/// More than any model answers; keeps lengths far from overflow.
+/// More than any model answers.
 const MAX_COUNT: u32 = 1 << 12;
 
 impl ResultCiphertexts {
@@ -20,7 +21,11 @@ impl ResultCiphertexts {
     /// When `level` does not exist or residues would lose all bits.
     #[must_use]
     pub fn encoded_len(params: &Params, level: Level, dropped_bits: u8, count: usize) -> usize {
-        HEADER + 2 * count * poly_len(params, moduli(params, level, false), dropped_bits)
+        let polys = count.saturating_mul(2);
+        // Where addresses have 32 bits, a count from elsewhere can announce more bytes than there are.
+        polys
+            .saturating_mul(poly_len(params, moduli(params, level, false), dropped_bits))
+            .saturating_add(HEADER)
     }
 
     /// Encodes.
@@ -42,7 +47,29 @@ impl ResultCiphertexts {
     /// # Errors
     /// The first [`DecodeError`] that applies, header first.
     pub fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::read(params, &Header::read(params, Kind::ResultCiphertexts, bytes)?, bytes)
+    }
+
+    /// Decodes `count` ciphertexts that must be at `level` and at exactly that level's scale.
+    ///
+    /// # Errors
+    /// As [`ResultCiphertexts::from_bytes`]; [`DecodeError::LevelMismatch`], [`DecodeError::ScaleMismatch`],
+    /// [`DecodeError::CountMismatch`].
+    pub fn from_bytes_at(
+        params: &Params,
+        level: Level,
+        count: u32,
+        bytes: &[u8],
+    ) -> Result<Self, DecodeError> {
         let header = Header::read(params, Kind::ResultCiphertexts, bytes)?;
+        expect_at(params, level, header.level, header.scale()?)?;
+        if header.argument != count {
+            return Err(DecodeError::CountMismatch { expected: count, found: header.argument });
+        }
+        Self::read(params, &header, bytes)
+    }
+
+    fn read(params: &Params, header: &Header, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (level, scale, dropped_bits) = (header.level, header.scale()?, header.dropped_bits);
         let max = Self::max_dropped_bits(params, level);
         if dropped_bits > max {

@@ -26,8 +26,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         encrypt_symmetric(params, &secret, &plaintext, &mut seeds).unwrap()
     };
     let (seeded, whole) =
-        ([0, 2].map(&mut fresh), [0, 1].map(&mut fresh).map(|ciphertext| ciphertext.expand(params)));
-    let bottom = fresh(0).expand(params);
+        ([0, 2].map(&mut fresh), [0, 1].map(&mut fresh).map(|ciphertext| ciphertext.expand(params).unwrap()));
+    let bottom = fresh(0).expand(params).unwrap();
     let results = [0, 12].map(|dropped| {
         ResultCiphertexts::new(params, std::slice::from_ref(&bottom), dropped).unwrap().to_bytes(params)
     });

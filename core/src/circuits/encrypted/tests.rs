@@ -48,11 +48,11 @@ impl Bench {
         let (params, secret, seeds) = (&self.params, &self.secret, &mut self.seeds);
         if let Some(level) = needed.relinearization {
             let key = CompressedRelinearizationKey::generate(params, secret, level, seeds).expect("valid");
-            keys.set_relinearization(key.prepare(params).unwrap());
+            keys.set_relinearization(key.prepare(params).expect("its own parameters"));
         }
         for (&element, &level) in &needed.galois {
             let key = CompressedGaloisKey::generate(params, secret, element, level, seeds).expect("valid");
-            keys.insert_galois(key.prepare(params).unwrap());
+            keys.insert_galois(key.prepare(params).expect("its own parameters"));
         }
         keys
     }
@@ -61,7 +61,7 @@ impl Bench {
         let plaintext = self.encoder.encode_real(values, level, self.params.scale_at(level)).expect("fits");
         let fresh =
             encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds).expect("valid");
-        fresh.expand(&self.params).unwrap()
+        fresh.expand(&self.params).expect("its own parameters")
     }
 
     /// Runs a program on plain numbers, one sample of the batch after the other.
@@ -93,7 +93,9 @@ impl Bench {
         {
             assert_eq!((output.level(), output.scale()), (level, self.params.scale_at(level)));
             let plaintext = decrypt(&self.params, &self.secret, output).expect("same parameters");
-            for (got, want) in self.encoder.decode_real(&plaintext).unwrap().iter().zip(expected) {
+            for (got, want) in
+                self.encoder.decode_real(&plaintext).expect("its own parameters").iter().zip(expected)
+            {
                 worst = worst.max((got - want).abs());
             }
         }
