@@ -85,7 +85,40 @@ pub struct Token {
     tenant: TenantId,
 }
 
+/// A configured token is too short to be secret: its hash, and the name of its tenant that starts with it, would let
+/// others guess it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortToken {
+    /// Characters found.
+    pub found: usize,
+}
+
+impl std::fmt::Display for ShortToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "expected a token of {} random characters or more, found {}; `openssl rand -hex 32` makes one",
+            Token::SHORTEST,
+            self.found
+        )
+    }
+}
+
+impl std::error::Error for ShortToken {}
+
 impl Token {
+    /// Characters of the shortest token that may be configured.
+    pub const SHORTEST: usize = 32;
+
+    /// Accepts a token that the operator chose.
+    ///
+    /// # Errors
+    /// [`ShortToken`].
+    pub fn configured(secret: &str) -> Result<Self, ShortToken> {
+        let found = secret.trim().chars().count();
+        if found < Self::SHORTEST { Err(ShortToken { found }) } else { Ok(Self::new(secret)) }
+    }
+
     /// Hashes a token. Its tenant is named after the hash.
     #[must_use]
     pub fn new(secret: &str) -> Self {
@@ -122,7 +155,8 @@ impl Access {
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
                 let (scheme, secret) = value.split_once(' ')?;
-                scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+                let secret = secret.trim();
+                (scheme.eq_ignore_ascii_case("bearer") && !secret.is_empty()).then_some(secret)
             });
         let secret = bearer.ok_or_else(|| unauthorized("The request has no bearer token."))?;
         let hash = hash(secret);
@@ -185,6 +219,18 @@ mod tests {
         assert_ne!(alpha, beta);
         for wrong in ["Bearer gamma", "Basic alpha", "alpha", "Bearer ", "Bearer"] {
             assert_eq!(configured(&access, wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_a_token_that_is_empty_or_easily_guessed() {
+        for short in ["", " ", "a", "0123456789012345678901234567890"] {
+            assert!(Token::configured(short).is_err(), "{short:?}");
+        }
+        assert!(Token::configured("01234567890123456789012345678901").is_ok());
+        let empty = Access::Tokens(vec![Token::new("")]);
+        for value in ["Bearer ", "Bearer", "bearer  "] {
+            assert_eq!(configured(&empty, value), None, "{value}");
         }
     }
 

@@ -24,6 +24,10 @@ use crate::{
 /// listens later hears the refusal instead of a broken connection.
 const DISCARD: usize = 16 << 20;
 
+/// The slowest that a body may come, in bytes a second, once the longest silence has passed: whoever sends a byte now
+/// and then holds memory for as long as it takes.
+const SLOWEST: f64 = 4096.0;
+
 /// The length that the headers announce; one beyond all memory counts as the longest there is.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
@@ -38,6 +42,15 @@ pub(crate) struct Patience {
     pub(crate) silence: Duration,
     /// Longest time in all.
     pub(crate) time: Duration,
+}
+
+impl Patience {
+    /// How much longer to wait for a body of which so much has come in this time.
+    fn left(self, received: usize, elapsed: Duration) -> Duration {
+        let earned = Duration::from_secs_f64(received as f64 / SLOWEST);
+        let end = self.time.min(self.silence + earned);
+        self.silence.min(end.saturating_sub(elapsed))
+    }
 }
 
 /// The most memory that reading a body of at most `limit` bytes can take.
@@ -64,8 +77,8 @@ where
     let mut length = announced(headers).unwrap_or(0);
     let mut body = pin!(body);
     while length <= limit {
-        let left = patience.time.saturating_sub(clock.elapsed().saturating_sub(started));
-        let Some(frame) = frame_within(clock, body.as_mut(), patience.silence.min(left)).await? else {
+        let left = patience.left(collected.len(), clock.elapsed().saturating_sub(started));
+        let Some(frame) = frame_within(clock, body.as_mut(), left).await? else {
             return Ok(collected.freeze());
         };
         let frame = frame.map_err(|error| {
@@ -172,6 +185,18 @@ mod tests {
             let problem = read.now_or_never().expect("never waits").expect_err("too long");
             assert_eq!(problem.code(), Code::PayloadTooLarge, "{length}");
         }
+    }
+
+    #[test]
+    fn a_trickle_is_waited_for_no_longer_than_silence() {
+        let patience = Patience { silence: Duration::from_secs(15), time: Duration::from_secs(300) };
+        let seconds = |received, elapsed| patience.left(received, Duration::from_secs(elapsed)).as_secs();
+        assert_eq!(seconds(0, 0), 15);
+        assert_eq!(seconds(1, 14), 1, "a byte now and then earns no time");
+        assert_eq!(seconds(1, 16), 0);
+        assert_eq!(seconds(1 << 20, 16), 15, "a megabyte does");
+        assert_eq!(seconds(1 << 20, 270), 1);
+        assert_eq!(seconds(usize::MAX / 2, 299), 1, "the whole time is the limit");
     }
 
     #[test]

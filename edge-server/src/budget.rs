@@ -1,11 +1,13 @@
 //! Memory that is accounted for before it is taken.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures_channel::oneshot;
+
+use crate::id::TenantId;
 
 /// So many bytes, lent out. Whoever cannot be served at once waits in line.
 #[derive(Clone, Debug)]
@@ -21,6 +23,68 @@ struct Shared {
 struct State {
     free: usize,
     waiting: VecDeque<(usize, oneshot::Sender<Loan>)>,
+}
+
+/// A budget of which no tenant may hold more than its share.
+#[derive(Debug)]
+pub(crate) struct SharedBudget {
+    budget: Budget,
+    share: usize,
+    held: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+/// Bytes that are taken by a tenant; dropping it gives them back.
+#[derive(Debug)]
+pub(crate) struct TenantLoan {
+    tenant: TenantId,
+    loan: Loan,
+    held: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+/// Why a tenant gets no bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    /// It holds its share.
+    Share,
+    /// All bytes are lent.
+    Total,
+}
+
+impl SharedBudget {
+    /// Has `total` bytes to lend, to each tenant at most `share`.
+    pub(crate) fn new(total: usize, share: usize) -> Self {
+        Self { budget: Budget::new(total), share, held: Arc::default() }
+    }
+
+    /// The bytes as they are lent to all.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Takes bytes for a tenant if they are free. What it asks for first it gets, if it is larger than its share.
+    pub(crate) fn try_take(&self, tenant: &TenantId, bytes: usize) -> Result<TenantLoan, Exhausted> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = held.get(tenant).copied().unwrap_or(0);
+        if before > 0 && before + bytes > self.share {
+            return Err(Exhausted::Share);
+        }
+        let loan = self.budget.try_take(bytes).ok_or(Exhausted::Total)?;
+        held.insert(tenant.clone(), before + bytes);
+        drop(held);
+        Ok(TenantLoan { tenant: tenant.clone(), loan, held: Arc::clone(&self.held) })
+    }
+}
+
+impl Drop for TenantLoan {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = held.get(&self.tenant).map_or(0, |bytes| bytes.saturating_sub(self.loan.bytes));
+        if left == 0 {
+            held.remove(&self.tenant);
+        } else {
+            held.insert(self.tenant.clone(), left);
+        }
+    }
 }
 
 /// Bytes that are taken; dropping it gives them back.
@@ -123,6 +187,21 @@ mod tests {
         drop(first);
         assert_eq!(budget.lent(), 0);
         assert!(budget.take(11).now_or_never().expect("no wait").is_none(), "more than there is");
+    }
+
+    #[test]
+    fn a_tenant_with_its_share_leaves_the_rest_to_others() {
+        let (budget, alice, bob) = (SharedBudget::new(10, 5), TenantId::new("alice"), TenantId::new("bob"));
+        let first = budget.try_take(&alice, 3).expect("within the share");
+        assert_eq!(budget.try_take(&alice, 3).expect_err("beyond it"), Exhausted::Share);
+        let large = budget.try_take(&bob, 7).expect("his first, larger than a share");
+        assert_eq!(budget.try_take(&bob, 1).expect_err("no second"), Exhausted::Share);
+        assert_eq!(budget.try_take(&alice, 1).expect_err("nothing is left"), Exhausted::Total);
+        drop(large);
+        let again = budget.try_take(&alice, 2).expect("within the share");
+        drop((first, again));
+        assert_eq!(budget.budget().lent(), 0);
+        assert!(budget.held.lock().expect("no panic").is_empty(), "who holds nothing is forgotten");
     }
 
     #[test]

@@ -22,9 +22,9 @@ use tracing::Instrument;
 pub use self::run::Evaluated;
 use self::{phase::Phase, running::Running};
 use crate::{
-    access::{self, Credential},
+    access::{self, Access, Credential},
     body::{self, Patience},
-    budget::{Budget, Loan},
+    budget::{Budget, Exhausted, SharedBudget, TenantLoan},
     cache::ByteCache,
     completion::Completions,
     envelope::{Envelopes, SchemaError},
@@ -58,7 +58,7 @@ pub struct Service<H> {
     completions: Completions,
     prepared_keys: ByteCache<KeySetId, ckks_core::EvaluationKeys>,
     rates: Rates,
-    bodies: Budget,
+    bodies: SharedBudget,
     evaluations: Budget,
     /// One for each job that may run beside others; one that was interrupted often takes all of them.
     places: Budget,
@@ -142,7 +142,15 @@ impl<H: Host> Service<H> {
             completions: Completions::default(),
             prepared_keys: ByteCache::new(settings.key_cache_bytes),
             rates: Rates::default(),
-            bodies: Budget::new(settings.body_bytes),
+            // With tokens a tenant leaves half to the others; where access is open, all are one tenant.
+            bodies: SharedBudget::new(
+                settings.body_bytes,
+                if matches!(settings.access, Access::Open) {
+                    settings.body_bytes
+                } else {
+                    settings.body_bytes / 2
+                },
+            ),
             evaluations: Budget::new(settings.evaluation_bytes),
             places: Budget::new(host.executor().parallelism().max(1)),
             running: Running::default(),
@@ -327,13 +335,18 @@ impl<H: Host> Service<H> {
         body: B,
         limit: usize,
         copies: usize,
-    ) -> Result<(Bytes, Loan), Problem>
+    ) -> Result<(Bytes, TenantLoan), Problem>
     where
         B::Error: fmt::Display,
     {
         let expected = body::expected_bytes(&call.parts.headers, limit);
-        let loan = self.bodies.try_take(copies * expected).ok_or_else(|| {
-            let detail = "Others' requests take all the memory there is for bodies.";
+        let loan = self.bodies.try_take(&call.tenant, copies * expected).map_err(|exhausted| {
+            let detail = match exhausted {
+                Exhausted::Share => {
+                    "Your requests under way take all the memory that one tenant gets for bodies."
+                }
+                Exhausted::Total => "Others' requests take all the memory there is for bodies.",
+            };
             Problem::new(Code::Overloaded, detail).retry_after(BODY_RETRY)
         })?;
         let clock = self.host.clock();
@@ -349,7 +362,7 @@ impl<H: Host> Service<H> {
         call: &Call,
         body: B,
         limit: usize,
-    ) -> Result<(Media, Bytes, Loan), Problem>
+    ) -> Result<(Media, Bytes, TenantLoan), Problem>
     where
         B::Error: fmt::Display,
     {

@@ -97,12 +97,23 @@ impl Default for TenantLimits {
     }
 }
 
-/// Web origins that may call the service from a page (CORS). Requests carry no cookies, so
-/// allowing all of them gives a page nothing that its visitor's machine could not fetch itself.
+/// Web origins that may call the service from a page (CORS). Requests carry no cookies: where tokens are asked for,
+/// a page can do nothing without one. Where access is open it can do what its visitor's machine can, on a network
+/// that may be closed to everybody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
     /// All of them.
     Any,
     /// These, as browsers write them: `https://example.org`.
     Only(Vec<String>),
+}
+
+impl Origins {
+    /// As an operator lists them; `*` stands for all. Without a list all may call that have a token, none if access is
+    /// open.
+    #[must_use]
+    pub fn of(listed: Vec<String>, open: bool) -> Self {
+        let any = listed.iter().any(|origin| origin == "*") || (listed.is_empty() && !open);
+        if any { Self::Any } else { Self::Only(listed) }
+    }
 }

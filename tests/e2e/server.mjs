@@ -22,7 +22,7 @@ export async function startServer({ token, data, models, port = 0 } = {}) {
   if (!program) throw new Error("EDGE_SERVER must be the path of the edge-server program; `cargo xtask test node` sets it");
   const store = data ?? (await mkdtemp(join(tmpdir(), "encrypted-inference-")));
   const words = ["serve", "--models", models ?? MODELS, "--static", PAGE, "--data", store, "--listen", `127.0.0.1:${port}`];
-  words.push(...(token ? ["--token", token] : ["--open"]));
+  words.push(...(token ? ["--token", token] : ["--open", "--origin", "*"]));
   const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
   const log = [];
   createInterface({ input: child.stderr }).on("line", (line) => log.push(line));
@@ -52,7 +52,7 @@ export async function startServer({ token, data, models, port = 0 } = {}) {
 async function startInWorkerd({ token, data, models, port }) {
   const { packagesBelow, startWorker } = await import("../../edge-server/worker/local/worker.mjs");
   const log = [];
-  const variables = token ? { TOKENS: token } : { OPEN: "true" };
+  const variables = token ? { TOKENS: token } : { OPEN: "true", ORIGINS: "*" };
   const packages = models && (await packagesBelow(models));
   const { url, stop } = await startWorker({ packages, variables, data, port, log: (line) => log.push(line) });
   return { url, log, stop };

@@ -62,7 +62,11 @@ pub(crate) fn start(
     page: Option<&Path>,
 ) -> Result<Running, TaskError> {
     let mut command = Command::new(program(workspace));
-    command.args(["serve", "--open", "--models"]).arg(workspace.path("models")).arg("--data").arg(data);
+    command
+        .args(["serve", "--open", "--origin", "*", "--models"])
+        .arg(workspace.path("models"))
+        .arg("--data")
+        .arg(data);
     command.args(["--listen", &format!("127.0.0.1:{port}")]);
     if let Some(page) = page {
         command.arg("--static").arg(page);

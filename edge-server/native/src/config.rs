@@ -77,8 +77,9 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
     if o.open && !o.tokens.is_empty() {
         return Err("open lets everybody in; tokens would be ignored: remove one of the two".into());
     }
-    let access =
-        if o.open { Access::Open } else { Access::Tokens(o.tokens.iter().map(|t| Token::new(t)).collect()) };
+    let tokens = o.tokens.iter().map(|token| Token::configured(token));
+    let tokens = tokens.collect::<Result<_, _>>().map_err(|error| format!("token: {error}"))?;
+    let access = if o.open { Access::Open } else { Access::Tokens(tokens) };
     if o.postgres.is_empty() != o.objects.is_empty() {
         return Err("postgres and objects belong together; only one of them is set".into());
     }
@@ -93,7 +94,7 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
     }
     Ok(Settings {
         access,
-        origins: if o.origins.is_empty() { Origins::Any } else { Origins::Only(o.origins.clone()) },
+        origins: Origins::of(o.origins.clone(), o.open),
         max_wait: seconds(o.max_wait),
         key_cache_bytes: bytes(o.key_cache)?,
         evaluation_bytes: bytes(o.memory)?,

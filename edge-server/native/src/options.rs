@@ -123,11 +123,11 @@ options! {
     open "open" "BOOL" "EDGE_SERVER_OPEN": bool = false;
     /// A token of a tenant of its own, besides those of `edge-server token`; repeat it for several.
     #[arg(value_delimiter = ',')]
-    tokens "token" "TOKEN" "EDGE_SERVER_TOKENS": Vec<String> = Vec::new();
-    /// Web origin whose pages may call, such as https://example.org; repeat it for several. Without
-    /// any, all may.
+    tokens "token" "TOKEN" "EDGE_SERVER_TOKEN": Vec<String> = Vec::new();
+    /// Web origin whose pages may call, such as https://example.org, or * for all; repeat it for several. Without
+    /// any, all may that have a token, and none where access is open.
     #[arg(value_delimiter = ',')]
-    origins "origin" "ORIGIN" "EDGE_SERVER_ORIGINS": Vec<String> = Vec::new();
+    origins "origin" "ORIGIN" "EDGE_SERVER_ORIGIN": Vec<String> = Vec::new();
     /// Connections at once; further ones wait.
     connections "connections" "N" "EDGE_SERVER_CONNECTIONS": u64 = 1024;
     /// Longest time, in seconds, for a handshake or the head of a request, and of an idle connection.

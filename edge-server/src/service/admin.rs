@@ -51,7 +51,7 @@ impl<H: Host> Service<H> {
             ("Jobs that run", levels.queue.running.to_string()),
             ("Memory of the process", megabytes(levels.resident_bytes as usize)),
             ("Memory of evaluations", of(levels.evaluation_bytes, self.evaluations.total())),
-            ("Memory of request bodies", of(levels.body_bytes, self.bodies.total())),
+            ("Memory of request bodies", of(levels.body_bytes, self.bodies.budget().total())),
             ("Prepared keys", of(levels.key_cache_bytes, self.settings.key_cache_bytes)),
         ];
         let mut page = format!(

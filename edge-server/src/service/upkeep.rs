@@ -101,7 +101,7 @@ impl<H: Host> Service<H> {
             queue: self.host.store().queue().await.unwrap_or_default(),
             key_cache_bytes: self.prepared_keys.bytes(),
             evaluation_bytes: self.evaluations.lent(),
-            body_bytes: self.bodies.lent(),
+            body_bytes: self.bodies.budget().lent(),
             resident_bytes: self.host.resident_bytes().unwrap_or_default(),
         }
     }

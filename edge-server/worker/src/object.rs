@@ -105,7 +105,7 @@ async fn start(state: Rc<State>, env: Env) -> Result<Weak<Running>, Rc<str>> {
     if resumed > 0 {
         tracing::info!(jobs = resumed, "unfinished jobs run again");
     }
-    let running = isolate::keep(Running { service, operator: settings::operator(&env) });
+    let running = isolate::keep(Running { service, operator: settings::operator(&env)? });
     spawn_local(evaluate(Weak::clone(&running), signals));
     Ok(running)
 }

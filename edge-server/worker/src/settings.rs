@@ -19,8 +19,9 @@ const ADMIN_TOKEN: &str = "ADMIN_TOKEN";
 /// The variable, and what it should be.
 pub(crate) fn read(env: &Env) -> Result<Settings, String> {
     let open = switch(env, "OPEN")?;
-    let tokens: Vec<Token> =
-        text(env, TOKENS).unwrap_or_default().split_whitespace().map(Token::new).collect();
+    let tokens = text(env, TOKENS).unwrap_or_default();
+    let tokens = tokens.split_whitespace().map(Token::configured).collect::<Result<Vec<_>, _>>();
+    let tokens = tokens.map_err(|error| format!("{TOKENS}: {error}"))?;
     if open && !tokens.is_empty() {
         return Err("OPEN lets everybody in; TOKENS would be ignored: remove one of the two".to_owned());
     }
@@ -30,7 +31,7 @@ pub(crate) fn read(env: &Env) -> Result<Settings, String> {
     let seconds = |name| Ok::<_, String>(number(env, name)?.map(Duration::from_secs));
     Ok(Settings {
         access: if open { Access::Open } else { Access::Tokens(tokens) },
-        origins: if origins.is_empty() { Origins::Any } else { Origins::Only(origins) },
+        origins: Origins::of(origins, open),
         max_wait: seconds("MAX_WAIT")?.unwrap_or(defaults.max_wait),
         body_silence: seconds("BODY_SILENCE")?.unwrap_or(defaults.body_silence),
         body_time: seconds("BODY_TIME")?.unwrap_or(defaults.body_time),
@@ -59,8 +60,12 @@ pub(crate) fn read(env: &Env) -> Result<Settings, String> {
 }
 
 /// Who may see what the operator sees; nobody, unless a token is set.
-pub(crate) fn operator(env: &Env) -> Access {
-    Access::Tokens(text(env, ADMIN_TOKEN).as_deref().map(Token::new).into_iter().collect())
+///
+/// # Errors
+/// A token that is too short.
+pub(crate) fn operator(env: &Env) -> Result<Access, String> {
+    let token = text(env, ADMIN_TOKEN).map(|token| Token::configured(&token)).transpose();
+    Ok(Access::Tokens(token.map_err(|error| format!("{ADMIN_TOKEN}: {error}"))?.into_iter().collect()))
 }
 
 fn text(env: &Env, name: &str) -> Option<String> {

@@ -17,7 +17,7 @@ const IDLE = 12_000;
 let worker;
 const log = [];
 before(async () => {
-  worker = await startWorker({ variables: { OPEN: "true", ADMIN_TOKEN }, log: (line) => log.push(line) });
+  worker = await startWorker({ variables: { OPEN: "true", ORIGINS: "*", ADMIN_TOKEN }, log: (line) => log.push(line) });
 });
 after(() => worker?.stop());
 

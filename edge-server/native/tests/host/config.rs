@@ -30,13 +30,17 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let file = file.display().to_string();
     let printed = run(
         &["serve", "--print-config", "--config", &file, "--queue", "3"],
-        &[("EDGE_SERVER_QUEUE", "2"), ("EDGE_SERVER_LEASE", "2"), ("EDGE_SERVER_TOKENS", "secret")],
+        &[
+            ("EDGE_SERVER_QUEUE", "2"),
+            ("EDGE_SERVER_LEASE", "2"),
+            ("EDGE_SERVER_TOKEN", "a-secret-of-more-than-32-characters"),
+        ],
     );
     let printed = text(&printed.stdout);
     for line in ["queue = 3", "lease = 2", "attempts = 1", "max-wait = 30", "[tenants.alice]"] {
         assert!(printed.lines().any(|found| found == line), "{line} in\n{printed}");
     }
-    assert!(!printed.contains("secret"), "{printed}");
+    assert!(!printed.contains("a-secret"), "{printed}");
 }
 
 #[test]
@@ -48,6 +52,8 @@ fn settings_are_checked_without_a_start() {
         (&["--admin", "here"][..], "admin"),
         (&["--tls-key", "key.pem"], "tls-certificate"),
         (&["--open", "--token", "x"], "open"),
+        (&["--token", "x"], "32 random characters"),
+        (&["--token", "a-secret-of-more-than-32-characters,"], "32 random characters"),
         (&["--static", "/no/such/directory"], "static"),
         (&["--models", "/no/such/directory"], "/no/such/directory"),
         (&["--config", "/no/such/file"], "/no/such/file"),
@@ -78,6 +84,9 @@ fn every_setting_is_in_the_document() {
                 || DOCUMENT.contains(&format!("`--{name}")),
             "{name}"
         );
+        let variable = format!("[env: EDGE_SERVER_{}", name.replace('-', "_").to_uppercase());
+        let is_setting = !matches!(name, "help" | "version" | "check-config" | "print-config");
+        assert!(!is_setting || help.contains(&variable), "{variable}");
     }
 }
 

@@ -15,8 +15,8 @@ use edge_server_native::{Config, Patience, Server, SqliteStore};
 use model_package::Package;
 use tokio::runtime::Runtime;
 
-pub(crate) const TOKEN: &str = "alpha";
-pub(crate) const OTHER_TOKEN: &str = "beta";
+pub(crate) const TOKEN: &str = "alpha-0123456789abcdef0123456789abcdef";
+pub(crate) const OTHER_TOKEN: &str = "beta-0123456789abcdef0123456789abcdef";
 
 /// The runtime of every server of this program.
 pub(crate) fn runtime() -> &'static Runtime {
