@@ -39,6 +39,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --set NAME=VALUE    a variable or secret; OPEN=true if none is set
               --build         only build it: edge-server/worker/dist, ready for `npm run deploy`
   static    build the server as one file without dependencies: dist/edge-server
+              --twice         and once more in another folder, and compare the bytes
   fuzz      fuzz every decoder
               [target ...]    only the targets named; `onnx`, which takes long to build, only if named
               --seconds N     in all (default: 120)

@@ -46,10 +46,12 @@ fn systemd(workspace: &Workspace) -> Result<(), TaskError> {
 
 fn kubernetes(workspace: &Workspace) -> Result<(), TaskError> {
     let requirements = "tests/deployment/requirements.txt";
-    let Some(python) = python::environment(workspace, "deployment", "the Kubernetes manifest", requirements)?
+    let Some(python) =
+        python::environment(workspace, "deployment", "the Kubernetes manifests", requirements)?
     else {
         return Ok(());
     };
     let mut command = Command::new(python.with_file_name("kubernetes-validate"));
-    process::run(command.arg("--strict").arg(workspace.path("deploy/kubernetes.yaml")))
+    let manifests = ["deploy/kubernetes.yaml", "deploy/kubernetes-cluster.yaml"];
+    process::run(command.arg("--strict").args(manifests.map(|manifest| workspace.path(manifest))))
 }
