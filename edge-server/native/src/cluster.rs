@@ -13,7 +13,7 @@ mod schema;
 mod tls;
 mod tokens;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -36,6 +36,9 @@ use self::objects::Objects;
 
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
+
+/// How long the database's machine may be silent, if its address does not say otherwise.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Rows of a table that one step of a sweep forgets.
 const SWEEP_ROWS: u64 = 256;
@@ -123,13 +126,20 @@ impl ClusterStore {
             ClusterError::Address { of: "postgres", reason: error.to_string() }
         })?;
         let tls = tls::connector(&mut config, authorities)?;
+        // A database behind a line that swallows everything is one that is away.
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(ANSWER);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(ANSWER);
+        }
         let objects =
             Objects::new(objects).map_err(|reason| ClusterError::Address { of: "objects", reason })?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let pool = Pool::builder(Manager::from_config(config.clone(), tls.clone(), recycling))
             .max_size(CONNECTIONS)
-            .wait_timeout(Some(std::time::Duration::from_secs(10)))
-            .create_timeout(Some(std::time::Duration::from_secs(10)))
+            .wait_timeout(Some(ANSWER))
+            .create_timeout(Some(ANSWER))
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(StoreError::new)?;

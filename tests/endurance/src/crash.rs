@@ -116,7 +116,7 @@ pub(crate) fn run(place: &Place, plan: &Plan) -> Result<(), Box<dyn Error>> {
     let accepted = count(|seen| seen.accepted.len() as u64);
     println!(
         "{kills} kills in {:.0} s (seed {}): {accepted} jobs accepted, {checked} completed, 0 lost; {} results \
-         compared, 0 changed; {} key sets complete; {} requests repeated, {jobs} jobs stored",
+         compared, 0 changed; {} key sets complete; {} requests repeated, {jobs} jobs stored.",
         begun.elapsed().as_secs_f64(),
         plan.seed,
         count(|seen| seen.compared) + checked,

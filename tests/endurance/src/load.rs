@@ -16,6 +16,7 @@ use clap::Args;
 use crate::{
     Place,
     client::Client,
+    memory::{Samples, Trend},
     server::{Server, Start},
 };
 
@@ -39,8 +40,8 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const END: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(place: &Place, plan: &Plan) -> Result<(), Box<dyn Error>> {
-    println!("| Model | Clients | Requests/s | p50 | p95 | p99 | Memory at the start, at the end |");
-    println!("|---|---|---|---|---|---|---|");
+    println!("| Model | Clients | Requests/s | p50 | p95 | p99 | Memory | Its growth over the run |");
+    println!("|---|---|---|---|---|---|---|---|");
     for model in MODELS {
         let start = Start::new(place, model, &[model], &["--tenant-queue", "256", "--key-cache", KEY_CACHE])?;
         let server = start.at(([127, 0, 0, 1], 0).into())?;
@@ -73,8 +74,7 @@ fn measure(server: &Server, model: &str, count: usize, time: Duration) -> Result
     }
     let (latencies, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
     let begin = Instant::now() + WARM_UP;
-    let memory = AtomicU64::new(0);
-    thread::scope(|scope| {
+    let memory = thread::scope(|scope| {
         for (client, key_id) in &clients {
             let (latencies, failed) = (&latencies, &failed);
             scope.spawn(move || {
@@ -101,12 +101,13 @@ fn measure(server: &Server, model: &str, count: usize, time: Duration) -> Result
             });
         }
         thread::sleep(WARM_UP);
-        memory.store(server.resident_bytes().unwrap_or_default(), Ordering::Relaxed);
+        Samples::of(server, time)
     });
     if let Some(text) = lock(&failed).take() {
         return Err(text.into());
     }
-    let after = server.resident_bytes().unwrap_or_default();
+    let Trend { mean, growth } =
+        memory.trend().is_flat().map_err(|text| format!("{model}, {count} clients: {text}"))?;
     let mut latencies = latencies.into_inner().unwrap_or_else(PoisonError::into_inner);
     latencies.sort();
     let at = |share: f64| {
@@ -116,13 +117,13 @@ fn measure(server: &Server, model: &str, count: usize, time: Duration) -> Result
             .map_or("–".to_owned(), |latency| format!("{:.1} ms", latency.as_secs_f64() * 1e3))
     };
     Ok(format!(
-        "| `{model}` | {count} | {:.0} | {} | {} | {} | {} MB, {} MB |",
+        "| `{model}` | {count} | {:.0} | {} | {} | {} | {:.0} MB | {:+.1} MB |",
         latencies.len() as f64 / time.as_secs_f64(),
         at(0.5),
         at(0.95),
         at(0.99),
-        memory.into_inner() / 1_000_000,
-        after / 1_000_000,
+        mean / 1e6,
+        growth / 1e6,
     ))
 }
 

@@ -1,7 +1,7 @@
 //! Tests of a server that runs for long: `endurance crash` kills it at random points and shows that
 //! nothing was lost, `endurance load` measures it, `endurance nodes` kills one of two that share a store,
-//! `endurance outage` takes their object store away, `endurance power` the power. All start the real binary on a loopback address, are
-//! bounded, and end what they started.
+//! `endurance outage` takes their object store away, `endurance database` their database, `endurance power` the
+//! power. All start the real binary on a loopback address, are bounded, and end what they started.
 
 mod proxy;
 mod random;
@@ -10,11 +10,15 @@ mod client;
 mod server;
 mod trace;
 
+mod memory;
+
 mod crash;
 mod load;
 mod nodes;
 mod outage;
 mod power;
+
+mod database;
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -55,6 +59,8 @@ enum Command {
     Power(power::Plan),
     /// Cut a server off from its object store; the store's addresses are in the environment.
     Outage,
+    /// Cut a server off from its database; the store's addresses are in the environment.
+    Database,
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
         Command::Nodes(plan) => nodes::run(&place, &plan),
         Command::Power(plan) => power::run(&place, &plan),
         Command::Outage => outage::run(&place),
+        Command::Database => database::run(&place),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,15 +18,40 @@ use crate::{
 const MODEL: &str = "breast_cancer_logistic";
 const END: Duration = Duration::from_secs(60);
 
-/// What the server says while its store is away.
-fn is_away(what: &str, answer: &Answer) -> Result<(), String> {
+/// What the server says while a part of its store is away.
+pub(crate) fn is_away(what: &str, answer: &Answer) -> Result<(), String> {
     match (answer.status, answer.text("/code"), answer.retry_after) {
         (503, "STORE_UNAVAILABLE", Some(1..)) => Ok(()),
-        _ => Err(format!("{what} without the object store: {} {}", answer.status, answer.body)),
+        _ => Err(format!("{what} without the store: {} {}", answer.status, answer.body)),
     }
 }
 
-fn is(status: u16, what: &str, answer: Answer) -> Result<Answer, String> {
+/// Waits until all of these jobs have this result.
+pub(crate) fn complete(
+    client: &Client,
+    paths: impl IntoIterator<Item = String>,
+    wanted: &str,
+) -> Result<(), Box<dyn Error>> {
+    let mended = Instant::now();
+    for path in paths {
+        loop {
+            let job = client.get(&path)?;
+            match job.text("/status") {
+                "completed" if job.text("/result/payload") == wanted => break,
+                "queued" | "running" if mended.elapsed() < END => thread::sleep(Duration::from_millis(20)),
+                _ if job.status == 503 && mended.elapsed() < END => thread::sleep(Duration::from_millis(20)),
+                _ => return Err(format!("{path} was lost: {} {}", job.status, job.body).into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn path_of(accepted: &Answer) -> String {
+    format!("/jobs/{}", accepted.text("/job_id"))
+}
+
+pub(crate) fn is(status: u16, what: &str, answer: Answer) -> Result<Answer, String> {
     if answer.status == status {
         Ok(answer)
     } else {
@@ -66,29 +91,19 @@ pub(crate) fn run(place: &Place) -> Result<(), Box<dyn Error>> {
     is_away("an inference", &client.infer(&key_id, Some("inference"), None)?)?;
     line.mend();
     let accepted = is(202, "the same inference", client.infer(&key_id, Some("inference"), None)?)?;
-    let path = format!("/jobs/{}", accepted.text("/job_id"));
+    let path = path_of(&accepted);
     let many = (0..20).map(|_| client.infer(&key_id, None, None)).collect::<Result<Vec<_>, _>>()?;
     line.cut();
     let begun = Instant::now();
     let waiting = many.iter().filter(|job| job.status == 202).count();
     // Long enough for claims to fail and to be given back.
     thread::sleep(Duration::from_secs(4));
-    let done = format!("/jobs/{}", reference.text("/job_id"));
+    let done = path_of(&reference);
     is_away("a result", &client.get(&done)?)?;
     let away = begun.elapsed();
     line.mend();
     let mended = Instant::now();
-    for path in many.iter().map(|job| format!("/jobs/{}", job.text("/job_id"))).chain([path, done]) {
-        loop {
-            let job = client.get(&path)?;
-            match job.text("/status") {
-                "completed" if job.text("/result/payload") == wanted => break,
-                "queued" | "running" if mended.elapsed() < END => thread::sleep(Duration::from_millis(20)),
-                _ if job.status == 503 && mended.elapsed() < END => thread::sleep(Duration::from_millis(20)),
-                _ => return Err(format!("{path} was lost: {} {}", job.status, job.body).into()),
-            }
-        }
-    }
+    complete(&client, many.iter().map(path_of).chain([path, done]), &wanted)?;
     println!(
         "The object store was cut off in the middle of a key set, of {waiting} jobs and of reading results, for {:.0} s \
          at the longest: every request was told so, nothing was half stored, and all jobs completed with the same \

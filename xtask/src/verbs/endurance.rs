@@ -35,9 +35,9 @@ pub(crate) fn crash(workspace: &Workspace, mut arguments: Arguments) -> Result<(
         process::capture(program(workspace).args(["power", "--failures", &kills, "--seed", &seed]))
     })?;
     progress.step("Rewrite the lines of docs/operating.md", || {
-        let text = format!("{killed}\n{failed}");
+        let text = format!("{}\n{}", killed, failed.trim_start());
         print!("\n{text}\n");
-        document::rewrite(&workspace.path("docs/operating.md"), "crash", text.trim_end())
+        document::rewrite(&workspace.path("docs/operating.md"), "crash", &text)
     })
 }
 
@@ -89,20 +89,20 @@ pub(crate) fn cluster(workspace: &Workspace, arguments: Arguments) -> Result<(),
     let mut progress = Progress::new(3);
     progress.step("Test the store", || cluster_store(workspace))?;
     progress.step("Build the server with a shared store", || {
-        let package = ["--package", "edge-server-native", "--features", "cluster"];
+        let package = ["--package", "edge-server-native", "--all-features"];
         process::run(workspace.cargo().args(["build", "--release"]).args(package))?;
         build_program(workspace)
     })?;
-    progress.step("Kill one of two servers; take their object store away", || {
+    progress.step("Kill one of two servers; take their object store and their database away", || {
         let Some(cluster) = Cluster::start(workspace, "two servers on one store")? else { return Ok(()) };
         let mut text = String::new();
-        for test in ["nodes", "outage"] {
+        for test in ["nodes", "outage", "database"] {
             text += &process::capture(cluster.told(program(workspace).arg(test)))?;
             text += "\n";
         }
-        let text = text.trim_end();
-        print!("\n{text}\n");
-        document::rewrite(&workspace.path("docs/operating.md"), "cluster", text)
+        let text = text.trim_end().to_owned() + "\n";
+        print!("\n{text}");
+        document::rewrite(&workspace.path("docs/operating.md"), "cluster", &text)
     })
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn cluster(workspace: &Workspace, arguments: Arguments) -> Result<(),
 pub(crate) fn cluster_store(workspace: &Workspace) -> Result<(), TaskError> {
     let Some(cluster) = Cluster::start(workspace, "the store that servers share")? else { return Ok(()) };
     let mut command = workspace.cargo();
-    command.args(["test", "--package", "edge-server-native", "--features", "cluster", "--lib"]);
+    command.args(["test", "--package", "edge-server-native", "--all-features", "--lib"]);
     process::run(cluster.told(command.args(["cluster", "--", "--ignored"])))
 }
 
