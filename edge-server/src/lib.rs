@@ -13,6 +13,7 @@ pub mod problem;
 pub mod id;
 pub mod payload;
 pub mod port;
+pub mod trace;
 
 mod access;
 

@@ -6,7 +6,7 @@
 
 use std::{future::Future, time::Duration};
 
-use crate::store::Store;
+use crate::{store::Store, trace::Span};
 
 #[cfg(not(target_family = "wasm"))]
 mod bounds {
@@ -107,6 +107,9 @@ pub trait Host: MaybeSend + MaybeSync + 'static {
     fn executor(&self) -> &Self::Executor;
     /// The source of randomness.
     fn entropy(&self) -> &Self::Entropy;
+
+    /// Takes a span to wherever spans are looked at. Never waits: what cannot be taken is lost.
+    fn export(&self, _span: Span) {}
 
     /// The memory that the process takes, in bytes, where that is known.
     fn resident_bytes(&self) -> Option<u64> {

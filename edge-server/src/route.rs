@@ -58,6 +58,12 @@ impl Operation {
             Self::ReadSchema => "readSchema",
         }
     }
+
+    /// The method and the path of its route.
+    pub(crate) fn route(self) -> Option<(&'static str, &'static str)> {
+        let entry = ROUTES.iter().find(|entry| entry.operation == self)?;
+        Some((entry.method.as_str(), entry.path))
+    }
 }
 
 /// One route.

@@ -11,6 +11,7 @@ mod limits;
 mod phase;
 mod run;
 mod running;
+mod spans;
 mod upkeep;
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
@@ -196,12 +197,22 @@ impl<H: Host> Service<H> {
     where
         B::Error: fmt::Display,
     {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let started = self.host.clock().elapsed();
         let id = header::request_id(&parts.headers)
             .unwrap_or_else(|| JobId::random(self.host.entropy()).to_string());
         let origin = parts.headers.get(http::header::ORIGIN).cloned();
-        let span = tracing::info_span!("request", %id, method = %parts.method, path = parts.uri.path());
+        let exported = self.begin_span(&parts.headers);
+        let span = tracing::info_span!(
+            "request",
+            %id,
+            method = %parts.method,
+            path = parts.uri.path(),
+            trace = exported.as_ref().map(|span| span.context.trace_id()),
+        );
+        if let Some(exported) = &exported {
+            parts.extensions.insert(exported.context);
+        }
         async {
             let (operation, reply) = self.answer(parts, body).await;
             let took = self.host.clock().elapsed().saturating_sub(started);
@@ -215,6 +226,9 @@ impl<H: Host> Service<H> {
                 milliseconds = took.as_secs_f64() * 1e3,
                 "answered"
             );
+            if let Some(exported) = exported {
+                self.end_span(exported, operation, &id, &reply);
+            }
             reply.into_response(&self.settings.origins, origin.as_ref(), &id)
         }
         .instrument(span)

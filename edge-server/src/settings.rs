@@ -39,6 +39,9 @@ pub struct Settings {
     pub keep_results: Duration,
     /// How long key sets are kept that no job uses.
     pub keep_key_sets: Duration,
+    /// Share of the traces begun here whose spans are exported, beside those that callers have begun and
+    /// export; none of either if not set.
+    pub traces: Option<f64>,
 }
 
 impl Default for Settings {
@@ -61,6 +64,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             keep_results: DAY,
             keep_key_sets: 30 * DAY,
+            traces: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     payload::Encoding,
     port::{MaybeSend, MaybeSync, Timestamp},
     problem::Code,
+    trace::TraceContext,
 };
 
 /// The store could not do what it was asked, for a reason that is not the caller's: no disk left,
@@ -64,6 +65,8 @@ pub struct JobRequest {
     pub accepted: Timestamp,
     /// When its answer is worth nothing any more.
     pub deadline: Timestamp,
+    /// The span of the request that it came with, if that is exported.
+    pub trace: Option<TraceContext>,
 }
 
 /// How many jobs may wait. A job that runs does not wait.

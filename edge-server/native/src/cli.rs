@@ -14,6 +14,7 @@ use crate::{
     server::{Config, Server},
     store::SqliteStore,
     tokens::{self, TokenCommand},
+    traces::Traces,
 };
 
 /// Serves machine-learning models on data that it cannot read.
@@ -151,13 +152,16 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
         return Ok(print(format_args!("{printed}"))?);
     }
     let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("log: {error}"))?;
-    let config = config(&options)?;
+    let mut config = config(&options)?;
     if check_config {
         let registry = Registry::load(config.packages)?;
         let count = registry.models().count();
         return Ok(print(format_args!("settings and {count} model packages are right\n"))?);
     }
     start_log(filter, options.log_format);
+    if config.settings.traces.is_some() {
+        config.traces = Some(Traces::start(&options.traces)?);
+    }
     if matches!(config.settings.access, Access::Open) {
         tracing::warn!("everybody may call, all as one tenant; leave --open out to demand tokens");
     }

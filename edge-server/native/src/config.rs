@@ -2,7 +2,7 @@
 //! checked before the server listens.
 
 use std::{
-    collections::BTreeMap, error::Error, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration,
+    collections::BTreeMap, env, error::Error, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration,
 };
 
 use edge_server::{Access, Origins, Settings, TenantId, TenantLimits, Token, store::KeyQuota};
@@ -21,12 +21,39 @@ const HOUR: u64 = 60 * 60;
 /// Merges environment and flags over the file.
 pub(crate) fn options(file: Option<&Path>, over: Layer) -> Result<Options, Box<dyn Error>> {
     let under = file.map(read_file).transpose()?.unwrap_or_default();
+    let over = if cfg!(feature = "traces") {
+        // What is set and empty counts as not set.
+        over.or_traces(standard_collector(|name| env::var(name).ok().filter(|value| !value.is_empty()))?)
+    } else {
+        over
+    };
     let limited = over.sets_tenant_requests() || under.sets_tenant_requests();
     let mut options = Options::merge(over, under);
     if options.open && !limited {
         options.tenant_requests = 0;
     }
     Ok(options)
+}
+
+/// Where the standard variables of OpenTelemetry say that spans go.
+fn standard_collector(variable: impl Fn(&str) -> Option<String>) -> Result<Option<String>, String> {
+    let address = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| {
+        let base = variable("OTEL_EXPORTER_OTLP_ENDPOINT")?;
+        Some(format!("{}/v1/traces", base.trim_end_matches('/')))
+    });
+    let is_disabled = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let exporter = variable("OTEL_TRACES_EXPORTER");
+    if address.is_none() || is_disabled || exporter.is_some_and(|exporter| exporter != "otlp") {
+        return Ok(None);
+    }
+    const PROTOCOL: &str = "http/protobuf";
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
+        if let Some(found) = variable(name) {
+            let right = (found == PROTOCOL).then_some(address);
+            return right.ok_or_else(|| format!("{name}: expected {PROTOCOL}, found {found}"));
+        }
+    }
+    Ok(address)
 }
 
 /// Reads the packages and makes what a server is started with.
@@ -68,6 +95,7 @@ pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
         },
         settings: settings(o)?,
         threads,
+        traces: None,
     })
 }
 
@@ -86,6 +114,7 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
     if o.lease == 0 || o.attempts == 0 {
         return Err("lease and attempts must be at least 1".into());
     }
+    let traces = if o.traces.is_empty() { None } else { Some(share(o)?) };
     let mut tenants = BTreeMap::new();
     for (name, own) in &o.tenants {
         let tenant = TenantId::parse(name)
@@ -109,7 +138,26 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
         tenants,
         keep_results: seconds(o.keep_results.saturating_mul(HOUR)),
         keep_key_sets: seconds(o.keep_keys.saturating_mul(24 * HOUR)),
+        traces,
     })
+}
+
+/// The share of traces that is sent, to an address that can be one.
+fn share(o: &Options) -> Result<f64, String> {
+    let address = &o.traces;
+    let uri = address.parse::<http::Uri>().ok().filter(|uri| uri.host().is_some());
+    if !uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https"))) {
+        return Err(format!("traces: {address} is not an address such as http://127.0.0.1:4318/v1/traces"));
+    }
+    if !cfg!(feature = "traces") {
+        return Err("traces: this server was built without; build it with --features traces".to_owned());
+    }
+    let share = o.trace_share;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(format!("trace-share: {share} is not from 0 to 1"))
+    }
 }
 
 /// What a tenant may do: its own settings over those of all.
@@ -159,6 +207,47 @@ mod tests {
             "[tenants.Alice]\nqueue = 1",
         ] {
             assert!(settings(&read(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_standard_variables_say_where_spans_go() {
+        let read = |variables: &[(&str, &str)]| {
+            let found = |name: &str| variables.iter().find(|(key, _)| *key == name);
+            standard_collector(|name| found(name).map(|(_, value)| (*value).to_owned()))
+        };
+        let (all, own) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+        let at = |address: &str| Ok(Some(address.to_owned()));
+        assert_eq!(read(&[]), Ok(None));
+        assert_eq!(read(&[(all, "http://c:4318/")]), at("http://c:4318/v1/traces"));
+        assert_eq!(read(&[(all, "http://c:4318"), (own, "http://d/t")]), at("http://d/t"));
+        assert_eq!(
+            read(&[(own, "http://d/t"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]),
+            at("http://d/t")
+        );
+        for (name, value) in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none")] {
+            assert_eq!(read(&[(all, "http://c:4318"), (name, value)]), Ok(None));
+        }
+        let error = read(&[(all, "http://c:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+        assert_eq!(error, Err("OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf, found grpc".to_owned()));
+    }
+
+    #[test]
+    fn a_collector_has_an_address_and_a_share() {
+        let traces = |text: &str| settings(&read(text)).map(|settings| settings.traces);
+        assert_eq!(traces("").expect("right"), None);
+        for wrong in
+            ["traces = \"collector:4318\"", "traces = \"grpc://collector:4317\"", "traces = \"/v1/traces\""]
+        {
+            let error = traces(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("not an address"), "{error}");
+        }
+        let right = traces("traces = \"http://collector:4318/v1/traces\"\ntrace-share = 0.5");
+        if cfg!(feature = "traces") {
+            assert_eq!(right.expect("right"), Some(0.5));
+            assert!(traces("traces = \"http://c/v1/traces\"\ntrace-share = 1.5").is_err());
+        } else {
+            assert!(right.expect_err("it was built without").to_string().contains("--features traces"));
         }
     }
 

@@ -12,6 +12,13 @@ mod store;
 #[cfg(feature = "cluster")]
 mod cluster;
 
+// what leaves besides answers
+#[cfg(not(feature = "traces"))]
+#[path = "no_traces.rs"]
+mod traces;
+#[cfg(feature = "traces")]
+mod traces;
+
 // the server
 mod assets;
 mod tls;
@@ -40,4 +47,5 @@ pub use packages::{PackagesError, read_package, read_packages};
 pub use server::{Config, NativeHost, Server, StartError};
 pub use store::{OpenError, SqliteStore};
 pub use tls::{TlsError, TlsFiles};
+pub use traces::Traces;
 pub use transport::Patience;

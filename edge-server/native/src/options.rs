@@ -83,6 +83,7 @@ trait Empty {
 
 impl Empty for bool {}
 impl Empty for u64 {}
+impl Empty for f64 {}
 impl Empty for String {}
 impl Empty for LogFormat {}
 impl Empty for SocketAddr {}
@@ -172,6 +173,12 @@ options! {
     tenant_key_sets "tenant-key-sets" "N" "EDGE_SERVER_TENANT_KEY_SETS": u64 = 10_000;
     /// MiB of evaluation keys of each tenant.
     tenant_keys "tenant-keys" "MIB" "EDGE_SERVER_TENANT_KEYS": u64 = 16_384;
+    /// Collector that spans of requests and jobs are sent to, as http://host:4318/v1/traces (OTLP with protobuf
+    /// over HTTP); also read from OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.
+    traces "traces" "URL" "EDGE_SERVER_TRACES": String = String::new();
+    /// Share of the traces begun here that is sent, from 0 to 1; those that callers have begun are sent as
+    /// they say.
+    trace_share "trace-share" "SHARE" "EDGE_SERVER_TRACE_SHARE": f64 = 1.0;
     /// What to log, as in `info` or `edge_server=debug`.
     log "log" "FILTER" "EDGE_SERVER_LOG": String = "info".to_owned();
     /// How to write the log.
@@ -182,6 +189,12 @@ impl Layer {
     /// Tells whether requests a minute are set here; with `--open` they are not limited otherwise.
     pub(crate) fn sets_tenant_requests(&self) -> bool {
         self.tenant_requests.is_some()
+    }
+
+    /// Takes the collector from elsewhere, if it is not set here.
+    pub(crate) fn or_traces(mut self, traces: Option<String>) -> Self {
+        self.traces = self.traces.or(traces);
+        self
     }
 }
 

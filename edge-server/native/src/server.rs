@@ -5,6 +5,7 @@ use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, pin::pin, 
 use edge_server::{
     Host, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
     store::{Store, StoreError},
+    trace::Span,
 };
 use tokio::{
     net::TcpListener,
@@ -20,6 +21,7 @@ use crate::{
     executor::{Threads, Turn, Workers},
     process,
     tls::{Tls, TlsError, TlsFiles},
+    traces::Traces,
     transport::{Admin, Interface, Patience, serve},
 };
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub settings: Settings,
     /// Threads that evaluate.
     pub threads: NonZeroUsize,
+    /// Where spans go, if anywhere.
+    pub traces: Option<Traces>,
 }
 
 /// The ports of this host.
@@ -59,6 +63,7 @@ pub struct NativeHost<S> {
     clock: SystemClock,
     executor: Threads,
     entropy: SystemEntropy,
+    traces: Option<Traces>,
 }
 
 impl<S: Store + 'static> Host for NativeHost<S> {
@@ -81,6 +86,12 @@ impl<S: Store + 'static> Host for NativeHost<S> {
 
     fn entropy(&self) -> &SystemEntropy {
         &self.entropy
+    }
+
+    fn export(&self, span: Span) {
+        if let Some(traces) = &self.traces {
+            traces.export(span);
+        }
     }
 
     fn resident_bytes(&self) -> Option<u64> {
@@ -147,7 +158,7 @@ impl<S: Store + 'static> Server<S> {
     /// # Errors
     /// [`StartError`]; nothing listens then.
     pub async fn start(config: Config, store: S) -> Result<Self, StartError> {
-        let Config { packages, listen, admin, assets, tls, patience, settings, threads } = config;
+        let Config { packages, listen, admin, assets, tls, patience, settings, threads, traces } = config;
         let tls = tls.map(Tls::new).transpose().map_err(StartError::Tls)?;
         let registry = spawn_blocking(move || Registry::load(packages).map_err(StartError::Registry));
         let registry = registry.await.map_err(|error| StartError::Threads(io::Error::other(error)))??;
@@ -157,6 +168,7 @@ impl<S: Store + 'static> Server<S> {
             clock: SystemClock::new(),
             executor: executor.clone(),
             entropy: SystemEntropy,
+            traces,
         };
         let service =
             Arc::new(Service::new(host, Arc::new(registry), settings).map_err(StartError::Service)?);
@@ -247,6 +259,11 @@ impl<S: Store + 'static> Server<S> {
         }
         // Leases are renewed until here.
         upkeep.shutdown().await;
+        if let Some(traces) = service.host().traces.clone()
+            && spawn_blocking(move || traces.stop()).await.is_err()
+        {
+            tracing::error!("exporting spans broke off");
+        }
     }
 }
 

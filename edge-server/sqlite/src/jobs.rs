@@ -6,6 +6,7 @@ use edge_server::{
     payload::Encoding,
     port::Timestamp,
     store::{Claim, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths},
+    trace::TraceContext,
 };
 
 use crate::{
@@ -18,7 +19,8 @@ const RUNNING: i64 = 1;
 const COMPLETED: i64 = 2;
 const FAILED: i64 = 3;
 
-const REQUEST: &str = "id, tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline";
+const REQUEST: &str =
+    "id, tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline, trace";
 
 fn request(row: &Row) -> Result<JobRequest> {
     Ok(JobRequest {
@@ -30,6 +32,7 @@ fn request(row: &Row) -> Result<JobRequest> {
         encoding: Encoding::from_name(row.text(6)?).ok_or_else(|| damaged("encoding"))?,
         accepted: row.time(7)?,
         deadline: row.time(8)?,
+        trace: if row.is_null(9) { None } else { TraceContext::parse(row.text(9)?) },
     })
 }
 
@@ -62,8 +65,9 @@ pub(crate) fn full(database: &impl Database, tenant: &TenantId, bounds: QueueBou
 pub(crate) fn insert(database: &impl Database, job: &JobRequest, inputs: &[Bytes]) -> Result<()> {
     let id = job.id.to_bytes();
     let key_set = job.key_set.map(KeySetId::to_bytes);
+    let trace = job.trace.map(|trace| trace.to_string());
     database.run(
-        &format!("INSERT INTO jobs ({REQUEST}, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+        &format!("INSERT INTO jobs ({REQUEST}, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"),
         values![
             &id,
             job.tenant.as_str(),
@@ -74,6 +78,7 @@ pub(crate) fn insert(database: &impl Database, job: &JobRequest, inputs: &[Bytes
             job.encoding.name(),
             job.accepted,
             job.deadline,
+            trace.as_deref(),
             QUEUED,
         ],
     )?;
@@ -99,10 +104,10 @@ pub fn read(database: &impl Database, tenant: &TenantId, id: JobId) -> Result<Op
         values![&id.to_bytes(), tenant.as_str()],
     )?;
     let Some(row) = row else { return Ok(None) };
-    let state = match row.integer(9)? {
+    let state = match row.integer(10)? {
         QUEUED => JobState::Queued,
         RUNNING => JobState::Running,
-        COMPLETED => JobState::Completed { result: row.bytes(10)? },
+        COMPLETED => JobState::Completed { result: row.bytes(11)? },
         FAILED => JobState::Failed { failure: failure(&row)? },
         _ => return Err(damaged("state")),
     };
@@ -110,8 +115,8 @@ pub fn read(database: &impl Database, tenant: &TenantId, id: JobId) -> Result<Op
 }
 
 fn failure(row: &Row) -> Result<Failure> {
-    let code = Code::from_name(row.text(11)?).ok_or_else(|| damaged("error code"))?;
-    Ok(Failure { code, detail: row.text(12)?.to_owned() })
+    let code = Code::from_name(row.text(12)?).ok_or_else(|| damaged("error code"))?;
+    Ok(Failure { code, detail: row.text(13)?.to_owned() })
 }
 
 /// The next job and how often it was started: of the tenant whose last turn is longest ago, the oldest.

@@ -1,7 +1,7 @@
 //! The tables and their version.
 
 /// One step for each version of the tables. A step that has been released never changes.
-pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST];
+pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST, TRACES];
 
 /// The version that these statements are for.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -104,3 +104,6 @@ const OLDEST_FIRST: &str = "
 CREATE INDEX noted ON idempotency (at);
 CREATE INDEX used ON key_sets (used);
 ";
+
+/// The span of the request that a job came with.
+const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace TEXT;";

@@ -68,6 +68,7 @@ impl<H: Host> Service<H> {
             encoding,
             accepted,
             deadline: accepted.after(deadline),
+            trace: call.parts.extensions.get().copied(),
         };
         let bounds = QueueBounds {
             total: self.settings.waiting_jobs,

@@ -57,8 +57,8 @@ impl From<StoreError> for Halt {
 }
 
 /// Follows an evaluation from instruction to instruction.
-struct Follower<'a, C> {
-    clock: &'a C,
+struct Follower<'a, H> {
+    host: &'a H,
     metrics: &'a Metrics,
     model: &'a ModelKey,
     run: &'a Run,
@@ -71,16 +71,17 @@ struct Follower<'a, C> {
     stopped: Option<Halt>,
 }
 
-impl<C: Clock> Follower<'_, C> {
+impl<H: Host> Follower<'_, H> {
     fn finish_current(&mut self, now: Duration) {
         if let Some((index, name, since)) = self.current.take() {
             self.metrics.layer(self.model, index, name, now.saturating_sub(since));
+            self.run.spans.layer(self.host.entropy(), index, name, (since, now));
         }
     }
 
     /// Notes that an instruction ends and the next one begins, and says whether it may.
     fn goes_on(&mut self, index: usize, instruction: &Instruction) -> bool {
-        let now = self.clock.elapsed();
+        let now = self.host.clock().elapsed();
         self.finish_current(now);
         self.current = Some((index, instruction.name(), now));
         self.stopped = if self.run.is_cancelled() {
@@ -139,12 +140,14 @@ impl<H: Host> Service<H> {
             let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(None) };
             // One whose lease has run out here while its outcome waits for the store has been taken
             // again by whoever has it: that renews the lease and counts nothing.
-            if let Some(run) = self.running.add(job.request.id) {
+            if let Some(mut run) = self.running.add(job.request.id) {
+                run.spans = self.begin_job_spans(&job.request, job.interrupted);
                 break (job, run);
             }
         };
         let (id, interrupted, deadline) = (job.request.id, job.interrupted, job.request.deadline);
-        let span = tracing::info_span!("job", %id);
+        let trace = job.request.trace.map(|trace| trace.trace_id());
+        let span = tracing::info_span!("job", %id, trace);
         async {
             let outcome = match self.start(job, place, &run).await {
                 Ok(result) => Some(Ok(result)),
@@ -173,11 +176,14 @@ impl<H: Host> Service<H> {
     /// As for [`Self::run_next`].
     pub async fn settle(&self, evaluated: Evaluated) -> Result<(), StoreError> {
         let Evaluated { run, deadline, outcome, at, span } = evaluated;
-        let id = run.job();
+        let (id, since) = (run.job(), self.host.clock().elapsed());
+        let code = outcome.as_ref().and_then(|outcome| outcome.as_ref().err()).map(Problem::code);
         let stored = match outcome {
             Some(outcome) => self.store_outcome(id, outcome, at, deadline).instrument(span).await,
             None => Ok(()),
         };
+        run.spans.stored(&self.host, since);
+        self.end_job_spans(&run.spans, stored.as_ref().map_or(Some(Code::StoreUnavailable), |()| code));
         drop(run);
         self.completions.announce(id);
         stored
@@ -228,6 +234,7 @@ impl<H: Host> Service<H> {
         };
         drop(inputs);
         let took = self.host.clock().elapsed().saturating_sub(started);
+        run.spans.evaluated(self.host.clock(), started);
         if run.is_cancelled() {
             tracing::info!(model = %request.model, "stopped, its caller has deleted it");
             return Err(Halt::Gone);
@@ -298,13 +305,13 @@ impl<H: Host> Service<H> {
         // Every model fits the whole budget, which was checked at the start.
         let _loan = self.evaluations.take(model.evaluation_bytes()).await;
         let keys = match request.key_set {
-            Some(id) => self.evaluation_keys(request, model, id).await?,
+            Some(id) => self.evaluation_keys(request, model, id, run).await?,
             None => Arc::new(EvaluationKeys::new()),
         };
         let clock = self.host.clock();
         let left = Duration::from_millis(request.deadline.0.saturating_sub(self.now().0));
         let mut follower = Follower {
-            clock,
+            host: &self.host,
             metrics: &self.metrics,
             model: model.key(),
             run,
@@ -325,12 +332,14 @@ impl<H: Host> Service<H> {
         request: &JobRequest,
         model: &Model,
         id: KeySetId,
+        run: &Run,
     ) -> Result<Arc<EvaluationKeys>, Halt> {
         if let Some(keys) = self.prepared_keys.get(id) {
             self.metrics.key_cache("hit", 1);
             return Ok(keys);
         }
         self.metrics.key_cache("miss", 1);
+        let since = self.host.clock().elapsed();
         // Before they are prepared, so that they and the cache are never in memory both.
         let evicted = self.prepared_keys.make_room(model.prepared_key_bytes());
         self.metrics.key_cache("eviction", evicted);
@@ -341,6 +350,7 @@ impl<H: Host> Service<H> {
             decode::insert_key(&mut keys, model.params(), *name, requirement.level, &bytes)?;
         }
         let keys = Arc::new(keys);
+        run.spans.prepared_keys(&self.host, since);
         let evicted = self.prepared_keys.insert(id, Arc::clone(&keys), keys.bytes());
         self.metrics.key_cache("eviction", evicted);
         Ok(keys)

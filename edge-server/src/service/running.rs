@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use super::spans::JobSpans;
 use crate::id::JobId;
 
 /// What evaluations are assumed to take before one has been timed.
@@ -44,6 +45,7 @@ pub(super) struct Run {
     job: JobId,
     cancelled: Arc<AtomicBool>,
     among: Running,
+    pub(super) spans: JobSpans,
 }
 
 impl Run {
@@ -99,7 +101,7 @@ impl Running {
             }
             Entry::Vacant(entry) => {
                 let cancelled = Arc::clone(&entry.insert(Entered::default()).cancelled);
-                Some(Run { job, cancelled, among: self.clone() })
+                Some(Run { job, cancelled, among: self.clone(), spans: JobSpans::default() })
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::{
     payload::Encoding,
     port::Timestamp,
     problem::Code,
+    trace::TraceContext,
 };
 
 /// Runs the whole suite on an empty store.
@@ -66,6 +67,7 @@ fn request(number: u8, key_set: Option<KeySetId>) -> JobRequest {
         encoding: Encoding::Base64,
         accepted: Timestamp(u64::from(number)),
         deadline: Timestamp(1000 + u64::from(number)),
+        trace: (number % 2 == 1).then_some(TraceContext { trace: [number; 16], span: [number; 8] }),
     }
 }
 

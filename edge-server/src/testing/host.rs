@@ -1,7 +1,11 @@
 //! A host without a machine: time stands still, and jobs run when the test says so.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    mem,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -9,6 +13,7 @@ use super::FaultyStore;
 use crate::{
     memory::MemoryStore,
     port::{Clock, Entropy, Executor, Host, Timestamp},
+    trace::Span,
 };
 
 /// A host for tests.
@@ -18,6 +23,7 @@ pub struct TestHost {
     clock: TestClock,
     executor: TestExecutor,
     entropy: Counter,
+    spans: Mutex<Vec<Span>>,
 }
 
 impl TestHost {
@@ -25,6 +31,11 @@ impl TestHost {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What was exported since this was asked last.
+    pub fn take_spans(&self) -> Vec<Span> {
+        mem::take(&mut *self.spans.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -48,6 +59,10 @@ impl Host for TestHost {
 
     fn entropy(&self) -> &Counter {
         &self.entropy
+    }
+
+    fn export(&self, span: Span) {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 }
 

@@ -15,3 +15,4 @@ mod key_sets;
 mod limits;
 mod registry;
 mod tenants;
+mod traces;

@@ -84,6 +84,7 @@ impl World {
             patience: Patience::default(),
             settings: Settings::default(),
             threads: NonZeroUsize::MIN,
+            traces: None,
         };
         let store = SqliteStore::open(&data).unwrap();
         let server = runtime.block_on(Server::start(config, store)).unwrap();

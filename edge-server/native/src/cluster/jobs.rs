@@ -11,6 +11,7 @@ use edge_server::{
         Claim, Failure, Full, Idempotency, Inserted, Job, JobRequest, JobState, Made, QueueBounds,
         QueueLengths,
     },
+    trace::TraceContext,
 };
 use tokio_postgres::{Client, GenericClient, Row};
 
@@ -22,7 +23,7 @@ const COMPLETED: i16 = 2;
 const FAILED: i16 = 3;
 
 const REQUEST: &str =
-    "jobs.id, jobs.tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline";
+    "jobs.id, jobs.tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline, trace";
 
 /// Held while jobs are counted and one is added, so that the bounds hold.
 const LOCK: i64 = 0x6564_6765_0002;
@@ -38,6 +39,7 @@ fn request(row: &Row) -> Result<JobRequest> {
         encoding: Encoding::from_name(row.get(6)).ok_or_else(|| damaged("encoding"))?,
         accepted: timestamp(row.get(7)),
         deadline: timestamp(row.get(8)),
+        trace: row.get::<_, Option<&str>>(9).and_then(TraceContext::parse),
     })
 }
 
@@ -86,8 +88,8 @@ pub(super) async fn insert(
     transaction
         .execute(
             "INSERT INTO jobs (id, tenant, model_id, version, key_set, batch_size, encoding, accepted, deadline,
-                 inputs, state)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+                 inputs, trace, state)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)",
             &[
                 &&job.id.to_bytes()[..],
                 &job.tenant.as_str(),
@@ -99,6 +101,7 @@ pub(super) async fn insert(
                 &number(job.accepted),
                 &number(job.deadline),
                 &(inputs as i64),
+                &job.trace.map(|trace| trace.to_string()),
             ],
         )
         .await
@@ -130,19 +133,19 @@ pub(super) async fn read(
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
         [&&job.to_bytes()[..], &tenant.as_str()];
     let Some(row) = client.query_opt(&query, &parameters).await.map_err(failed)? else { return Ok(None) };
-    let state = match row.get(9) {
+    let state = match row.get(10) {
         QUEUED => JobState::Queued,
         RUNNING => JobState::Running,
         COMPLETED => JobState::Completed { result: Bytes::new() },
         FAILED => JobState::Failed { failure: failure(&row)? },
         _ => return Err(damaged("state")),
     };
-    Ok(Some((Job { request: request(&row)?, state }, hash(&row, 12)?)))
+    Ok(Some((Job { request: request(&row)?, state }, hash(&row, 13)?)))
 }
 
 fn failure(row: &Row) -> Result<Failure> {
-    let code = row.get::<_, Option<&str>>(10).and_then(Code::from_name);
-    let detail = row.get::<_, Option<String>>(11).unwrap_or_default();
+    let code = row.get::<_, Option<&str>>(11).and_then(Code::from_name);
+    let detail = row.get::<_, Option<String>>(12).unwrap_or_default();
     Ok(Failure { code: code.ok_or_else(|| damaged("error code"))?, detail })
 }
 
@@ -173,7 +176,7 @@ pub(super) async fn claim(
     let worker = claim.worker.to_bytes();
     let row = client.query_opt(&query, &[&&worker[..], &seconds(claim.lease)]).await.map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
-    let (inputs, interrupted): (i64, i64) = (row.get(9), row.get(10));
+    let (inputs, interrupted): (i64, i64) = (row.get(10), row.get(11));
     let count = usize::try_from(inputs).map_err(|_| damaged("number of inputs"))?;
     Ok(Some((request(&row)?, count, u32::try_from(interrupted).unwrap_or(u32::MAX))))
 }

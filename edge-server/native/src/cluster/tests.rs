@@ -92,6 +92,7 @@ fn request(number: u8) -> JobRequest {
         encoding: edge_server::payload::Encoding::Hex,
         accepted: Timestamp(u64::from(number)),
         deadline: Timestamp(1000),
+        trace: None,
     }
 }
 

@@ -43,6 +43,7 @@ fn request(number: u8) -> JobRequest {
         encoding: Encoding::Bytes,
         accepted: Timestamp(1),
         deadline: Timestamp(1000),
+        trace: None,
     }
 }
 

@@ -96,6 +96,7 @@ fn every_test_that_the_document_names_exists() {
         include_str!("../../src/store/tests.rs"),
         include_str!("../../src/store/writer.rs"),
         include_str!("../../src/tls.rs"),
+        include_str!("traces.rs"),
         include_str!("transport.rs"),
         include_str!("../../../tests/service/faults.rs"),
     ]

@@ -5,4 +5,6 @@ mod start;
 
 mod config;
 mod output;
+#[cfg(feature = "traces")]
+mod traces;
 mod transport;

@@ -38,6 +38,7 @@ pub(crate) fn config() -> Config {
         patience: Patience::default(),
         settings: Settings::default(),
         threads: NonZeroUsize::MIN,
+        traces: None,
     }
 }
 

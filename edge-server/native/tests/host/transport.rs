@@ -202,6 +202,7 @@ async fn an_outcome_that_is_not_taken_holds_the_end_up_as_long_as_a_request_may(
         encoding: Encoding::Bytes,
         accepted: Timestamp(0),
         deadline: Timestamp(u64::MAX),
+        trace: None,
     };
     let bounds = QueueBounds { total: 1, tenant: 1 };
     store.insert_job(job, vec![], None, bounds).await.unwrap();

@@ -61,6 +61,7 @@ pub(crate) fn serve(packages: Vec<PackageFiles>, access: Access, queue: u64) -> 
         patience: Patience::default(),
         settings: Settings { access, waiting_jobs: queue, tenant, ..Settings::default() },
         threads: NonZeroUsize::MIN,
+        traces: None,
     };
     let store = SqliteStore::open(&data).unwrap();
     runtime().block_on(Server::start(config, store)).unwrap()

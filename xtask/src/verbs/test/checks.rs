@@ -58,6 +58,7 @@ pub(super) const CHECKS: &[Check] = &[
         "the core's operations take no more instructions than committed",
         instructions::check,
     ),
+    check("traces", "the server's spans reach a collector, which may be down", traces),
     check(
         "cluster",
         "the store that servers share, on PostgreSQL and an object store",
@@ -96,9 +97,10 @@ fn format(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 fn lint(workspace: &Workspace) -> Result<(), TaskError> {
-    process::run(
-        workspace.cargo().args(["clippy", "--workspace", "--all-targets"]).args(["--", "--deny", "warnings"]),
-    )?;
+    // The server's features are not in the workspace's build, which is that of most people.
+    for what in [["--workspace", "--all-targets"].as_slice(), &WHOLE_SERVER] {
+        process::run(workspace.cargo().arg("clippy").args(what).args(["--", "--deny", "warnings"]))?;
+    }
     rust::require_target(workspace, rust::WASM)?;
     process::run(wasm::cargo(workspace, "clippy").args([
         "--package",
@@ -111,6 +113,14 @@ fn lint(workspace: &Workspace) -> Result<(), TaskError> {
         "--deny",
         "warnings",
     ]))
+}
+
+/// The server with everything that it can be built with.
+const WHOLE_SERVER: [&str; 4] = ["--package", "edge-server-native", "--all-features", "--all-targets"];
+
+fn traces(workspace: &Workspace) -> Result<(), TaskError> {
+    let package = ["--package", "edge-server-native", "--all-features", "--lib", "--test", "host"];
+    process::run(workspace.cargo().arg("test").args(package).args(["--", "traces", "config::"]))
 }
 
 fn docs(workspace: &Workspace) -> Result<(), TaskError> {
