@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{error::Error, io::IsTerminal, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    fs::File,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use edge_server::{Access, Registry, store::Store};
@@ -76,7 +82,7 @@ struct Serve {
     /// Check settings and model packages, and do nothing else.
     #[arg(long)]
     check_config: bool,
-    /// Print all settings as they would be used, and do nothing else. Tokens are left out.
+    /// Print all settings as they would be used, and do nothing else. Tokens and passwords are left out.
     #[arg(long)]
     print_config: bool,
     #[command(flatten)]
@@ -123,7 +129,16 @@ pub fn run() -> ExitCode {
             Err("a shared store is backed up with the tools of its database and object store".into())
         }
         Command::Backup { store, to } => {
-            block_on(async { Ok(SqliteStore::attach(&store.data)?.back_up(to).await?) })
+            block_on(async {
+                let store = SqliteStore::attach(&store.data)?;
+                // Before it is written, so that nobody else can read any of it.
+                make_private(&to).map_err(|error| format!("{}: {error}", to.display()))?;
+                store.back_up(to.clone()).await.map_err(|error| {
+                    // What is not whole is no backup.
+                    let _ = std::fs::remove_file(&to);
+                    error.into()
+                })
+            })
         }
     };
     match done {
@@ -133,6 +148,14 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Makes an empty file that only its owner may read.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.write(true).create_new(true).open(path).map(drop)
 }
 
 /// Threads for reading the store and for checking what callers send. More of them would only wait for each
@@ -148,7 +171,7 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
     let Serve { config: file, check_config, print_config, layer } = arguments;
     let options = options(file.as_deref(), layer)?;
     if print_config {
-        let printed = toml::to_string(&Options { tokens: Vec::new(), ..options })?;
+        let printed = toml::to_string(&options.without_secrets())?;
         return Ok(print(format_args!("{printed}"))?);
     }
     let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("log: {error}"))?;

@@ -82,7 +82,7 @@ pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
     };
     let seconds = Duration::from_secs;
     Ok(Config {
-        packages: read_packages(&o.models)?,
+        packages: read_packages(&o.models).map_err(|error| format!("models: {error}"))?,
         listen: o.listen,
         admin,
         assets: assets.map(Path::to_owned),

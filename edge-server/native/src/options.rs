@@ -84,7 +84,11 @@ trait Empty {
 impl Empty for bool {}
 impl Empty for u64 {}
 impl Empty for f64 {}
-impl Empty for String {}
+impl Empty for String {
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
+}
 impl Empty for LogFormat {}
 impl Empty for SocketAddr {}
 impl Empty for PathBuf {
@@ -198,6 +202,35 @@ impl Layer {
     }
 }
 
+impl Options {
+    /// The same without what nobody may read over an operator's shoulder.
+    pub(crate) fn without_secrets(self) -> Self {
+        let [postgres, traces] = [self.postgres, self.traces].map(without_password);
+        Self { tokens: Vec::new(), postgres, traces, ..self }
+    }
+}
+
+/// An address whose password is dots. One that is not understood is dots as a whole.
+fn without_password(address: String) -> String {
+    const DOTS: &str = "…";
+    if address.is_empty() {
+        return address;
+    }
+    let Some((scheme, rest)) = address.split_once("://") else { return DOTS.to_owned() };
+    let shown = if rest.contains("password=") {
+        DOTS.to_owned()
+    } else {
+        match rest.rsplit_once('@') {
+            Some((user, host)) => match user.split_once(':') {
+                Some((user, _)) => format!("{user}:{DOTS}@{host}"),
+                None => rest.to_owned(),
+            },
+            None => rest.to_owned(),
+        }
+    };
+    format!("{scheme}://{shown}")
+}
+
 /// Limits of one tenant; what is not set is as for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -251,6 +284,23 @@ mod tests {
         let options = Options::merge(Layer::default(), layer(file));
         let printed = toml::to_string(&options).expect("it can be written");
         assert_eq!(Options::merge(Layer::default(), layer(&printed)), options);
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        let secret = [
+            "postgres://edge:secret@db/edge",
+            "postgres://edge:se@cret@db/edge",
+            "host=db password=secret",
+            "postgres://db/edge?password=secret",
+        ];
+        for address in secret {
+            let shown = without_password(address.to_owned());
+            assert!(shown.contains('…') && !shown.contains("cret"), "{shown}");
+        }
+        for plain in ["", "postgres://edge@db:5432/edge?sslmode=require", "http://collector:4318/v1/traces"] {
+            assert_eq!(without_password(plain.to_owned()), plain);
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl SqliteStore {
         Ok(Self(Arc::new(connections)))
     }
 
-    /// Writes a copy of the whole store, as of one moment, to a file that does not exist yet.
+    /// Writes a copy of the whole store, as of one moment, to a file that is empty or does not exist yet.
     ///
     /// # Errors
     /// [`StoreError`].

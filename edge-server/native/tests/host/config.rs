@@ -147,7 +147,32 @@ fn a_backup_is_a_store() {
     let file = copy.join("edge-server.sqlite").display().to_string();
     let backup = run(&["backup", "--data", &data.display().to_string(), &file], &[]);
     assert!(backup.status.success(), "{}", text(&backup.stderr));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
     assert!(text(&token(&copy, &["list"]).stdout).contains("alice"));
     let again = run(&["backup", "--data", &data.display().to_string(), &file], &[]);
     assert!(!again.status.success(), "an existing file is left alone");
+}
+
+/// Requests and jobs have `drain` to end, and half a minute more are the server's own.
+#[test]
+fn whoever_stops_the_server_gives_it_the_time_that_it_takes() {
+    let printed = text(&run(&["serve", "--print-config"], &[]).stdout);
+    let number = |text: &str, key: &str| {
+        let line =
+            text.lines().find_map(|line| line.trim().strip_prefix(key)).unwrap_or_else(|| panic!("{key}"));
+        line.trim_end_matches(" }").parse::<u64>().unwrap()
+    };
+    let takes = number(&printed, "drain = ") + 30;
+    let unit = include_str!("../../../../deploy/edge-server.service");
+    assert!(number(unit, "TimeoutStopSec=") >= takes);
+    assert_eq!(number(unit, "StartLimitIntervalSec="), 0, "it is the server that gives a job up");
+    let single = include_str!("../../../../deploy/kubernetes.yaml");
+    assert!(number(single, "terminationGracePeriodSeconds: ") >= takes);
+    let several = include_str!("../../../../deploy/kubernetes-cluster.yaml");
+    let before = number(several, "sleep: { seconds: ");
+    assert!(number(several, "terminationGracePeriodSeconds: ") >= before + takes);
 }
