@@ -13,7 +13,7 @@ use crate::{
 
 /// Headers of requests that pages may send.
 const ALLOWED_HEADERS: &str =
-    "accept, authorization, content-type, idempotency-key, if-none-match, prefer, x-request-id";
+    "accept, authorization, content-type, idempotency-key, if-none-match, prefer, traceparent, x-request-id";
 /// Headers of responses that pages may read.
 const EXPOSED_HEADERS: &str =
     "etag, location, preference-applied, ratelimit, ratelimit-policy, retry-after, x-request-id";
