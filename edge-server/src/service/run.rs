@@ -3,8 +3,8 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use ckks_core::{EvaluationKeys, Instruction};
-use futures_util::FutureExt;
+use ckks_core::{EvaluationKeys, Instruction, Level};
+use futures_util::{FutureExt, StreamExt, stream::FuturesOrdered};
 use tracing::{Instrument, Span};
 
 use super::{
@@ -27,6 +27,10 @@ use crate::{
 /// twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
+
+/// Keys that are read at once: while one is prepared the next ones are on their way, and no more of them are
+/// in memory as they travel.
+const READ_AHEAD: usize = 4;
 
 /// A job whose process ended so often during it runs alone. The first time is far more often somebody's
 /// `kill` than the job's doing, and one by one what ran then would take long.
@@ -344,16 +348,32 @@ impl<H: Host> Service<H> {
         let evicted = self.prepared_keys.make_room(model.prepared_key_bytes());
         self.metrics.key_cache("eviction", evicted);
         let mut keys = EvaluationKeys::new();
-        for (name, requirement) in model.evaluation_keys() {
-            let bytes = self.host.store().key(&request.tenant, id, *name).await?;
-            let bytes = bytes.ok_or_else(|| key_gone(*name))?;
-            decode::insert_key(&mut keys, model.params(), *name, requirement.level, &bytes)?;
+        let mut wanted = model.evaluation_keys().iter();
+        let mut reads = FuturesOrdered::new();
+        loop {
+            let more = wanted.by_ref().take(READ_AHEAD - reads.len());
+            reads
+                .extend(more.map(|(&name, requirement)| self.read_key(request, id, name, requirement.level)));
+            let Some(read) = reads.next().await else { break };
+            let (name, level, bytes) = read?;
+            decode::insert_key(&mut keys, model.params(), name, level, &bytes)?;
         }
         let keys = Arc::new(keys);
         run.spans.prepared_keys(&self.host, since);
         let evicted = self.prepared_keys.insert(id, Arc::clone(&keys), keys.bytes());
         self.metrics.key_cache("eviction", evicted);
         Ok(keys)
+    }
+
+    async fn read_key(
+        &self,
+        request: &JobRequest,
+        id: KeySetId,
+        name: KeyName,
+        level: Level,
+    ) -> Result<(KeyName, Level, Bytes), Halt> {
+        let bytes = self.host.store().key(&request.tenant, id, name).await?;
+        Ok((name, level, bytes.ok_or_else(|| key_gone(name))?))
     }
 }
 

@@ -28,6 +28,7 @@ pub struct FaultyStore<S> {
     fails: AtomicBool,
     failing_outcomes: AtomicUsize,
     failing_keys: AtomicUsize,
+    key_reads: AtomicUsize,
     silent_set: Mutex<Option<KeySetId>>,
 }
 
@@ -45,6 +46,11 @@ impl<S> FaultyStore<S> {
     /// Makes the next calls fail that read a key.
     pub fn fail_next_keys(&self, count: usize) {
         self.failing_keys.store(count, Ordering::Relaxed);
+    }
+
+    /// How often it has been asked for a key.
+    pub fn key_reads(&self) -> usize {
+        self.key_reads.load(Ordering::Relaxed)
     }
 
     /// Does not answer when it is asked for a key of this set, until it is told otherwise: whoever asks is in
@@ -89,6 +95,7 @@ macro_rules! passed_on {
 
 impl<S: Store> Store for FaultyStore<S> {
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
+        self.key_reads.fetch_add(1, Ordering::Relaxed);
         poll_fn(|context| {
             context.waker().wake_by_ref();
             if self.is_silent_about(id) { Poll::Pending } else { Poll::Ready(()) }

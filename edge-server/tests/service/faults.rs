@@ -129,6 +129,25 @@ async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
 }
 
+#[tokio::test]
+async fn the_next_keys_are_asked_for_before_the_first_has_come() {
+    let api = Api::new();
+    let (mut session, key_id) = api.ready().await;
+    api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let store = api.service.host().store();
+    store.be_silent_about(KeySetId::parse(&key_id));
+    let before = store.key_reads();
+    let mut evaluation = Box::pin(api.service.evaluate_next());
+    assert!((&mut evaluation).now_or_never().is_none(), "it waits for keys");
+    let wanted = api.service.registry().models().next().unwrap().evaluation_keys().len();
+    assert!(wanted > 1);
+    assert_eq!(store.key_reads() - before, wanted.min(4));
+    store.be_silent_about(None);
+    let evaluated = evaluation.await.unwrap().unwrap();
+    api.service.settle(evaluated).await.unwrap();
+    assert_eq!(store.key_reads() - before, wanted, "each once");
+}
+
 /// The service stops and does not wait for what takes longer than it may.
 #[tokio::test]
 async fn a_job_that_runs_when_the_service_halts_is_given_back() {
