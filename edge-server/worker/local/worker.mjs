@@ -19,7 +19,7 @@ export const SHIPPED = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"].map(
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
  * below `data`, or gone with it; what it logs goes to `log`, a line at a time. `rates` are the platform's limits instead
- * of those of wrangler.toml.
+ * of those of wrangler.toml. `files` lists what is in the bucket below a prefix.
  */
 export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, log = () => undefined } = {}) {
   const { workerOptions: options, main } = workerOptions(CONFIGURATION);
@@ -40,7 +40,8 @@ export async function startWorker({ packages = SHIPPED, variables = {}, rates, d
   const url = (await flare.ready).href.replace(/\/$/, "");
   const bucket = await flare.getR2Bucket(BUCKET);
   for (const [name, bytes] of await files(packages)) await bucket.put(name, bytes);
-  return { url, stop: () => flare.dispose() };
+  const list = async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
+  return { url, files: list, stop: () => flare.dispose() };
 }
 
 /** The files of packages, by the names that they have in the bucket. */

@@ -1,7 +1,13 @@
 // What the tests share: right answers, and the operator's view.
 
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { connect } from "encrypted-inference";
 
 const model = (path) => fileURLToPath(new URL(`../../../models/${path}`, import.meta.url));
 const json = async (path) => JSON.parse(await readFile(model(path), "utf8"));
@@ -32,4 +38,40 @@ export async function metric(url, name) {
   const answer = await fetch(`${url}/admin/metrics`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   const line = (await answer.text()).split("\n").find((line) => line.startsWith(`${name} `));
   return Number(line?.split(" ")[1]);
+}
+
+/** Ends the runtime that this process has started, without a chance to finish anything. */
+export async function killRuntime() {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid=,comm="]);
+  const rows = stdout.trim().split("\n").map((line) => line.trim().split(/\s+/));
+  const own = rows.filter(([, parent, name]) => Number(parent) === process.pid && name.endsWith("workerd"));
+  assert.equal(own.length, 1, "one runtime");
+  process.kill(Number(own[0][0]), "SIGKILL");
+}
+
+/** What the client sends when it asks a model, to be sent again. Its key set stays. */
+export async function recordedInference(url, name) {
+  let inference;
+  const recorder = async (address, init) => {
+    if (init?.method === "POST" && new URL(address).pathname === "/infer") inference = init;
+    return fetch(address, init);
+  };
+  const model = await (await connect(url, { fetch: recorder })).model(name);
+  const [{ input, isRight }] = QUESTIONS[name];
+  assert.ok(isRight((await model.predict(input)).values));
+  await model.close();
+  const headers = Object.fromEntries(new Headers(inference.headers));
+  for (const name of ["prefer", "idempotency-key"]) delete headers[name];
+  return { method: "POST", headers: { ...headers, accept: "application/json" }, body: inference.body };
+}
+
+export async function finished(url, id) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    const answer = await fetch(`${url}/jobs/${id}`, { headers: { accept: "application/json" } });
+    const job = await answer.json();
+    assert.ok(answer.ok, JSON.stringify(job));
+    if (job.status === "completed" || job.status === "failed") return job;
+    await sleep(50);
+  }
+  throw new Error(`job ${id} does not end`);
 }
