@@ -10,13 +10,16 @@ import { gzipSync } from "node:zlib";
 import { connect } from "encrypted-inference";
 
 import { startServer } from "../../../tests/e2e/server.mjs";
-import { ADMIN_TOKEN, QUESTIONS, metric } from "../test/support.mjs";
+import { ADMIN_TOKEN, QUESTIONS, metric, recordedInference } from "../test/support.mjs";
 import { SHIPPED, startWorker } from "./worker.mjs";
 
 const SCRIPT = fileURLToPath(new URL("../dist/script/", import.meta.url));
 const WARM = 20;
 const RUNS = 101;
 const STARTS = 5;
+/** Callers at once, and for how long, where the most that a server answers is measured. */
+const CALLERS = 8;
+const LOAD_MS = 3000;
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
@@ -37,6 +40,31 @@ async function predictions(url, name, evaluations) {
   const times = evaluations().slice(before, before + RUNS);
   if (times.length < RUNS) throw new Error(`${name}: ${times.length} evaluations were logged`);
   return { evaluate_ms: median(times), total_ms: median(totals), keys_ms: keys.timings.total };
+}
+
+/** Answers a second, when so many callers ask again as soon as they are answered. */
+async function perSecond(ask) {
+  const end = performance.now() + LOAD_MS;
+  const caller = async () => {
+    let answers = 0;
+    for (; performance.now() < end; answers += 1) {
+      const answer = await ask();
+      await answer.arrayBuffer();
+      if (answer.status !== 200) throw new Error(`${answer.url}: ${answer.status}`);
+    }
+    return answers;
+  };
+  const answers = await Promise.all(Array.from({ length: CALLERS }, caller));
+  return answers.reduce((sum, count) => sum + count, 0) / (LOAD_MS / 1000);
+}
+
+/** How many inferences a second are answered at most, and how many requests that evaluate nothing. */
+async function load(url, name) {
+  const inference = await recordedInference(url, name);
+  inference.headers.prefer = "wait=20";
+  const inferences_per_second = await perSecond(() => fetch(`${url}/infer`, inference));
+  const requests_per_second = await perSecond(() => fetch(`${url}/limits`, { headers: { accept: "application/json" } }));
+  return { inferences_per_second, requests_per_second };
 }
 
 /** What a start takes until the first answer. */
@@ -63,10 +91,11 @@ async function inWorker(directory, name) {
   const worker = await start();
   const evaluations = () => log.filter((line) => line.includes('"evaluated"')).map((line) => JSON.parse(line).fields.milliseconds);
   const measured = await predictions(worker.url, name, evaluations);
+  const under_load = await load(worker.url, name);
   const peak_bytes = await metric(worker.url, "edge_server_resident_bytes");
   await worker.stop();
   const { loaded } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
-  return { ...measured, first_answer_ms, loaded_bytes: loaded, peak_bytes };
+  return { ...measured, ...under_load, first_answer_ms, loaded_bytes: loaded, peak_bytes };
 }
 
 async function inNative(directory, name) {
@@ -81,8 +110,9 @@ async function inNative(directory, name) {
     const server = await start();
     const evaluations = () => server.log.flatMap((line) => (line.includes(" evaluated ") ? [Number(/milliseconds=([\d.]+)/.exec(line)[1])] : []));
     const measured = await predictions(server.url, name, evaluations);
+    const under_load = await load(server.url, name);
     await server.stop();
-    return { ...measured, first_answer_ms };
+    return { ...measured, ...under_load, first_answer_ms };
   } finally {
     await rm(models, { recursive: true, force: true });
   }

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { promisify } from "node:util";
 
 const FOLDER = fileURLToPath(new URL("..", import.meta.url));
-/** What Cloudflare's documentation allows a script to have when it is compressed, on the free plan. */
+/** The least that Cloudflare's plans have allowed a script to have when it is compressed. */
 const COMPRESSED_KIB = 3 * 1024;
 
 const deploy = (...words) =>

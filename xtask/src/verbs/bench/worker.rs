@@ -14,10 +14,12 @@ use crate::{document, node, process, server};
 /// A row: what it says, and what it shows of one model.
 type Row = (&'static str, fn(&Value) -> String);
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 8] = [
     ("Evaluation, p50", |model| both(model, "evaluate_ms")),
     ("Whole prediction from Node over HTTP, p50", |model| both(model, "total_ms")),
     ("Make and upload all keys", |model| both(model, "keys_ms")),
+    ("Inferences a second, eight callers at once", |model| rates(model, "inferences_per_second")),
+    ("Requests a second that evaluate nothing, the same way", |model| rates(model, "requests_per_second")),
     ("From a start to the first answer", |model| both(model, "first_answer_ms")),
     ("Memory of the module: models loaded", |model| megabytes(&model["worker"]["loaded_bytes"])),
     ("Memory of the module: the most", |model| megabytes(&model["worker"]["peak_bytes"])),
@@ -78,6 +80,11 @@ fn both(model: &Value, field: &str) -> String {
     format!("{}; {}", milliseconds(&model["worker"][field]), milliseconds(&model["native"][field]))
 }
 
+fn rates(model: &Value, field: &str) -> String {
+    let rate = |host: &str| model[host][field].as_f64().unwrap_or(f64::NAN).round();
+    format!("{}; {}", rate("worker"), rate("native"))
+}
+
 fn milliseconds(value: &Value) -> String {
     let time = value.as_f64().unwrap_or(f64::NAN);
     if time < 10.0 { format!("{time:.1} ms") } else { format!("{time:.0} ms") }
@@ -97,6 +104,7 @@ mod tests {
     fn the_table_has_a_column_for_each_model_and_a_sentence_for_the_script() {
         let of = |factor: f64| {
             json!({"evaluate_ms": factor, "total_ms": 20.0 * factor, "keys_ms": 9.96, "first_answer_ms": 100.4,
+                "inferences_per_second": 30.4 * factor, "requests_per_second": 1000.0,
                 "loaded_bytes": 45_800_000, "peak_bytes": 60_000_000})
         };
         let table = render(&[
@@ -107,6 +115,7 @@ mod tests {
             "| `m` |",
             "| Evaluation, p50 | 2.0 ms; 1.0 ms |",
             "| Whole prediction from Node over HTTP, p50 | 40 ms; 20 ms |",
+            "| Inferences a second, eight callers at once | 61; 30 |",
             "| Memory of the module: the most | 60.0 MB |",
             "The script has 6.9 MB, compressed 2.0 MB; V8 compiles the module in 31 ms.",
         ] {
