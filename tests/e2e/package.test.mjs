@@ -167,6 +167,25 @@ test("keys are kept when they are on the disk, and no copy of them is left in th
   await close();
 });
 
+test("two tabs that open at once have one secret key, and what one has rotated the other does not bring back", async () => {
+  const { page, close } = await open();
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  const started = (tab) =>
+    tab.evaluate(async (url) => {
+      const { connect } = await import("/encrypted-inference/dist/index.js");
+      globalThis.model = await (await connect(url)).model("breast_cancer_logistic", { keep: true });
+      return [...(await globalThis.model.exportKeys())];
+    }, server.url);
+  const [first, second] = await Promise.all([page, other].map(started));
+  assert.deepEqual(first, second);
+  await page.evaluate(() => globalThis.model.rotateKeys().then(() => undefined));
+  assert.equal(await other.evaluate(() => globalThis.model.prepareKeys().then(() => "made", ({ code }) => code)), "KEYS_MISMATCH");
+  const [rotated, again] = [await page.evaluate(async () => [...(await globalThis.model.exportKeys())]), await started(other)];
+  assert.deepEqual(again, rotated);
+  await close();
+});
+
 /** Keeps the memory of every module that is instantiated where a test finds it. */
 const SEE_MEMORY = `globalThis.memories = [];
   const { Instance } = WebAssembly;

@@ -8,6 +8,7 @@ import { remoteEngines } from "./engine/remote.js";
 import { EncryptedInferenceError, fromThrown } from "./errors.js";
 import { type Transport, send } from "./http.js";
 import { type EncryptedOutput, type InferOptions, sendInput } from "./infer.js";
+import { KeptKey } from "./kept.js";
 import { Model } from "./model.js";
 import { type ModuleSource, compile } from "./platform/platform.js";
 import { checkSecure } from "./secure.js";
@@ -107,9 +108,10 @@ export async function connect(url: string | URL, options: ConnectOptions = {}): 
  * Calls that need a server are refused with the code `OFFLINE`.
  */
 export async function openKeys(keys: Uint8Array, options: EngineOptions = {}): Promise<Model> {
-  const { model: info, parameters, secret, secretId, keyId } = unpackKeys(keys);
+  const bundle = unpackKeys(keys);
+  const { model: info, parameters, secretId, keyId } = bundle;
   const engines = enginesFor(options);
-  const engine = await open(engines, info, parameters, secret);
+  const engine = await open(engines, info, parameters, bundle);
   const key = new SecretKey(secretId, engine, undefined, keyId);
   return new Model({ info, parameters, engines, key, transport: undefined, kept: undefined });
 }
@@ -142,21 +144,23 @@ export class Api {
       throw new EncryptedInferenceError("INVALID_ANSWER", `The server does not publish the parameters ${params_id}`);
     }
     const store = keep === true ? browserStore() : keep || undefined;
-    const kept = store && { store, name: `${this.#transport.url} ${info.model_id} ${info.version} ${params_id}` };
-    // What the caller gave is the caller's; what the store gave is wiped.
-    const stored = keys ? undefined : await kept?.store.load(kept.name);
-    const found = keys ?? stored;
-    try {
-      const bundle = found && unpackKeys(found);
-      if (bundle) checkFits(bundle, info);
-      const engine = await open(this.#engines, info, parameters, bundle?.secret);
-      const transport = this.#transportFor(info);
-      const upload = new KeySetUpload(transport, info, bundle?.keyId);
-      const key = new SecretKey(bundle?.secretId ?? crypto.randomUUID(), engine, upload);
-      return new Model({ info, parameters, engines: this.#engines, key, transport, kept });
-    } finally {
-      stored?.fill(0);
-    }
+    const kept = store && new KeptKey(store, `${this.#transport.url} ${info.model_id} ${info.version} ${params_id}`);
+    const transport = this.#transportFor(info);
+    const opened = async (): Promise<SecretKey> => {
+      const bundle = keys ? unpackKeys(keys) : await kept?.load();
+      const engine = await open(this.#engines, info, parameters, bundle);
+      const key = new SecretKey(bundle?.secretId ?? crypto.randomUUID(), engine, new KeySetUpload(transport, info, bundle?.keyId));
+      try {
+        if (keys || !bundle) await kept?.write(key, info, parameters);
+      } catch (error) {
+        await engine.close();
+        throw error;
+      }
+      return key;
+    };
+    // Of clients that come at the same time the first one makes a key, and the others go on with it.
+    const key = await (kept ? kept.alone(opened) : opened());
+    return new Model({ info, parameters, engines: this.#engines, key, transport, kept });
   }
 
   /**
@@ -202,8 +206,11 @@ function enginesFor({ worker = true, wasm }: EngineOptions): Engines {
   return worker && platform.workers.length > 0 ? remoteEngines(module, platform.workers, local) : local;
 }
 
-async function open(engines: Engines, model: ModelInfo, parameters: ParameterSet, secret?: Uint8Array): Promise<Engine> {
+/** Opens an engine with a new secret key, or with one that fits the model; wipes the bytes of that. */
+async function open(engines: Engines, model: ModelInfo, parameters: ParameterSet, bundle: KeyBundle | undefined): Promise<Engine> {
+  const secret = bundle?.secret;
   try {
+    if (bundle) checkFits(bundle, model);
     return await engines.open({ model, parameters, ...(secret && { secret }) });
   } catch (thrown) {
     throw fromThrown(thrown, "ENGINE");

@@ -32,6 +32,7 @@ export type {
   ParameterSet,
   Prediction,
   Progress,
+  RotationReport,
   Sample,
   SampleProgress,
   Tensor,

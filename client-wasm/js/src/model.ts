@@ -1,19 +1,19 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { inOrder } from "./batch.js";
-import { type InputBundle, packInput, packKeys, unpackOutput } from "./bundle.js";
+import { type InputBundle, packInput, unpackOutput } from "./bundle.js";
 import type { Engines } from "./engine/engine.js";
 import { EncryptedInferenceError, checkAborted } from "./errors.js";
 import type { Transport } from "./http.js";
 import { type EncryptedOutput, type InferOptions, type Inferred, infer } from "./infer.js";
+import type { KeptKey } from "./kept.js";
 import { describe } from "./output.js";
 import { SampleSteps } from "./progress.js";
 import { flatten, split, warningsOf } from "./sample.js";
 import { SecretKey } from "./secret-key.js";
 import { SharedWork } from "./shared.js";
 import { follow } from "./signals.js";
-import type { KeyStore } from "./store.js";
-import type { BatchPrediction, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, Sample, Tensor } from "./types.js";
+import type { BatchPrediction, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Problems that say that the server has lost keys: it is given them again, once. */
@@ -46,14 +46,30 @@ export interface Parts {
   /** Nothing when there is no server. */
   transport: Transport | undefined;
   /** Where the keys are kept, if they are. */
-  kept: { store: KeyStore; name: string } | undefined;
+  kept: KeptKey | undefined;
 }
 
 /** Wipes the keys of models that were dropped without `close`. */
 const dropped = new FinalizationRegistry<{ key: SecretKey }>(({ key }) => void key.engine.close());
 
+/** A request that the server has answered, and the key that reads the answer, which is held until then. */
+interface Answered {
+  key: SecretKey;
+  release: () => void;
+  samples: Float64Array[];
+  /** The place of the first sample. */
+  index: number;
+  /** Its ciphertexts, if anybody wants to see them. */
+  sent: Uint8Array[];
+  inferred: Inferred;
+  timings: { encrypt: number; roundTrip: number };
+}
+
 /** What became of the samples of a request that the server has answered. */
 type Outcome = { predictions: Prediction[] } | { failure: unknown };
+
+/** What is done for samples that share a request, the first of which has a place. */
+type Work<Result> = (group: Float64Array[], at: number, options: PredictOptions) => Promise<Result>;
 
 /**
  * A model with a secret key of this client. `api.model` makes them.
@@ -119,8 +135,10 @@ export class Model {
   }
 
   async #prepare(options: KeyOptions): Promise<KeyReport> {
-    const { key } = this.#parts;
+    const { key, kept } = this.#parts;
     const upload = online(key.upload);
+    // Evaluation keys of a secret key that was rotated or forgotten elsewhere must not come back.
+    await kept?.check();
     const report = await key.use(() => upload.complete(key.engine, () => this.#keep(key), options));
     key.isPrepared = true;
     return report;
@@ -134,30 +152,46 @@ export class Model {
    */
   async predict(sample: Sample, options: PredictOptions = {}): Promise<Prediction> {
     const steps = new SampleSteps(options.onProgress, 1);
-    const outcome = await this.#predict([flatten(sample, this.info.input)], 0, steps, options);
-    if ("failure" in outcome) throw outcome.failure;
-    return outcome.predictions[0] as Prediction;
+    const answered = await this.#ask([flatten(sample, this.info.input)], 0, steps, options);
+    return predictionsOf(await this.#read(answered, steps))[0] as Prediction;
   }
 
   /**
    * Predicts for several samples: a list of them, or one tensor with one more axis in front. As many as the model
-   * allows share a request, two requests are under way at the same time. The first request that fails ends the others;
-   * an answer that cannot be decrypted does not, because the server must not learn of it: its error comes when all is
-   * over.
+   * allows share a request, two requests are under way at the same time. The first request that fails ends the others.
+   * Answers are decrypted when all of them are there: what is sent, and when, cannot tell the server how that went.
    */
   async predictBatch(batch: readonly Sample[] | Tensor, options: BatchOptions = {}): Promise<BatchPrediction[]> {
     const samples = split(batch, this.info.input);
-    const results: BatchPrediction[] = [];
-    for await (const prediction of this.#predictEach(samples, samples.length, options)) results.push(prediction);
-    return results;
+    const steps = new SampleSteps(options.onProgress, samples.length);
+    const held: Answered[] = [];
+    let isOver = false;
+    const ask: Work<Answered> = async (group, at, each) => {
+      const answered = await this.#ask(group, at, steps, each);
+      if (!options.ciphertexts) answered.sent = [];
+      if (isOver) answered.release();
+      else held.push(answered);
+      return answered;
+    };
+    const all: Answered[] = [];
+    try {
+      for await (const answered of this.#inRequests(samples, samples.length, options, ask)) all.push(answered);
+    } catch (error) {
+      isOver = true;
+      for (const { release } of held) release();
+      throw error;
+    }
+    const outcomes: Outcome[] = [];
+    for (const answered of all) outcomes.push(await this.#read(answered, steps));
+    return outcomes.flatMap((outcome) => shown(outcome, options));
   }
 
   /**
    * As `predictBatch`, for any number of samples: takes them as it goes, from whatever gives them, and gives each
    * prediction when it is there, in order. A few requests are ahead of the loop.
    *
-   * Leaving the loop early ends what was not sent yet, and the server sees that: leave it for reasons that the server
-   * may know, never because of an answer.
+   * The server sees the pace of the loop, and where it ends: what the loop does must not take a time that depends on a
+   * prediction, nor may it be left because of one. `predictBatch` shows the server nothing of that kind.
    */
   predictEach(samples: Iterable<Sample> | AsyncIterable<Sample>, options: BatchOptions = {}): AsyncGenerator<BatchPrediction, void> {
     const { input } = this.info;
@@ -169,56 +203,63 @@ export class Model {
   }
 
   async *#predictEach(
-    samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
+    samples: AsyncIterable<Float64Array>,
     total: number | undefined,
-    { signal, ciphertexts = false, ...options }: BatchOptions,
+    options: BatchOptions,
   ): AsyncGenerator<BatchPrediction, void> {
     const steps = new SampleSteps(options.onProgress, total);
+    const predict: Work<Outcome> = async (group, at, each) => this.#read(await this.#ask(group, at, steps, each), steps);
+    let failed: Outcome | undefined;
+    for await (const outcome of this.#inRequests(samples, total, options, predict)) {
+      if ("failure" in outcome) failed ??= outcome;
+      else yield* shown(outcome, options);
+    }
+    if (failed) shown(failed, options);
+  }
+
+  /** Has work done for samples in groups that share a request, in order. The first that fails ends the others. */
+  async *#inRequests<Result>(
+    samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
+    total: number | undefined,
+    { signal, ...options }: BatchOptions,
+    work: Work<Result>,
+  ): AsyncGenerator<Result, void> {
     const { controller, end } = follow(signal);
-    const predict = (group: Float64Array[], at: number): Promise<Outcome> => this.#predict(group, at, steps, { ...options, signal: controller.signal });
-    let failed: { failure: unknown } | undefined;
+    const each = { ...options, signal: controller.signal };
     try {
       // Once for all requests.
-      if (total !== 0) await this.#prepareIfNeeded({ ...options, signal: controller.signal });
-      for await (const outcome of inOrder(samples, this.info.constraints.max_batch_size, predict)) {
-        if ("failure" in outcome) failed ??= outcome;
-        else if (ciphertexts) yield* outcome.predictions;
-        else for (const { sent, received, ...prediction } of outcome.predictions) yield prediction;
-      }
+      if (total !== 0) await this.#prepareIfNeeded(each);
+      yield* inOrder(samples, this.info.constraints.max_batch_size, (group, at) => work(group, at, each));
     } catch (error) {
       controller.abort();
       throw error;
     } finally {
       end();
     }
-    if (failed) throw failed.failure;
   }
 
-  /**
-   * Predicts for samples that share a request. What comes after the answer cannot fail: it ends in an outcome, so that
-   * no caller can let the server know by mistake.
-   */
-  async #predict(samples: Float64Array[], index: number, steps: SampleSteps, options: PredictOptions): Promise<Outcome> {
+  /** Encrypts samples that share a request, and has the server evaluate the model on them. */
+  async #ask(samples: Float64Array[], index: number, steps: SampleSteps, options: PredictOptions): Promise<Answered> {
     checkAborted(options.signal);
     await this.#prepareIfNeeded(options);
     try {
-      return await this.#predictWith(this.#parts.key, samples, index, steps, options);
+      return await this.#askWith(this.#parts.key, samples, index, steps, options);
     } catch (error) {
       if (!LOST.has((error as EncryptedInferenceError).code)) throw error;
     }
     this.#parts.key.isPrepared = false;
     await this.prepareKeys(options);
     // Encrypted anew: the key may be another one by now.
-    return this.#predictWith(this.#parts.key, samples, index, steps, options);
+    return this.#askWith(this.#parts.key, samples, index, steps, options);
   }
 
   async #prepareIfNeeded(options: PredictOptions): Promise<void> {
     if (!this.#parts.key.isPrepared) await this.prepareKeys(options);
   }
 
-  /** Predicts with one secret key from beginning to end. */
-  #predictWith(key: SecretKey, samples: Float64Array[], index: number, steps: SampleSteps, options: InferOptions): Promise<Outcome> {
-    return key.use(async () => {
+  async #askWith(key: SecretKey, samples: Float64Array[], index: number, steps: SampleSteps, options: InferOptions): Promise<Answered> {
+    const release = key.hold();
+    try {
       const begun = performance.now();
       steps.begin("encrypt");
       const input = await this.#encrypt(key, samples);
@@ -227,37 +268,38 @@ export class Model {
 
       steps.begin("infer");
       const inferred = await infer(this.#parts.transport as Transport, input, options);
-      try {
-        const answered = performance.now();
-        steps.end("infer", samples.length, inferred.bytes.request + inferred.bytes.response);
-
-        steps.begin("decrypt");
-        const outputs = await this.#decrypt(key, inferred.payload, samples.length);
-        const decrypted = performance.now();
-        steps.end("decrypt", samples.length, inferred.payload.length);
-        const timings = {
-          encrypt: encrypted - begun,
-          roundTrip: answered - encrypted,
-          decrypt: decrypted - answered,
-          total: decrypted - begun,
-        };
-        return { predictions: outputs.map((output, i) => this.#prediction(output, samples[i] as Float64Array, index + i, timings, input, inferred)) };
-      } catch (failure) {
-        return { failure };
-      }
-    });
+      const timings = { encrypt: encrypted - begun, roundTrip: performance.now() - encrypted };
+      steps.end("infer", samples.length, inferred.bytes.request + inferred.bytes.response);
+      return { key, release, samples, index, sent: input.payloads, inferred, timings };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
-  #prediction(
-    output: Output,
-    sample: Float64Array,
-    index: number,
-    timings: Prediction["timings"],
-    { payloads: sent }: InputBundle,
-    { payload: received, bytes, retries, jobId }: Inferred,
-  ): Prediction {
-    const warnings = [...warningsOf(sample, this.info.input), ...output.warnings];
-    return { ...output, index, timings, bytes, retries, warnings, sent, received, jobId };
+  /**
+   * Decrypts an answer. This cannot fail: it ends in an outcome, so that no caller can let the server know by mistake
+   * how it went.
+   */
+  async #read({ key, release, samples, index, sent, inferred, timings }: Answered, steps: SampleSteps): Promise<Outcome> {
+    const { payload: received, bytes, retries, jobId } = inferred;
+    try {
+      const begun = performance.now();
+      steps.begin("decrypt");
+      const outputs = await this.#decrypt(key, received, samples.length);
+      const decrypt = performance.now() - begun;
+      steps.end("decrypt", samples.length, received.length);
+      const all = { ...timings, decrypt, total: timings.encrypt + timings.roundTrip + decrypt };
+      const predictions = outputs.map((output, i): Prediction => {
+        const warnings = [...warningsOf(samples[i] as Float64Array, this.info.input), ...output.warnings];
+        return { ...output, index: index + i, timings: all, bytes, retries, warnings, sent, received, jobId };
+      });
+      return { predictions };
+    } catch (failure) {
+      return { failure };
+    } finally {
+      release();
+    }
   }
 
   /**
@@ -311,25 +353,17 @@ export class Model {
    * with it where there is no server. Whoever has these bytes can read everything that was encrypted with the key.
    */
   async exportKeys(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#export(this.#parts.key);
-  }
-
-  async #export({ id, engine, keyId }: SecretKey): Promise<Uint8Array<ArrayBuffer>> {
-    const { info: model, parameters } = this.#parts;
-    const secret = await engine.secret();
-    try {
-      return packKeys({ model, parameters, secret, secretId: id, keyId });
-    } finally {
-      secret.fill(0);
-    }
+    return this.#parts.key.export(this.info, this.parameters);
   }
 
   /**
    * Makes a new secret key and new evaluation keys, uploads these, and deletes the old ones. What is under way with the
    * old keys, predictions and uploads, ends with them, and they stay until then; what begins afterwards has the new
    * ones. Called again while it runs, it rotates once more.
+   *
+   * A server that does not delete the old evaluation keys does not undo it: `notDeleted` says why.
    */
-  rotateKeys(options: KeyOptions = {}): Promise<KeyReport> {
+  rotateKeys(options: KeyOptions = {}): Promise<RotationReport> {
     const rotation = this.#rotated.then(() => this.#rotate(options));
     this.#rotated = rotation.then(
       () => undefined,
@@ -338,7 +372,7 @@ export class Model {
     return rotation;
   }
 
-  async #rotate(options: KeyOptions): Promise<KeyReport> {
+  async #rotate(options: KeyOptions): Promise<RotationReport> {
     checkAborted(options.signal);
     const { info, parameters, engines, key: old, transport } = this.#parts;
     const oldUpload = online(old.upload);
@@ -359,8 +393,9 @@ export class Model {
     // Closed while the new keys were being stored.
     if (this.#isClosed) await key.engine.close();
     await old.idle();
-    await Promise.all([old.engine.close(), oldUpload.delete(options.signal)]);
-    return report;
+    await old.engine.close();
+    const notDeleted = await oldUpload.delete(options.signal).catch((error: EncryptedInferenceError) => error);
+    return { ...report, ...(notDeleted && { notDeleted }) };
   }
 
   /** Deletes the evaluation keys on the server. The next prediction uploads new ones of the same secret key. */
@@ -373,15 +408,15 @@ export class Model {
   }
 
   /**
-   * Forgets the secret key: deletes the evaluation keys on the server and what was kept here, and closes the model.
-   * What was encrypted with it can never be read again.
+   * Forgets the secret key: wipes it and closes the model, deletes what was kept here and the evaluation keys on the
+   * server. What was encrypted with it can never be read again. Each of these is done whatever becomes of the others; a
+   * deletion that failed is told afterwards, and tried again by another call.
    */
   async forget(options: CallOptions = {}): Promise<void> {
     await this.#rotated;
     const { kept, key } = this.#parts;
-    await kept?.store.delete(kept.name);
-    await key.upload?.delete(options.signal);
-    await this.close();
+    const done = await Promise.allSettled([this.close(), kept?.delete(), key.upload?.delete(options.signal)]);
+    for (const each of done) if (each.status === "rejected") throw each.reason;
   }
 
   /** Wipes the secret key from memory. Keys that are kept and keys on the server stay. */
@@ -405,18 +440,23 @@ export class Model {
   }
 
   async #keep(key: SecretKey): Promise<void> {
-    const { kept } = this.#parts;
-    if (!kept) return;
-    const bundle = await this.#export(key);
-    try {
-      await kept.store.save(kept.name, bundle);
-    } finally {
-      bundle.fill(0);
-    }
+    await this.#parts.kept?.replace(key, this.info, this.parameters);
   }
 }
 
 export interface Model extends Disposable, AsyncDisposable {}
+
+/** The predictions of a request; throws what it failed with. */
+function predictionsOf(outcome: Outcome): Prediction[] {
+  if ("failure" in outcome) throw outcome.failure;
+  return outcome.predictions;
+}
+
+/** The same as a batch gives them, without the ciphertexts unless they are wanted. */
+function shown(outcome: Outcome, { ciphertexts }: BatchOptions): BatchPrediction[] {
+  const predictions = predictionsOf(outcome);
+  return ciphertexts ? predictions : predictions.map(({ sent, received, ...prediction }) => prediction);
+}
 
 function online(upload: KeySetUpload | undefined): KeySetUpload {
   if (!upload) throw new EncryptedInferenceError("OFFLINE", "This model was opened without a server");

@@ -1,4 +1,6 @@
+import { packKeys } from "./bundle.js";
 import type { Engine } from "./engine/engine.js";
+import type { ModelInfo, ParameterSet } from "./types.js";
 import type { KeySetUpload } from "./upload.js";
 
 /**
@@ -26,14 +28,32 @@ export class SecretKey {
     return this.upload ? this.upload.keyId : this.exportedKeyId;
   }
 
-  /** Carries out a call for which the key must stay, here and on the server. */
-  async use<T>(call: () => Promise<T>): Promise<T> {
+  /** Has the key stay, here and on the server, until what this gives is called. */
+  hold(): () => void {
     this.#users += 1;
+    return () => {
+      this.#users -= 1;
+      if (this.#users === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    };
+  }
+
+  /** Carries out a call for which the key must stay. */
+  async use<T>(call: () => Promise<T>): Promise<T> {
+    const release = this.hold();
     try {
       return await call();
     } finally {
-      this.#users -= 1;
-      if (this.#users === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      release();
+    }
+  }
+
+  /** The secret key with all it takes to use it for a model. */
+  async export(model: ModelInfo, parameters: ParameterSet): Promise<Uint8Array<ArrayBuffer>> {
+    const secret = await this.engine.secret();
+    try {
+      return packKeys({ model, parameters, secret, secretId: this.id, keyId: this.keyId });
+    } finally {
+      secret.fill(0);
     }
   }
 

@@ -1,3 +1,5 @@
+import type { EncryptedInferenceError } from "./errors.js";
+
 /** A model as `GET /models` describes it; what is not listed here is passed on as it came. */
 export interface ModelInfo {
   model_id: string;
@@ -112,6 +114,15 @@ export interface KeyReport {
   bytes: number;
   /** Milliseconds. Making and uploading overlap. */
   timings: { generate: number; total: number };
+}
+
+/** What a rotation took, and what is left of the old keys. */
+export interface RotationReport extends KeyReport {
+  /**
+   * Why the old evaluation keys are still on the server, if they are. The rotation is over all the same: the old secret
+   * key is wiped, and nobody can read anything with what is left.
+   */
+  notDeleted?: EncryptedInferenceError;
 }
 
 /** Something about an input that makes the answer doubtful, though it can be computed. */

@@ -152,3 +152,29 @@ test("several samples are encrypted now, sent later, and decrypted together", as
   await assert.rejects(model.decrypt(outputs[0]), { code: "BATCH_SIZE", advice: /decryptBatch/ });
   assert.deepEqual(await model.decrypt(outputs[1]), decrypted[1][0]);
 });
+
+test("a batch is decrypted when all of it is answered, so that decrypting delays no request", async () => {
+  const { model, requests } = await open((_, i) => (i % 3 === 1 ? wrong() : right()));
+  let answered = 0;
+  const first = await new Promise((resolve, reject) => {
+    const onProgress = ({ step, done }) => {
+      if (step === "infer") answered = done;
+      if (step === "decrypt") resolve([requests(), answered]);
+    };
+    model.predictBatch(samples(7), { onProgress }).then(() => reject(new Error("some answers are wrong")), () => undefined);
+  });
+  assert.deepEqual(first, [7, 7]);
+});
+
+test("a batch that fails lets its keys go", { timeout: 10_000 }, async () => {
+  const { model, server } = await open(async (_, i) => {
+    if (i === 2) return problem(409, "LEVEL_MISMATCH");
+    // One is answered when the batch has failed already.
+    if (i === 3) await new Promise((resolve) => setTimeout(resolve, 30));
+    return right();
+  });
+  await assert.rejects(model.predictBatch(samples(9)), { code: "LEVEL_MISMATCH" });
+  // A rotation waits for everything that needs the old keys.
+  await model.rotateKeys();
+  assert.equal(server.log.at(-1).method, "DELETE");
+});
