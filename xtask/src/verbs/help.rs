@@ -17,7 +17,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
               core            print a line of JSON for every operation of the core instead
               page            print how long visitors of the page wait instead
-              peers           compare with SEAL, OpenFHE and node-seal in the same run, rewrite the tables
+              peers           compare with six other libraries in the same run, rewrite the tables
                               of README.md and docs/performance.md
               worker          measure the Worker beside the native server, rewrite the table of docs/deploy-worker.md
               instructions    count instructions of the core's operations, rewrite benches/instructions.json

@@ -56,9 +56,7 @@ fn round(workspace: &Workspace, tools: &Tools) -> Result<Vec<Value>, TaskError> 
     let text = |path: PathBuf| path.display().to_string();
     let peers = workspace.path(FOLDER);
     let mut programs = vec![vec![text(native), "core".to_owned(), "--fastest".to_owned()]];
-    for script in &tools.python_scripts {
-        programs.push(vec![text(tools.python.clone()), text(peers.join(script))]);
-    }
+    programs.extend(tools.native.iter().map(|words| words.iter().cloned().map(text).collect()));
     let node = text(tools.node.clone());
     programs.push(vec![
         node.clone(),

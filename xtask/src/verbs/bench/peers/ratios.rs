@@ -102,8 +102,9 @@ impl Rounds {
                 let of_set = |line: &&Value| line["program"] == program && line["set"] == set;
                 self.rounds[0].iter().find(of_set).map_or_else(String::new, |line| {
                     let number = |field: &str| line[field].as_f64().unwrap_or_default();
-                    let (log_qp, depth, scale) = (number("log_qp"), number("depth"), number("scale_bits"));
-                    format!("{log_qp:.0}; {depth}; 2^{scale}")
+                    // Not every library tells its primes.
+                    let log_qp = line["log_qp"].as_f64().map_or("?".to_owned(), |bits| format!("{bits:.0}"));
+                    format!("{log_qp}; {}; 2^{}", number("depth"), number("scale_bits"))
                 })
             };
             let header = programs.join(" | ");
@@ -129,7 +130,9 @@ impl Rounds {
 
 /// The table of the README: ratios only.
 pub(super) fn summary(machine: &str, native: &Rounds, webassembly: &Rounds) -> String {
-    let mut text = format!("{machine}\n\n| |");
+    let rivals: Vec<&str> =
+        [native, webassembly].iter().flat_map(|side| side.programs().split_off(1)).collect();
+    let mut text = format!("{machine} Rivals: {}.\n\n| |", rivals.join("; "));
     for side in [native, webassembly] {
         for set in SETS {
             let _ = write!(text, " {} {set} |", side.side.title());
@@ -188,6 +191,7 @@ mod tests {
         let (native, wasm) = (Rounds::new(Side::Native, &rounds), Rounds::new(Side::WebAssembly, &rounds));
         assert_eq!(native.ratio("P1", "rotate"), Some(6.0));
         assert!(native.tables().contains("| rotate | 10.0 (15) | 80.0 (15) | 70.0 (15) | 6.0× |"));
-        assert!(summary("m", &native, &wasm).contains("| rotate | 6.0× | – | – | 9.0× | – | – |"));
+        assert!(summary("m.", &native, &wasm).starts_with("m. Rivals: a; b; node-seal 7.\n"));
+        assert!(summary("m.", &native, &wasm).contains("| rotate | 6.0× | – | – | 9.0× | – | – |"));
     }
 }
