@@ -5,7 +5,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { test as everywhere } from "node:test";
 
 import { DARK, DESKTOP, FRAME, PHONE, longestTask, openPage, screenshot, secretKeys, trace } from "./chromium.mjs";
 import { serveFiles } from "./files.mjs";
@@ -19,6 +19,9 @@ import { traces } from "./traces.mjs";
 const TOLERANCE = 2 ** -7;
 /** What may be loaded before the first question, keys and ciphertexts not counted. */
 const MOST_BYTES = 500_000;
+
+/** Most of what is tested here is the page's alone; tests of `everywhere` are for the Worker behind it too. */
+const test = (name, body) => everywhere(name, { skip: process.env.EDGE_WORKER ? "of the page alone" : false }, body);
 
 const stage = setStage();
 
@@ -59,7 +62,7 @@ const seen = (page) =>
     return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
   });
 
-test("a digit drawn with the mouse is recognised, and nothing that leaves tells what it is", async () => {
+everywhere("a digit drawn with the mouse is recognised, and nothing that leaves tells what it is", async () => {
   const plain = await plainModel("mnist_mlp", [1, 28, 28]);
   const { page, complaints, elsewhere, close } = await open();
   await keysAreReady(page);
@@ -106,7 +109,7 @@ test("every digit of the test set on the page gets the plaintext model's answer"
   await close();
 });
 
-test("a patient is classified, edited, classified again", async () => {
+everywhere("a patient is classified, edited, classified again", async () => {
   const plain = await plainModel("breast_cancer_logistic", [30]);
   const { page, complaints, close } = await open();
   await keysAreReady(page);
@@ -207,7 +210,7 @@ test("the page works with the keyboard alone", async () => {
   await close();
 });
 
-test("the page asks by itself, and the other model of digits answers the same question", async () => {
+everywhere("the page asks by itself, and the other model of digits answers the same question", async () => {
   const { page, complaints, close } = await open();
   await settled(page);
   assert.equal(await page.getByTestId("verdict").textContent(), "This is a 7.");
@@ -299,7 +302,7 @@ test("the comparison on plain numbers is right, local and by choice", async () =
   await close();
 });
 
-test("the page works below a path of another origin, against a server that it is told", async () => {
+everywhere("the page works below a path of another origin, against a server that it is told", async () => {
   const files = await serveFiles(join(ROOT, "dist/www"), { below: "/some/path/" });
   const { page, complaints, elsewhere, close } = await openPage(stage.browser, `${files.url}?api=${encodeURIComponent(stage.door.url)}`, { home: files.url });
   await page.getByRole("button", { name: "Ask this server" }).click();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -106,7 +106,9 @@ test("the recipe for a file of rows works, and goes on with its keys", async () 
     await writeFile(join(folder, "rows.csv"), `${patients.map(({ values }) => values.join(",")).join("\n")}\n`);
     const env = { ...process.env, INFERENCE_URL: server.url };
     const run = () => promisify(execFile)(process.execPath, ["--input-type=module", "--eval", code], { cwd: folder, env });
-    for (const { stdout } of [await run(), await run()]) {
+    const runs = [await run(), await run()];
+    assert.equal((await readdir(join(folder, "prediction-keys"))).length, 1, "one file, for this version of the model");
+    for (const { stdout } of runs) {
       const probabilities = stdout.trim().split("\n").map((line) => Number(line.split(" ").at(-1)));
       assert.ok(distance(probabilities, patients.map(({ probability }) => probability)) < TOLERANCE, stdout);
       // A malignant row is told by how probable the one label is.

@@ -186,6 +186,25 @@ test("two tabs that open at once have one secret key, and what one has rotated t
   await close();
 });
 
+test("what a server offers is fetched once, and asked for again without its body", async () => {
+  const { page, close } = await open();
+  const client = await page.context().newCDPSession(page);
+  const statuses = [];
+  client.on("Network.responseReceivedExtraInfo", ({ statusCode }) => statuses.push(statusCode));
+  await client.send("Network.enable");
+  const offers = () =>
+    page.evaluate(async (url) => {
+      const { connect } = await import("/encrypted-inference/dist/index.js");
+      return (await connect(url)).models.length;
+    }, server.url);
+  const unchanged = () => statuses.filter((status) => status === 304).length;
+  const first = await offers();
+  assert.equal(unchanged(), 0);
+  assert.equal(await offers(), first);
+  assert.equal(unchanged(), 2, "the models and the parameter sets");
+  await close();
+});
+
 /** Keeps the memory of every module that is instantiated where a test finds it. */
 const SEE_MEMORY = `globalThis.memories = [];
   const { Instance } = WebAssembly;

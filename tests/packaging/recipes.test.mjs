@@ -160,7 +160,7 @@ test("a service worker that sends what a page has encrypted", async () => {
   const opened = await open("service-worker", files, { input: ["index.html", "sw.js"] });
   const answered = () => opened.page.waitForFunction((label) => document.title === `a ${label}`, LABEL);
   await answered();
-  // At the next visit the page has no line; the service worker has.
+  // At the next visit the page is offline; the service worker is not.
   let refused = 0;
   await opened.page.route(`${server.url}/**`, (route) => (refused++, route.abort()));
   await opened.page.reload();

@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 
 import { EncryptedInferenceError, connect, openKeys } from "encrypted-inference";
 
-import { keyFile } from "./key-file.mjs";
+import { keyFile, putAside } from "./key-file.mjs";
 import { printable, printableJson } from "./printable.mjs";
 
 const HELP = `Private predictions from the command line.
@@ -23,7 +23,8 @@ const HELP = `Private predictions from the command line.
                   of numbers by the model's names, or numbers separated by spaces or commas. With more than one
                   line, each is a sample
   --random        a sample of random numbers in the model's range
-  --keys FILE     keep the secret key there and go on with it; without it, a new one is made and thrown away
+  --keys FILE     keep the secret key there and go on with it; without it, a new one is made and thrown away. Keys
+                  of another version of the model are put aside, in a file beside it
   --output FILE   write there instead of to standard output (encrypt, send)
   --token TOKEN   bearer token; the variable ENCRYPTED_INFERENCE_TOKEN is read too
   --insecure      send the token over plain HTTP too
@@ -120,7 +121,15 @@ const reached = (url, { token, insecure }) => connect(need(url, "the server's ad
 
 async function opened({ words: [url, name], version, keys, ...options }) {
   const api = await reached(url, options);
-  return api.model(need(name, "the model's name"), { version, ...(keys && { keep: keyFile(keys) }) });
+  const open = () => api.model(need(name, "the model's name"), { version, ...(keys && { keep: keyFile(keys) }) });
+  try {
+    return await open();
+  } catch (error) {
+    if (error.code !== "KEYS_OUTDATED") throw error;
+    // Kept: they decrypt what they encrypted.
+    say(options, `${keys} is of another version of the model; it is ${await putAside(keys)} now, and new keys are made`);
+    return open();
+  }
 }
 
 async function fromFile(options) {

@@ -1,7 +1,7 @@
 // Where the command line keeps a secret key.
 
 import { randomUUID } from "node:crypto";
-import { open, readFile, realpath, rename, rm } from "node:fs/promises";
+import { link, open, readFile, realpath, rename, rm } from "node:fs/promises";
 
 /** Nothing where a file is not there. */
 const ifThere = (error) => (error.code === "ENOENT" ? undefined : Promise.reject(error));
@@ -29,3 +29,12 @@ export const keyFile = (path) => ({
   },
   delete: () => rm(path, { force: true }),
 });
+
+/** Puts a key file aside, under a name that no other file has, and gives that name. */
+export async function putAside(path) {
+  const aside = `${path}.${new Date().toISOString().replaceAll(":", "-")}`;
+  // Not renamed: that would replace a file of that name.
+  await link(path, aside);
+  await rm(path);
+  return aside;
+}

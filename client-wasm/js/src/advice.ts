@@ -39,7 +39,7 @@ const SERVER = {
   UNSUPPORTED_MEDIA_TYPE: "Check what stands between client and server, and the server's version.",
   PAYLOAD_TOO_LARGE: "Ask the operator for a higher limit, or send smaller batches.",
   OVERLOADED: "The server is busy; try again later.",
-  REQUEST_TIMEOUT: "The line is slow or broke off: call again, what was done already is not done twice.",
+  REQUEST_TIMEOUT: "The connection is slow or broke off: call again, what was done already is not done twice.",
   MALFORMED_BODY: "Check what stands between client and server, and the server's version.",
   UNSUPPORTED_API_VERSION: "Update this package, or use a server of version 1 of the protocol.",
   INVALID_ENVELOPE: "Update this package: it and the server disagree about the request.",

@@ -35,6 +35,7 @@ export type {
   RotationReport,
   Sample,
   SampleProgress,
+  SlotLayout,
   Tensor,
   Warning,
 } from "./types.js";

@@ -23,8 +23,8 @@ export interface InferOptions {
   /** Gives up, and tells the server so. */
   signal?: AbortSignal;
   /**
-   * Milliseconds from sending to the answer. The server is told too, and does not compute what nobody waits for; an
-   * hour, of which it is not told, if not set.
+   * Milliseconds from sending to the answer. It is sent along, so that the server does not compute what nobody waits
+   * for. Without one, a job is given up after an hour.
    */
   deadline?: number;
 }

@@ -106,7 +106,7 @@ function wrongShape(expected: readonly number[], found: readonly number[] | stri
 
 function wrongNames({ name, feature_names: features = [] }: InputInfo, missing: string[], unknown: string[]): EncryptedInferenceError {
   const parts = [
-    // All of them are told as what is expected.
+    // All of them are named as what is expected.
     missing.length > 0 && missing.length < features.length && `missing: ${missing.join(", ")}`,
     unknown.length > 0 && `unknown: ${unknown.join(", ")}`,
   ].filter(Boolean);

@@ -23,7 +23,7 @@ export class SharedWork<Progress, Result> {
       for (const listener of [...this.#listeners]) listener(progress);
     };
     this.#result = work({ onProgress, signal: this.#controller.signal });
-    // Every caller is told by `join`; one that has left does not want to know.
+    // Every caller hears of it by `join`; one that has left does not want to know.
     this.settled = this.#result.then(
       () => undefined,
       () => undefined,

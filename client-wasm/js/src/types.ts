@@ -1,6 +1,17 @@
 import type { EncryptedInferenceError } from "./errors.js";
 
-/** A model as `GET /models` describes it; what is not listed here is passed on as it came. */
+/**
+ * Which element of a vector each slot holds: the slot number is split into digits, one for each axis, least significant
+ * first; the element is the sum of digit times stride.
+ */
+export interface SlotLayout {
+  axes: { extent: number; stride: number }[];
+}
+
+/**
+ * A model as `GET /models` describes it, with the names of the protocol (`schemas/model.schema.json`). What is not
+ * listed here, of a newer server, is passed on as it came.
+ */
 export interface ModelInfo {
   model_id: string;
   /** Semantic version. */
@@ -8,16 +19,23 @@ export interface ModelInfo {
   description: string;
   he_scheme: "CKKS";
   encryption_parameters: {
+    /** Ring degree N. */
     poly_modulus_degree: number;
+    /** Scale of a fresh ciphertext. */
     scale: number;
+    /** Bits of every prime: the chain from level 0 up, then the special primes. */
     coeff_modulus_bits: number[];
+    /** Rescalings that a fresh ciphertext has. */
     max_multiplicative_depth: number;
     /** Names the parameter set in `api.parameterSets`. */
     params_id: string;
   };
+  /** What version 1.0 of the protocol says of a model; `input` and `output` say more. */
+  inference: { input_dimension: number; output_dimension: number; activation: string };
   constraints: {
     /** Samples that share the ciphertexts of one request. */
     max_batch_size: number;
+    /** Longest body of a request, in bytes. */
     max_request_bytes: number;
   };
   input: {
@@ -27,18 +45,34 @@ export interface ModelInfo {
     dimension: number;
     /** Ciphertexts that a request takes. */
     ciphertexts: number;
+    layout: SlotLayout;
+    /** Rescalings that the ciphertexts have left. */
     level: number;
     /** Smallest and largest value that the model was calibrated for. */
     range?: [number, number];
+    /**
+     * What this package multiplies the elements with before it encrypts, one factor for all or one for each: the model
+     * takes the caller's numbers as they are.
+     */
+    scaling?: number[];
     /** What the tensor is called: `predict({ [name]: pixels })`. */
     name?: string;
     /** Names of the elements: `predict({ [feature]: 17.99, … })` takes them in any order. */
     feature_names?: string[];
   };
   output: {
+    /** Elements in all. */
     dimension: number;
+    /** Ciphertexts that a result takes. */
     ciphertexts: number;
+    layout: SlotLayout;
     level: number;
+    /** Low bits of every residue that a result leaves out, since they hold noise only. */
+    dropped_bits?: number;
+    /** What this package multiplies decrypted values with before anything else; 1 if not set. */
+    gain?: number;
+    /** Smallest and largest value that the model can give, before post-processing. */
+    range?: [number, number];
     /** Names of the elements. */
     labels?: string[];
     /** What this package applies to decrypted values. */
@@ -54,24 +88,35 @@ export interface ModelInfo {
   };
   evaluation_keys: {
     galois: { element: number; level: number }[];
-    relinearization?: { level: number } | null;
+    /** Whether the model needs this key too. */
+    relinearization: { level: number } | null;
     /** All keys together. */
     bytes: number;
   };
+  /** Bytes of the ciphertexts of a request, and of its result. */
   sizes: { request_bytes: number; result_bytes: number };
 }
 
-/** A parameter set as `GET /keys` describes it. */
+/** A parameter set as `GET /keys` describes it, with the names of the protocol (`schemas/parameter-sets.schema.json`). */
 export interface ParameterSet {
+  /** SHA-256 of the set's canonical bytes. */
   params_id: string;
+  /** log₂ of the ring degree. */
   log_degree: number;
+  /** Ring degree N. */
   poly_modulus_degree: number;
   /** Primes by level. */
   levels: number[][];
+  /** Primes that exist during key switching only. */
   special_primes: number[];
+  /** Primes that one key-switching digit groups. */
   digit_primes: number;
+  /** Scale of a fresh ciphertext at the highest level. */
   scale: number;
+  /** Bits against classical attackers; log₂ of the whole modulus, and the largest that the table allows for them. */
   security: { bits: number; log_qp: number; max_log_qp: number };
+  /** The models that use the set. */
+  models: { model_id: string; version: string }[];
 }
 
 /** How far making and uploading evaluation keys is. */
@@ -89,7 +134,7 @@ export interface KeyProgress {
   totalBytes: number;
 }
 
-/** How far predictions are: told as each step begins, and as it is over. */
+/** How far predictions are: reported as each step begins, and as it is over. */
 export interface SampleProgress {
   /** Encrypting; sending, waiting and receiving; decrypting. */
   step: "encrypt" | "infer" | "decrypt";

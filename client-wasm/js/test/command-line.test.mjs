@@ -10,8 +10,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
+import { decode } from "cborg";
+
 import { keyFile } from "../bin/key-file.mjs";
-import { MODEL, PARAMETERS } from "./support.mjs";
+import { MODEL, PARAMETERS, answer, fakeServer } from "./support.mjs";
 
 const PROGRAM = fileURLToPath(new URL("../bin/encrypted-inference.mjs", import.meta.url));
 
@@ -80,6 +82,43 @@ test("a terminal obeys nothing that a server says", async () => {
     const refused = await run("predict", url, "sum", "--random");
     assert.match(refused, /^error: CODE.*\[2J.*warning: none/);
     for (const text of [listed, json, refused]) assert.doesNotMatch(text, OBEYED);
+  } finally {
+    server.close();
+  }
+});
+
+test("keys of an earlier version of the model are put aside, those of another model are not touched", async () => {
+  let model = MODEL;
+  const fake = fakeServer(({ path }) => (path === "/models" ? answer(200, { api_version: "1.1", models: [model] }) : undefined));
+  const server = createServer(async ({ method, url, headers }, response) => {
+    const { status, body } = await fake.fetch(`https://server.test${url}`, { method, headers });
+    response.writeHead(status, { "content-type": "application/cbor" }).end(body && Buffer.from(await new Response(body).arrayBuffer()));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const place = await mkdtemp(join(folder, "upgrade-"));
+  const path = join(place, "secret.keys");
+  const keys = async (name) => {
+    const child = spawn(process.execPath, [PROGRAM, "keys", `http://127.0.0.1:${server.address().port}`, name, "--keys", path]);
+    let told = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => (told += text));
+    const [code] = await once(child, "close");
+    return { code, told, files: (await readdir(place)).sort() };
+  };
+  const versionIn = async (file) => decode(await readFile(join(place, file))).model.version;
+  try {
+    assert.deepEqual((await keys("sum")).files, ["secret.keys"]);
+    model = { ...MODEL, version: "2.0.0" };
+    const upgraded = await keys("sum");
+    assert.equal(upgraded.code, 0, upgraded.told);
+    assert.equal(upgraded.files.length, 2);
+    assert.ok(upgraded.told.includes(upgraded.files[1]), upgraded.told);
+    assert.deepEqual(await Promise.all(upgraded.files.map(versionIn)), ["2.0.0", MODEL.version]);
+    assert.equal((await keys("sum")).files.length, 2, "the new keys stay");
+    model = { ...MODEL, model_id: "product" };
+    const other = await keys("product");
+    assert.deepEqual([other.code, other.files], [1, upgraded.files]);
+    assert.match(other.told, /KEYS_MISMATCH/);
   } finally {
     server.close();
   }

@@ -31,7 +31,7 @@ export interface Engine {
 
 /** Makes engines, in this thread or in a worker. */
 export interface Engines {
-  /** Begins with what every engine needs; failures are told by `open`. */
+  /** Begins with what every engine needs; failures are reported by `open`. */
   prepare(): void;
   open(start: Start): Promise<Engine>;
 }
