@@ -111,6 +111,27 @@ async function inBoth(context, root, { below, page = "", isWhole }) {
 
 test("files without a bundler, below a path", (context) => inBoth(context, folder, { below: "/some/path/", page: "plain/", isWhole: true }));
 
+test("the package from another origin, as from a CDN", async (context) => {
+  const [packages, scripts] = [join(folder, "node_modules"), { "access-control-allow-origin": "*" }];
+  const cdn = await serveFiles(packages, { headers: () => scripts });
+  const source = SOURCE.replace('"encrypted-inference"', JSON.stringify(`${cdn.url}encrypted-inference/dist/index.js`));
+  const pages = { "/index.html": PAGE("./watched.js"), "/watched.js": WATCHED, "/main.js": source };
+  // What a page allows that trusts the other origin with its scripts.
+  const policy = POLICY.replace("script-src 'self'", `script-src 'self' ${new URL(cdn.url).origin}`);
+  const site = await serveFiles(temp.folder, { pages, headers: () => ({ "content-security-policy": policy }) });
+  context.after(() => (cdn.close(), site.close()));
+  for (const [name, browser] of Object.entries(browsers)) {
+    await context.test(name, async () => {
+      cdn.asked.length = 0;
+      await predicts(browser, site.url);
+      assert.deepEqual([...site.missing, ...cdn.missing], []);
+      // A worker's script has to be of the page's origin: the copy inside of a script is.
+      assert.ok(cdn.asked.some((path) => path.endsWith("inline-files.js")), cdn.asked.join(" "));
+      assert.ok(cdn.asked.some((path) => path.endsWith(".wasm")), cdn.asked.join(" "));
+    });
+  }
+});
+
 test("Vite, built", async (context) => {
   const outDir = join(temp.folder, "vite");
   await vite.build({ root: folder, configFile: false, base: "./", logLevel: "error", build: { outDir, emptyOutDir: true } });
@@ -146,6 +167,7 @@ test("esbuild, which leaves worker and module behind", async (context) => {
 
 test("the demonstration page", async (context) => {
   const files = await serveFiles(join(ROOT, "dist/www"));
+  context.after(files.close);
   for (const [name, browser] of Object.entries(browsers)) {
     await context.test(name, async () => {
       const page = await browser.page();
@@ -157,7 +179,6 @@ test("the demonstration page", async (context) => {
       await page.close();
     });
   }
-  files.close();
 });
 
 async function copyPage(to, script) {

@@ -6,7 +6,8 @@ import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 
 import { startServer } from "../e2e/server.mjs";
-import { PATIENT, TOLERANCE, output, pack, program, project, temporary } from "./project.mjs";
+import { PATIENT, TOLERANCE, output, pack, program, project, temporary, write } from "./project.mjs";
+import { snippets } from "./snippets.mjs";
 
 let server;
 let temp;
@@ -70,6 +71,20 @@ test("every relative link of its documents leads to a file in it", async () => {
     }
   }
   assert.ok(links >= 5, `${links} were found`);
+});
+
+test("every block of JavaScript in its README and its guide runs as it stands there", async (context) => {
+  let ran = 0;
+  for (const path of ["README.md", "docs/guide.md"]) {
+    for (const { line, program } of snippets(await readFile(join(folder, "node_modules/encrypted-inference", path), "utf8"))) {
+      await context.test(`${path}, line ${line}`, async () => {
+        await write(folder, { "snippet.mjs": program });
+        await output("node", ["snippet.mjs", server.url], { cwd: folder });
+      });
+      ran += 1;
+    }
+  }
+  assert.ok(ran >= 5, `${ran} were found`);
 });
 
 test("it installs without scripts and without other packages", async () => {

@@ -16,6 +16,8 @@ const read = async (path) => JSON.parse(await readFile(join(ROOT, "models", path
 /** What is asked, and what the model says of it on plain numbers. */
 const { patients } = await read("breast_cancer_logistic/demo_patients.json");
 export const PATIENT = patients[0];
+const { digits } = await read("mnist_mlp/demo_digits.json");
+export const DIGIT = digits.find(({ label }) => label === 7);
 
 /** The largest difference of a probability. That of a logit is below 0.03, six standard deviations. */
 export const TOLERANCE = 2 ** -7;

@@ -1,4 +1,5 @@
-// The recipes of the package's documentation, as they stand there, built by Vite and run in Chromium.
+// The recipes of the package's documentation, as they stand there, built by Vite and run in Chromium, the components in
+// Firefox too: it has neither background sync nor Chromium's way to load an extension.
 
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
@@ -10,22 +11,23 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import react from "@vitejs/plugin-react";
 import vue from "@vitejs/plugin-vue";
 import { chromium } from "playwright-core";
+import puppeteer from "puppeteer-core";
 import * as vite from "vite";
 
 import { serveFiles } from "../e2e/files.mjs";
-import { digits } from "../e2e/plain.mjs";
 import { ROOT, startServer } from "../e2e/server.mjs";
-import { FLAGS, pack, project, temporary, write } from "./project.mjs";
+import { DIGIT, FLAGS, pack, project, temporary, write } from "./project.mjs";
 
 const TEXT = await readFile(join(ROOT, "client-wasm/js/docs/recipes.md"), "utf8");
-const { label: LABEL, pixels } = digits.find(({ label }) => label === 7);
-const SAMPLE = JSON.stringify(pixels.map((grey) => grey / 255));
+const { label: LABEL, pixels } = DIGIT;
+const SAMPLE = JSON.stringify(pixels);
 const PAGE = (script) => `<!doctype html><title>waiting</title><link rel="icon" href="data:,"><main id="place"></main><script type="module" src="${script}"></script>`;
 
 let server;
 let temp;
 let folder;
 let browser;
+let firefox;
 before(async () => {
   temp = await temporary();
   const [started, { tarball }] = await Promise.all([startServer(), pack(temp.folder)]);
@@ -34,9 +36,11 @@ before(async () => {
   folder = await mkdtemp(fileURLToPath(new URL("recipe-", import.meta.url)));
   await project(folder, tarball, {});
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+  firefox = await puppeteer.launch({ browser: "firefox", executablePath: process.env.FIREFOX, headless: true });
 });
 after(async () => {
   await browser?.close();
+  await firefox?.close();
   await server?.stop();
   await temp?.remove();
   if (folder) await rm(folder, { recursive: true, force: true });
@@ -50,8 +54,8 @@ function blocks(title, language) {
   return found.map((code) => code.replaceAll("https://inference.example", server.url));
 }
 
-/** Builds a project and opens it; what goes wrong in the page ends up in `complaints`. */
-async function open(name, files, { plugins = [], input = ["index.html"], served = {} } = {}) {
+/** Builds a project and opens it for the time of a test; what goes wrong in the page ends up in `complaints`. */
+async function open(test, name, files, { plugins = [], input = ["index.html"], served = {} } = {}) {
   const root = join(folder, name);
   await write(root, files);
   const outDir = join(temp.folder, name);
@@ -59,14 +63,26 @@ async function open(name, files, { plugins = [], input = ["index.html"], served 
   const rollupOptions = { input: input.map((path) => join(root, path)), output };
   await vite.build({ root, configFile: false, base: "./", logLevel: "error", plugins, build: { outDir, emptyOutDir: true, rollupOptions } });
   const site = await serveFiles(outDir, served);
+  test.after(site.close);
   const context = await browser.newContext();
+  test.after(() => context.close());
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
   await page.goto(site.url);
-  return { page, context, complaints, close: () => context.close().then(() => site.close()) };
+  return { page, url: site.url, complaints };
+}
+
+/** Waits in Firefox until the text of an element has some words. */
+async function shows(page, selector, words) {
+  for (let waited = 0; waited < 20_000; waited += 50) {
+    const text = await page.evaluate((selector) => document.querySelector(selector)?.textContent, selector);
+    if (text?.includes(words)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.fail(`${selector} does not show ${words}`);
 }
 
 const PROPERTIES = () => `{ url: ${JSON.stringify(server.url)}, sample: location.hash === "#wrong" ? [1, 2, 3] : ${SAMPLE} }`;
@@ -120,9 +136,9 @@ const COMPONENTS = {
 };
 
 for (const [name, component] of Object.entries(COMPONENTS)) {
-  test(`a component of ${name}`, async () => {
+  test(`a component of ${name}`, async (context) => {
     const { plugins, files } = component();
-    const { page, complaints, close } = await open(name, { "index.html": PAGE("./main.js"), ...files }, { plugins });
+    const { page, url, complaints } = await open(context, name, { "index.html": PAGE("./main.js"), ...files }, { plugins });
     await page.locator("output", { hasText: String(LABEL) }).waitFor();
 
     const visit = async (hash) => {
@@ -138,11 +154,20 @@ for (const [name, component] of Object.entries(COMPONENTS)) {
       await page.waitForTimeout(10);
     }
     assert.deepEqual(complaints, []);
-    await close();
+
+    await context.test("in Firefox", async (context) => {
+      const page = await firefox.newPage();
+      context.after(() => page.close());
+      await page.goto(url);
+      await shows(page, "output", String(LABEL));
+      await page.evaluate(() => (location.hash = "#wrong"));
+      await page.reload();
+      await shows(page, '[role="alert"]', "The model takes 784 values, found 3");
+    });
   });
 }
 
-test("a service worker that sends what a page has encrypted", async () => {
+test("a service worker that sends what a page has encrypted", async (context) => {
   const [page, worker] = blocks("A service worker", "js");
   const files = {
     "index.html": PAGE("./main.js"),
@@ -157,7 +182,7 @@ test("a service worker that sends what a page has encrypted", async () => {
       };
       await look();`,
   };
-  const opened = await open("service-worker", files, { input: ["index.html", "sw.js"] });
+  const opened = await open(context, "service-worker", files, { input: ["index.html", "sw.js"] });
   const answered = () => opened.page.waitForFunction((label) => document.title === `a ${label}`, LABEL);
   await answered();
   // At the next visit the page is offline; the service worker is not.
@@ -168,7 +193,6 @@ test("a service worker that sends what a page has encrypted", async () => {
   assert.ok(refused > 0, "the page tried");
   opened.complaints = opened.complaints.filter((text) => !text.includes("ERR_FAILED"));
   assert.deepEqual(opened.complaints, []);
-  await opened.close();
 });
 
 test("a browser extension", async () => {
