@@ -1,9 +1,8 @@
 // End to end from a real Chromium: the page, the npm package in its worker, the real server.
 
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test as everywhere } from "node:test";
 
@@ -11,6 +10,7 @@ import { DARK, DESKTOP, FRAME, PHONE, longestTask, openPage, screenshot, secretK
 import { serveFiles } from "./files.mjs";
 import { argmax, digits, distance, patients, plainModel } from "./plain.mjs";
 import { record } from "./recorder.mjs";
+import { bars, settled } from "./reading.mjs";
 import { ROOT, published, startServer } from "./server.mjs";
 import { setStage } from "./stage.mjs";
 import { traces } from "./traces.mjs";
@@ -28,12 +28,6 @@ const stage = setStage();
 const open = (options) => openPage(stage.browser, stage.door.url, { options, home: stage.door.url });
 
 const keysAreReady = (page) => page.locator('[data-testid="keys"][data-state="ready"]').waitFor();
-
-const settled = (page) => page.locator('[data-testid="answer"][data-state="answered"]').waitFor();
-
-/** The bars as numbers. */
-const bars = (page) =>
-  page.getByTestId("bars").locator("li").evaluateAll((items) => items.map(({ dataset }) => ({ label: dataset.label, value: Number(dataset.value) })));
 
 /** Traces a digit with the mouse, one line for each run of bright pixels. */
 async function draw(page, { pixels }) {
@@ -72,7 +66,7 @@ everywhere("a digit drawn with the mouse is recognised, and nothing that leaves 
 
   const grey = await seen(page);
   assert.ok(grey.some((value) => value > 200), "the drawing arrived");
-  const expected = await plain(grey.map((value) => value / 255));
+  const expected = await plain(grey);
   const found = await bars(page);
   assert.deepEqual(found.map(({ label }) => label), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
   const values = found.map(({ value }) => value);
@@ -218,7 +212,7 @@ everywhere("the page asks by itself, and the other model of digits answers the s
   await page.getByTestId("model").selectOption("mnist_cnn");
   await page.locator('[data-testid="answer"][data-state="busy"]').waitFor();
   await settled(page);
-  const expected = await plain(digits.find(({ label }) => label === 7).pixels.map((grey) => grey / 255));
+  const expected = await plain(digits.find(({ label }) => label === 7).pixels);
   const values = (await bars(page)).map(({ value }) => value);
   assert.ok(distance(values, expected) < TOLERANCE, `${values} against ${expected}`);
   assert.match(await page.getByTestId("code").textContent(), /api\.model\("mnist_cnn"/);
@@ -405,42 +399,6 @@ test("code to copy holds what a link and a server say as text", async () => {
   assert.equal(JSON.parse(/api\.model\((".*?[^\\]")\);/.exec(text)[1]), name);
   assert.doesNotMatch(text, /<|alert\(2\)/);
   await close();
-});
-
-test("a server with a model that the page does not know is asked with numbers", async () => {
-  const models = await mkdtemp(join(tmpdir(), "models-"));
-  const shipped = join(ROOT, "models/breast_cancer_logistic/package");
-  const manifest = JSON.parse(await readFile(join(shipped, "manifest.json"), "utf8"));
-  await cp(shipped, join(models, "unknown"), { recursive: true });
-  await writeFile(join(models, "unknown/manifest.json"), JSON.stringify({ ...manifest, model_id: "unknown" }));
-  const other = await startServer({ models });
-  const { page, complaints, close } = await openPage(stage.browser, other.url.replace("127.0.0.1", "localhost"));
-  try {
-    await settled(page);
-    assert.deepEqual(await page.getByRole("tab").allTextContents().then((all) => all.map((text) => text.trim())), ["More models"]);
-    const plain = await plainModel("breast_cancer_logistic", [30]);
-    await page.getByTestId("samples-text").fill(patients[0].values.join(", "));
-    await page.getByRole("button", { name: "Encrypt and ask" }).click();
-    await settled(page);
-    const [{ value }] = await bars(page);
-    const [expected] = await plain(patients[0].values.map((number) => Number(number)));
-    assert.ok(Math.abs(value - expected) < TOLERANCE, `${value} against ${expected}`);
-    // The one label of the model is not what it says of a malignant row.
-    assert.equal(patients[0].label, "malignant");
-    assert.equal(await page.getByTestId("verdict").textContent(), "The model does not say benign.");
-    assert.ok(await page.getByTestId("compare").isHidden());
-    await page.getByTestId("samples-text").fill(patients[4].values.join(" "));
-    await page.getByRole("button", { name: "Encrypt and ask" }).click();
-    await page.getByTestId("verdict").filter({ hasText: "The model says benign." }).waitFor();
-    await page.getByTestId("samples-text").fill("1 2 three");
-    await page.getByRole("button", { name: "Encrypt and ask" }).click();
-    assert.equal(await page.locator("#samples-wrong").textContent(), "Only numbers are needed here.");
-    assert.deepEqual(complaints, []);
-  } finally {
-    await close();
-    await other.stop();
-    await rm(models, { recursive: true, force: true });
-  }
 });
 
 test("an accessibility checker finds nothing", async () => {

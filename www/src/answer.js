@@ -21,8 +21,11 @@ export function showUnanswered() {
   if (byId("answer").dataset.state === "busy") showEmpty();
 }
 
-/** Shows an answer as bars; `newer` tells that another question is under way already. */
-export function showAnswer(question, prediction, newer) {
+/** Post-processings whose values are parts of one. */
+const SHARES = ["softmax", "sigmoid", "normalize_l1", "sigmoid_normalize_l1"];
+
+/** Shows an answer of a model as bars; `newer` tells that another question is under way already. */
+export function showAnswer(question, prediction, { output: { postprocessing } }, newer) {
   const { values, raw, labels, timings, warnings } = prediction;
   // A model that gives the class alone is shown by the scores it was chosen by.
   const outcomes = question.outcomes(values.length === raw.length ? values : raw, labels);
@@ -39,10 +42,11 @@ export function showAnswer(question, prediction, newer) {
     list.dataset.labels = names;
     list.replaceChildren(...outcomes.map(bar));
   }
-  const isShare = outcomes.every(({ value }) => value >= 0 && value <= 1);
-  // Shares of one fill their part of the bar; other numbers, their part of the largest.
+  const isShare = SHARES.includes(postprocessing) && outcomes.every(({ value }) => value >= 0);
+  // Shares of one fill their part of the bar; other numbers, their part of the largest, to the left where below zero.
   const most = isShare ? 1 : Math.max(...outcomes.map(({ value }) => Math.abs(value)), Number.MIN_VALUE);
   list.dataset.most = String(most);
+  list.classList.toggle("signed", outcomes.some(({ value }) => value < 0));
   const format = question.format ?? (isShare ? percent : (value) => value.toPrecision(4));
   outcomes.forEach((outcome, i) => fill(list.children[i], outcome, outcome === best, most, format));
 }
@@ -50,13 +54,14 @@ export function showAnswer(question, prediction, newer) {
 /** Shows the answer on plain numbers beside the encrypted one. */
 export function showComparison(question, { values, labels }, plain) {
   const outcomes = question.outcomes(plain, labels, values);
-  const { children, dataset } = byId("bars");
+  const { children, dataset, classList } = byId("bars");
   const items = [...children];
+  const place = (part) => (classList.contains("signed") ? (part + 1) / 2 : part);
   outcomes.forEach(({ value }, i) => {
     const mark = items[i]?.querySelector(".plain");
     if (!mark) return;
     mark.hidden = false;
-    mark.style.left = `${Math.min(Math.abs(value) / Number(dataset.most), 1) * 100}%`;
+    mark.style.left = `${place(Math.max(-1, Math.min(value / Number(dataset.most), 1))) * 100}%`;
   });
   const difference = Math.max(...values.map((value, i) => Math.abs(value - plain[i])));
   const agreement = (question.agreement ?? sameAnswer)(values, plain);
@@ -90,6 +95,6 @@ function bar({ label, note }) {
 function fill(item, { value }, isBest, most, format) {
   item.classList.toggle("first", isBest);
   item.dataset.value = String(value);
-  item.querySelector(".fill").style.transform = `scaleX(${Math.abs(value) / most})`;
+  item.querySelector(".fill").style.transform = `scaleX(${value / most})`;
   item.querySelector(".percent").textContent = format(value);
 }

@@ -68,7 +68,7 @@ export function showFacts({ model_id: name, version }, figures) {
         ["Accuracy under encryption", percent(known.encrypted_correct)],
         ["Held-out samples, all inferred under encryption", String(known.samples)],
         ["Answers that encryption changed", String(known.flips.length)],
-        ["Largest error of an output before softmax", known.largest_error.toPrecision(2)],
+        ["Largest error of a raw output", known.largest_error.toPrecision(2)],
       ]
     : [["Model", `${name} ${version}`], ["Figures", "this page has none for it; its report.json does"]];
   const facts = searched ?? classified;

@@ -75,7 +75,7 @@ function openSession(info) {
       showError(entry, undefined);
       entry.answered = { question, prediction };
       show("showLast", () => {
-        showAnswer(question, prediction, newer);
+        showAnswer(question, prediction, info, newer);
         showReceipt(prediction, totals);
         showSteps(question, prediction, entry.model, traffic.requests, entry.took);
         showHistory(history);
