@@ -42,7 +42,7 @@ pub enum ClientError {
         /// Samples given.
         found: usize,
     },
-    /// The published scaling has not one usable factor for each element of the input.
+    /// The published scaling has not one usable factor for all elements of the input, nor one for each.
     Scaling {
         /// Elements of the input.
         expected: usize,
@@ -120,7 +120,7 @@ impl fmt::Display for ClientError {
             Self::Scaling { expected, found } => {
                 write!(
                     f,
-                    "the model publishes {found} factors of size 2^-64 to 2^64 for its input, expected {expected}"
+                    "the model publishes {found} factors of size 2^-64 to 2^64 for its input, expected 1 or {expected}"
                 )
             }
             Self::Batch { slots, found } => {

@@ -105,7 +105,7 @@ impl Session {
         if let Some(scaling) = &model.input.scaling {
             let (expected, found) =
                 (model.input.dimension, scaling.iter().filter(|&&factor| is_moderate(factor)).count());
-            if found != expected || scaling.len() != expected {
+            if found != scaling.len() || ![1, expected].contains(&found) {
                 return Err(ClientError::Scaling { expected, found });
             }
         }
@@ -236,11 +236,11 @@ impl Session {
         let scale = self.params.scale_at(level);
         let mut slots = Zeroizing::new(vec![0.0; self.params.slots() * input.ciphertexts]);
         for (first, values) in samples.iter().enumerate() {
-            let scaled = match &input.scaling {
-                Some(scaling) => values.iter().zip(scaling).map(|(value, factor)| value * factor).collect(),
-                None => values.to_vec(),
-            };
-            let scaled = Zeroizing::new(scaled);
+            // One factor is that of all elements.
+            let scaling = input.scaling.iter().flatten().copied().cycle();
+            let factors = scaling.chain(std::iter::repeat(1.0));
+            let scaled = values.iter().zip(factors).map(|(value, factor)| value * factor);
+            let scaled = Zeroizing::new(scaled.collect::<Vec<_>>());
             let packed = Zeroizing::new(self.input.pack(&scaled, self.slots * input.ciphertexts));
             for b in (first..max).step_by(samples.len()) {
                 slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);

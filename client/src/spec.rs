@@ -61,7 +61,7 @@ pub struct InputSpec {
     pub layout: LayoutSpec,
     /// Level to encrypt at.
     pub level: u8,
-    /// What each element is multiplied with before; nothing where there is none.
+    /// What the elements are multiplied with before: one factor for all, or one for each; nothing where there is none.
     #[serde(default)]
     pub scaling: Option<Vec<f64>>,
 }

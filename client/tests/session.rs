@@ -90,6 +90,15 @@ fn elements_are_scaled_before_encryption() {
     let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
     let values = session.decrypt(&result).unwrap();
     assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
+    model.input.scaling = Some(vec![0.5]);
+    let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
+    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().remove(0);
+    let input =
+        SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
+    let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let values = session.decrypt(&result).unwrap();
+    assert!((values[0] - 2.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
     for (scaling, found) in [(vec![1.0; 2], 2), (vec![1.0, 0.0, f64::NAN], 1), (vec![], 0)] {
         model.input.scaling = Some(scaling);
         let refused = Session::new(&model, &parameters, &Seed::new([0; 32]));

@@ -1,7 +1,7 @@
 //! From a graph to a package: parameters, scaling of the output, cut of the result, manifest.
 
 use ckks_core::{Params, ProgramFacts, ResultCiphertexts, SlotLayout};
-use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, write};
+use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, scaled, write};
 
 use crate::{
     approximate::Approximation,
@@ -14,7 +14,6 @@ use crate::{
     layers::layers,
     lower::{self, Lowered, lower},
     noise,
-    normalise::scaled,
     pack::{Conditions, Prices},
     report::{Candidate, Precision, Report},
     sparse::SparseMatrix,
@@ -43,6 +42,8 @@ pub(crate) struct Assembly<'a> {
     pub(crate) approximations: Vec<Approximation>,
     /// Of the input.
     pub(crate) input: Range,
+    /// Of each element of the input, where they have names.
+    pub(crate) features: Vec<Range>,
     /// Of the largest output.
     pub(crate) magnitude: f64,
 }
@@ -171,7 +172,7 @@ impl Assembly<'_> {
         let dimension = self.graph.values[self.graph.output()].dimension();
         let mut found = vec![];
         for sample in calibration.iter().take(PREDICTED) {
-            let sample = scaled(sample, self.scaling.as_ref());
+            let sample = scaled(sample, self.scaling.as_deref());
             let packed = lowered.input.pack(&sample, slots * program.inputs as usize);
             let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
             let variances = noise::variances(program, params, &inputs, dropped_bits)?.concat();
@@ -255,6 +256,11 @@ impl Assembly<'_> {
                 scaling: self.scaling.clone(),
                 name: first.name.clone(),
                 feature_names,
+                feature_ranges: self
+                    .features
+                    .iter()
+                    .map(|range| [short(range.low), short(range.high)])
+                    .collect(),
             },
             output: Output {
                 dimension: last.dimension() as u32,
@@ -269,6 +275,11 @@ impl Assembly<'_> {
             },
         }
     }
+}
+
+/// The shortest decimal that is the same in single precision, which samples are in.
+fn short(number: f64) -> f64 {
+    (number as f32).to_string().parse().unwrap_or(number)
 }
 
 fn entry(layout: &SlotLayout) -> Layout {

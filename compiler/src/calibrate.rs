@@ -31,6 +31,15 @@ impl Range {
     }
 }
 
+/// The range of each element of the samples.
+pub(crate) fn element_ranges(samples: &[Vec<f64>]) -> Vec<Range> {
+    let mut ranges = vec![Range::EMPTY; samples.first().map_or(0, Vec::len)];
+    for sample in samples {
+        ranges.iter_mut().zip(sample).for_each(|(range, &x)| *range = range.with(x));
+    }
+    ranges
+}
+
 /// Runs the samples through the model; one range per value.
 pub(crate) fn calibrate(graph: &Graph, samples: &[Vec<f64>]) -> Vec<Range> {
     let mut ranges = vec![Range::EMPTY; graph.values.len()];
@@ -128,5 +137,7 @@ mod tests {
         let ranges = calibrate(&graph, &[vec![1.0, -3.0], vec![0.5, 2.0]]);
         assert_eq!(ranges, [Range { low: -3.0, high: 2.0 }, Range { low: 0.25, high: 9.0 }]);
         assert_eq!(ranges[0].widened(0.1), Range { low: -3.5, high: 2.5 });
+        let each = element_ranges(&[vec![1.0, -3.0], vec![0.5, 2.0]]);
+        assert_eq!(each, [Range { low: 0.5, high: 1.0 }, Range { low: -3.0, high: 2.0 }]);
     }
 }

@@ -10,8 +10,8 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_compiler::{
-    Agreement, CompileError, Identity, Objective, Options, Samples, compile, import, largest_difference,
-    picture, read_labels, read_samples, verify,
+    Agreement, CompileError, Identity, Objective, Options, Preprocessing, Samples, compile, import,
+    largest_difference, picture, read_labels, read_samples, verify,
 };
 use serde::Deserialize;
 
@@ -73,6 +73,14 @@ struct Compile {
     /// Names of the outputs, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     class_names: Option<Vec<String>>,
+    /// What callers' numbers are multiplied with before the model, such as 0.00392156862745098 for bytes: one factor for
+    /// all elements, one for each channel, or one for each element. It becomes part of the model; give samples as callers
+    /// have them.
+    #[arg(long, value_name = "FACTORS", value_delimiter = ',', allow_hyphen_values = true)]
+    input_scale: Option<Vec<f64>>,
+    /// What is added to callers' numbers, after the factors, before the model.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', allow_hyphen_values = true)]
+    input_offset: Option<Vec<f64>>,
     /// Bits of precision of the result, as a part of the largest output.
     /// 10 if not set.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(1..=40))]
@@ -135,6 +143,8 @@ struct Decisions {
     precision: Option<u8>,
     max_degree: Option<u8>,
     batch: Option<u16>,
+    input_scale: Vec<f64>,
+    input_offset: Vec<f64>,
 }
 
 /// Runs the command line of this process.
@@ -161,6 +171,12 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         let file = arguments.model.with_file_name(name);
         given.clone().or_else(|| file.exists().then_some(file))
     };
+    let metadata = metadata(arguments)?;
+    let preprocessing = Preprocessing {
+        scale: arguments.input_scale.clone().unwrap_or(metadata.compile.input_scale.clone()),
+        offset: arguments.input_offset.clone().unwrap_or(metadata.compile.input_offset.clone()),
+    };
+    let model = preprocessing.before(&model)?;
     let dimension = import(&model)?.values[0].dimension();
     let calibration = beside(&arguments.calibrate, "calibration.npz")
         .ok_or("there are no samples to calibrate on; give some with --calibrate, or calibration.npz beside the model")?;
@@ -177,7 +193,6 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         samples.inputs.truncate(most);
         samples.classes.truncate(most);
     }
-    let metadata = metadata(arguments)?;
     let (otherwise, decided) = (Options::default(), &metadata.compile);
     let options = Options {
         precision: arguments.precision.or(decided.precision).unwrap_or(otherwise.precision),

@@ -6,7 +6,7 @@ use crate::{
     amplify::amplify,
     approximate::{MARGIN, approximate},
     assemble::Assembly,
-    calibrate::{calibrate, histograms},
+    calibrate::{calibrate, element_ranges, histograms},
     compose::compose,
     error::CompileError,
     fuse::fuse,
@@ -135,6 +135,7 @@ pub fn compile(
         operations: imported.values.len() - 1,
         approximations,
         input,
+        features: if names.is_empty() { vec![] } else { element_ranges(calibration) },
         magnitude: output.magnitude().max(f64::MIN_POSITIVE),
     };
 

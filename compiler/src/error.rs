@@ -66,6 +66,15 @@ pub enum CompileError {
         /// How many of them differ.
         distinct: usize,
     },
+    /// The preprocessing given does not fit the input.
+    Preprocessing {
+        /// Extent of the first axis of an input that has several.
+        channels: usize,
+        /// Elements of the input.
+        dimension: usize,
+        /// Finite numbers given.
+        found: usize,
+    },
     /// The plaintext runtime refuses the file.
     Runtime {
         /// What it says.
@@ -113,6 +122,10 @@ impl fmt::Display for CompileError {
             Self::FeatureNames { expected, found, distinct } => write!(
                 f,
                 "the model has {expected} inputs, but {found} feature names were given, {distinct} of them different; name all, each once, or none"
+            ),
+            Self::Preprocessing { channels, dimension, found } => write!(
+                f,
+                "{found} finite numbers were given to prepare the input with; give one for all elements, one for each of its {channels} channels, or one for each of its {dimension} elements"
             ),
             Self::Runtime { reason } => write!(f, "the plaintext runtime cannot run the model: {reason}"),
             Self::Program { reason } => write!(f, "the compiled program is refused: {reason}"),

@@ -1,6 +1,6 @@
 //! Compiles ONNX models to encrypted model packages.
 //!
-//! One pass, one file, in this order: `import`, `compose`, `fuse`, `calibrate`, `approximate`, `amplify`, `normalise`, `choose`, `place`,
+//! One pass, one file, in this order: `preprocess`, `import`, `compose`, `fuse`, `calibrate`, `approximate`, `amplify`, `normalise`, `choose`, `place`,
 //! `lower`, `assemble`, `verify`. Never linked into a server or a client.
 
 // what can be refused
@@ -11,6 +11,7 @@ mod function;
 mod graph;
 mod import;
 mod onnx;
+mod preprocess;
 mod sparse;
 
 // samples, and the model in plain numbers
@@ -53,6 +54,7 @@ pub use graph::{Affine, Graph, Operation, Value};
 pub use import::{OPERATORS, Support, import, operator_table};
 pub use layers::Layer;
 pub use picture::picture;
+pub use preprocess::Preprocessing;
 pub use ranking::Ranking;
 pub use reference::evaluate;
 pub use report::{Accuracy, Agreement, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};

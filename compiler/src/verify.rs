@@ -7,12 +7,11 @@ use ckks_core::{
     Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, PreparedProgram,
     ResultCiphertexts, Seed, SeededCiphertext,
 };
-use model_package::{Manifest, Package};
+use model_package::{Manifest, Package, scaled};
 
 use crate::{
     error::CompileError,
     graph::Graph,
-    normalise::scaled,
     ranking::Ranking,
     reference,
     report::{Accuracy, Flip, Memory},
@@ -110,7 +109,7 @@ impl Encrypted {
     pub(crate) fn predict_clear(&self, input: &[f64]) -> Result<Vec<f64>, CompileError> {
         let (manifest, program) = (&self.package.manifest, &self.package.program);
         let slots = self.package.params.slots() / program.batch as usize;
-        let input = scaled(input, manifest.input.scaling.as_ref());
+        let input = scaled(input, manifest.input.scaling.as_deref());
         let packed = manifest.input.layout.to_layout().pack(&input, slots * program.inputs as usize);
         let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
         let outputs = program.evaluate_clear(slots, &inputs).map_err(CompileError::program)?.concat();

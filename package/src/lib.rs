@@ -22,7 +22,7 @@ pub use error::PackageError;
 pub use manifest::{
     BatchConstraints, ConstantEntry, DiagonalEntry, EvaluationKeyRequirements, FORMAT, GaloisRequirement,
     Input, InstructionEntry, Layout, LayoutAxisEntry, Manifest, Output, Parameters, PolynomialEntry,
-    RelinearizationRequirement, TransformEntry, WeightsEntry,
+    RelinearizationRequirement, TransformEntry, WeightsEntry, scaled,
 };
 pub use package::Package;
 pub use summary::{KeySummary, Summary};

@@ -77,7 +77,7 @@ pub struct Input {
     /// Smallest and largest value that the model was calibrated for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<[f64; 2]>,
-    /// What a client multiplies each element with before it encrypts; 1 where there is nothing.
+    /// What a client multiplies the elements with before it encrypts: one factor for all, or one for each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Vec<f64>>,
     /// What the tensor is called, or nothing.
@@ -86,6 +86,21 @@ pub struct Input {
     /// Names of the elements, all different, or none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub feature_names: Vec<String>,
+    /// Smallest and largest value of each element that the model was calibrated for, or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feature_ranges: Vec<[f64; 2]>,
+}
+
+/// The elements of an input as a client encrypts them: `out_i = values_i · scaling_i`, one factor being that of all
+/// elements and no factor 1.
+#[must_use]
+pub fn scaled(values: &[f64], scaling: Option<&[f64]>) -> Vec<f64> {
+    let scaling = match scaling {
+        Some([factor]) => std::iter::repeat_n(*factor, values.len()).collect(),
+        Some(factors) => factors.to_vec(),
+        None => vec![1.0; values.len()],
+    };
+    values.iter().zip(scaling).map(|(value, factor)| value * factor).collect()
 }
 
 /// How results are read.

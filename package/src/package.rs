@@ -168,10 +168,12 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         return Err(error.expected(format!("the product of {:?}", input.shape)).found(input.dimension));
     }
     if let Some(scaling) = &input.scaling {
-        if scaling.len() != input.dimension as usize {
-            let error =
-                PackageError::new("/input/scaling", "must have a factor for every element, or be absent");
-            return Err(error.expected(input.dimension).found(scaling.len()));
+        if ![1, input.dimension as usize].contains(&scaling.len()) {
+            let error = PackageError::new(
+                "/input/scaling",
+                "must have one factor for all elements or one for each, or be absent",
+            );
+            return Err(error.expected(format!("1 or {}", input.dimension)).found(scaling.len()));
         }
         if let Some((i, found)) = scaling.iter().enumerate().find(|(_, factor)| !factor.is_normal()) {
             let field = format!("/input/scaling/{i}");
@@ -188,6 +190,19 @@ fn check_shapes(manifest: &Manifest, params: &Params, facts: &ProgramFacts) -> R
         {
             let field = format!("/input/feature_names/{i}");
             return Err(PackageError::new(field, "must not stand twice").found(name));
+        }
+    }
+    if !input.feature_ranges.is_empty() {
+        if input.feature_ranges.len() != input.dimension as usize {
+            let error = PackageError::new("/input/feature_ranges", "must be those of every element or none");
+            return Err(error.expected(input.dimension).found(input.feature_ranges.len()));
+        }
+        let mut ranges = input.feature_ranges.iter().enumerate();
+        if let Some((i, range)) = ranges.find(|(_, [low, high])| low > high) {
+            let field = format!("/input/feature_ranges/{i}");
+            return Err(
+                PackageError::new(field, "must rise from the smallest value").found(format!("{range:?}"))
+            );
         }
     }
     // The program was checked: the batch divides the slots.

@@ -5,7 +5,7 @@
 use ckks_core::{
     Instruction, Level, LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis, Program, Register,
 };
-use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, write};
+use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, scaled, write};
 use serde_json::{Value, json};
 
 /// A program with every sort of instruction that a register can follow another by.
@@ -58,6 +58,7 @@ fn description(input_level: u8) -> Description {
             scaling: None,
             name: String::new(),
             feature_names: Vec::new(),
+            feature_ranges: Vec::new(),
         },
         output: Output {
             dimension: 4,
@@ -181,7 +182,9 @@ fn scalings_that_lose_elements_are_refused() {
         Package::from_bytes(tree.to_string().as_bytes(), &weights).map_err(|error| error.field)
     };
     assert!(field(json!([1.0, 0.5, 2.0, 4.0])).is_ok());
-    assert_eq!(field(json!([1.0, 0.5, 2.0])).unwrap_err(), "/input/scaling");
+    assert!(field(json!([0.5])).is_ok());
+    assert_eq!(field(json!([])).unwrap_err(), "/input/scaling");
+    assert_eq!(field(json!([1.0, 0.5])).unwrap_err(), "/input/scaling");
     assert_eq!(field(json!([1.0, 0.5, 0.0, 4.0])).unwrap_err(), "/input/scaling/2");
 }
 
@@ -196,6 +199,27 @@ fn names_that_miss_or_repeat_elements_are_refused() {
     assert!(field(json!(["a", "b", "c", "d"])).is_ok());
     assert_eq!(field(json!(["a", "b", "c"])).unwrap_err(), "/input/feature_names");
     assert_eq!(field(json!(["a", "b", "a", "d"])).unwrap_err(), "/input/feature_names/2");
+}
+
+#[test]
+fn ranges_that_miss_elements_or_fall_are_refused() {
+    let (manifest, weights) = written();
+    let field = |ranges: Value| {
+        let mut tree: Value = serde_json::from_slice(&manifest).unwrap();
+        tree["input"]["feature_ranges"] = ranges;
+        Package::from_bytes(tree.to_string().as_bytes(), &weights).map_err(|error| error.field)
+    };
+    assert!(field(json!([[0, 1], [2.5, 2.5], [-3, -1], [0, 0]])).is_ok());
+    assert_eq!(field(json!([[0, 1]])).unwrap_err(), "/input/feature_ranges");
+    assert_eq!(field(json!([[0, 1], [0, 1], [1, 0], [0, 1]])).unwrap_err(), "/input/feature_ranges/2");
+}
+
+#[test]
+fn elements_are_scaled_by_one_factor_or_by_one_each() {
+    let values = [3.0, -4.0];
+    assert_eq!(scaled(&values, None), values);
+    assert_eq!(scaled(&values, Some(&[0.5])), [1.5, -2.0]);
+    assert_eq!(scaled(&values, Some(&[0.5, 0.25])), [1.5, -1.0]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ test(`everything arrives, and nothing is done twice (seed ${seed})`, async () =>
     const asked = digits.slice(0, 8);
     let retries = 0;
     for (const { label, pixels } of asked) {
-      const prediction = await model.predict(pixels.map((grey) => grey / 255));
+      const prediction = await model.predict(pixels);
       assert.equal(argmax(prediction.values), label);
       retries += prediction.retries;
     }

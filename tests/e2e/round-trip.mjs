@@ -7,7 +7,7 @@ import { digits, patients } from "./plain.mjs";
 import { startServer } from "./server.mjs";
 
 const RUNS = 101;
-const digit = digits[0].pixels.map((grey) => grey / 255);
+const { pixels: digit } = digits[0];
 const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digit, mnist_cnn: digit };
 
 const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];

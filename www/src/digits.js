@@ -62,8 +62,7 @@ export async function setUpDigits({ ask, cleared }) {
 function aboutDigit(grey) {
   paintGrey(byId("seen"), grey);
   return {
-    input: Float64Array.from(grey, (value) => value / 255),
-    grey,
+    input: grey,
     outcomes: (values, labels) => values.map((value, i) => ({ label: labels[i] ?? String(i), value })),
     verdict: ({ label }) => `This is a ${label}.`,
   };

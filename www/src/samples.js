@@ -25,8 +25,9 @@ export async function setUpSamples({ ask, model }) {
     if (!problem) put(values);
   };
   const random = () => {
-    const { dimension, range = [-1, 1] } = model().input;
-    put(Float64Array.from({ length: dimension }, () => range[0] + Math.random() * (range[1] - range[0])));
+    const { dimension, range = [-1, 1], feature_ranges: ranges } = model().input;
+    const between = ([least, most]) => least + Math.random() * (most - least);
+    put(Float64Array.from({ length: dimension }, (_, i) => between(ranges?.[i] ?? range)));
   };
   let buttons = [];
   const choose = (chosen) => {

@@ -143,8 +143,9 @@ async function fromFile(options) {
 
 async function readSamples({ input, random }, info) {
   if (random) {
-    const [least, most] = info.input.range ?? [-1, 1];
-    return [Float64Array.from({ length: info.input.dimension }, () => least + Math.random() * (most - least))];
+    const { dimension, range = [-1, 1], feature_ranges: ranges } = info.input;
+    const between = ([least, most]) => least + Math.random() * (most - least);
+    return [Float64Array.from({ length: dimension }, (_, i) => between(ranges?.[i] ?? range))];
   }
   const file = need(input, "--input FILE, or --random,");
   const text = file === "-" ? await new Response(process.stdin).text() : await readFile(file, "utf8");

@@ -15,7 +15,7 @@ const CLIENT = {
   OFFLINE: "Open the model with `api.model(name, { keys })` to talk to a server.",
   INPUT_DIMENSION: "`model.info.input` has the shape and the number of elements that the model takes.",
   INPUT_NAMES: "`model.info.input` has the names: `feature_names` of the elements, `name` of the whole tensor.",
-  INPUT_VALUE: "Replace missing values by numbers, and scale values into `model.info.input.range`.",
+  INPUT_VALUE: "Replace missing values by numbers in `model.info.input.range`.",
   INPUT_TYPE: "Pass an array, a typed array, nested arrays of the model's shape, `{ data, shape }`, or numbers by `model.info.input.feature_names`.",
   BATCH_SIZE: "`model.info.constraints.max_batch_size` samples share a request at most; `predictBatch` sends as many requests as it takes.",
   KEYS_MISMATCH: "Pass the keys of this model, or leave `keys` out to make new ones; a `KeyStore` must give what was saved under the name that it is asked for.",

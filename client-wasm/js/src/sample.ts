@@ -3,6 +3,11 @@ import type { ModelInfo, Nested, Numbers, Sample, Tensor, Warning } from "./type
 
 type InputInfo = ModelInfo["input"];
 
+/** How far beyond its range a feature may be, as a part of it: as far as the polynomials of a model reach. */
+const MARGIN = 0.1;
+/** Features that a warning tells about. */
+const TOLD = 3;
+
 /** The elements of a sample in row-major order, after a check of whatever shape it comes with. */
 export function flatten(sample: Sample, input: InputInfo): Float64Array {
   if (typeof sample !== "object" || sample === null) throw wrongType(typeof sample);
@@ -53,7 +58,9 @@ export function split(batch: readonly Sample[] | Tensor, input: InputInfo): Floa
 }
 
 /** Tells what makes the answer to a sample doubtful. Computed here; the server does not learn of it. */
-export function warningsOf(values: Float64Array, { range }: InputInfo): Warning[] {
+export function warningsOf(values: Float64Array, input: InputInfo): Warning[] {
+  const { range, feature_ranges: ranges } = input;
+  if (ranges?.length === values.length) return featureWarnings(values, ranges, input.feature_names ?? []);
   if (!range) return [];
   const [least, most] = range;
   // Values that a caller computed in single precision may lie a rounding outside.
@@ -62,6 +69,26 @@ export function warningsOf(values: Float64Array, { range }: InputInfo): Warning[
   if (count === 0) return [];
   const message = `${count} of ${values.length} values are outside of ${least} to ${most}, which the model was calibrated for`;
   return [{ code: "INPUT_RANGE", message, count }];
+}
+
+/** The same where each element has a range of its own. */
+function featureWarnings(values: Float64Array, ranges: readonly [number, number][], names: readonly string[]): Warning[] {
+  const isOutside = (at: number): boolean => {
+    const [least, most] = ranges[at] as [number, number];
+    const slack = Math.max(MARGIN * (most - least), 1e-6 * Math.max(Math.abs(least), Math.abs(most)));
+    const value = values[at] as number;
+    return value < least - slack || value > most + slack;
+  };
+  const outside = [...values.keys()].filter(isOutside);
+  if (outside.length === 0) return [];
+  const name = (at: number): string => names[at] ?? `value ${at}`;
+  const told = outside.slice(0, TOLD).map((at) => {
+    const [value, least, most] = [values[at] as number, ...(ranges[at] as [number, number])].map((number) => String(Number(number.toPrecision(5))));
+    return `${name(at)} is ${value} (${least} to ${most})`;
+  });
+  if (outside.length > TOLD) told.push(`and ${outside.length - TOLD} more`);
+  const message = `${outside.length} of ${values.length} values are outside of what the model was calibrated for: ${told.join(", ")}`;
+  return [{ code: "INPUT_RANGE", message, count: outside.length, features: outside.map(name) }];
 }
 
 /** Axes of length 1 in front are a matter of taste. */

@@ -48,7 +48,7 @@ export interface ModelInfo {
     layout: SlotLayout;
     /** Rescalings that the ciphertexts have left. */
     level: number;
-    /** Smallest and largest value that the model was calibrated for. */
+    /** Smallest and largest value that the model was calibrated for: `[0, 255]` for the bytes of an image. */
     range?: [number, number];
     /**
      * What this package multiplies the elements with before it encrypts, one factor for all or one for each: the model
@@ -59,6 +59,8 @@ export interface ModelInfo {
     name?: string;
     /** Names of the elements: `predict({ [feature]: 17.99, … })` takes them in any order. */
     feature_names?: string[];
+    /** Smallest and largest value of each element that the model was calibrated for, in the order of the names. */
+    feature_ranges?: [number, number][];
   };
   output: {
     /** Elements in all. */
@@ -180,6 +182,8 @@ export interface Warning {
   message: string;
   /** How many values of the input it concerns. */
   count: number;
+  /** Which values those are, by the names of the model's features; of a model that has a range for each. */
+  features?: string[];
 }
 
 /** What a decrypted output says. */

@@ -2,8 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { openKeys, connect } from "encrypted-inference";
+import { build } from "esbuild";
 
 import { MODEL, answer, bodyOf, fakeServer, problem } from "./support.mjs";
+
+/** What the package computes of a sample before it encrypts it, which no answer of a test server shows. */
+const source = { entryPoints: [new URL("../src/sample.ts", import.meta.url).pathname], bundle: true, format: "esm", write: false };
+const [{ text }] = (await build(source)).outputFiles;
+const { warningsOf } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
 
 /** What a model of some shape makes of a sample: the error's code, or nothing. */
 async function verdict(shape, sample, how = (model) => model.encrypt(sample)) {
@@ -74,6 +80,24 @@ test("wrong names are told, with those that are right", async () => {
   assert.deepEqual([mixed.code, /found area that is string/.test(mixed.message)], ["INPUT_TYPE", true]);
   const missing = { radius: 1, area: Number.NaN, texture: 3, edge: 4 };
   assert.equal((await refusal(features, missing)).code, "INPUT_VALUE");
+});
+
+test("values are compared with the range of all, or with that of each feature and a tenth around it", () => {
+  const image = { dimension: 4, range: [0, 255] };
+  assert.deepEqual(warningsOf(Float64Array.of(0, 255, 17, 3), image), []);
+  const [dark] = warningsOf(Float64Array.of(-1, 256, 17, 3), image);
+  assert.deepEqual([dark.code, dark.count, dark.features], ["INPUT_RANGE", 2, undefined]);
+  assert.match(dark.message, /2 of 4 values are outside of 0 to 255/);
+
+  const feature_ranges = [[0, 10], [100, 200], [5, 5], [-1, 1], [0, 1]];
+  const table = { dimension: 5, range: [-1, 200], feature_names: ["radius", "area", "count", "edge", "share"], feature_ranges };
+  assert.deepEqual(warningsOf(Float64Array.of(-1, 210, 5, 1.2, 0), table), []);
+  const [one] = warningsOf(Float64Array.of(5, 89.5, 5, 0, 0), table);
+  assert.deepEqual([one.count, one.features], [1, ["area"]]);
+  assert.match(one.message, /1 of 5 values are outside of what the model was calibrated for: area is 89\.5 \(100 to 200\)$/);
+  const [many] = warningsOf(Float64Array.of(50, 50, 50, 50, 50), table);
+  assert.deepEqual(many.features, table.feature_names);
+  assert.match(many.message, /edge|count is 50 \(5 to 5\), and 2 more$/);
 });
 
 test("a batch is a list of samples or one tensor", async () => {

@@ -36,6 +36,7 @@ pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFil
             scaling: None,
             name: String::new(),
             feature_names: Vec::new(),
+            feature_ranges: Vec::new(),
         },
         output: Output {
             dimension: DIMENSION,

@@ -12,7 +12,7 @@ use std::{
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{Level, Params, SecretKey, Seed, SeedSource, SeededCiphertext, encrypt_symmetric};
-use model_package::Package;
+use model_package::{Package, scaled};
 use serde_json::{Value, json};
 
 use crate::{
@@ -241,11 +241,9 @@ impl Target {
         let Some(package) = self.packages.iter().find(is_subject) else { return Ok(None) };
         let client = self.client()?;
         let slots = client.params.slots();
-        let described = &package.manifest.input;
-        let factors = described.scaling.iter().flatten().copied().chain(std::iter::repeat(1.0));
-        let scaled: Vec<f64> =
-            client.values.iter().zip(factors).map(|(value, factor)| value * factor).collect();
-        let input = described.layout.to_layout().pack(&scaled, slots);
+        let input = &package.manifest.input;
+        let scaled = scaled(&client.values, input.scaling.as_deref());
+        let input = input.layout.to_layout().pack(&scaled, slots);
         let outputs =
             package.program.evaluate_clear(slots, &[input]).map_err(|error| format!("{error:?}"))?;
         let slots: Vec<f64> = outputs.into_iter().flatten().collect();

@@ -4,7 +4,7 @@ use ckks_core::{
     Backend, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, EvaluationKeys, Level, Params,
     PreparedProgram, ResultCiphertexts, SecretKey, Seed, decrypt, encrypt_symmetric,
 };
-use model_package::Package;
+use model_package::{Package, scaled};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -69,8 +69,7 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
         (0..manifest.input.dimension).map(|i| highest * f64::from(i * 37 % 64) / 64.0).collect();
     // The same sample at every place of the batch.
     let batch = program.batch as usize;
-    let scaling = manifest.input.scaling.iter().flatten().copied().chain(std::iter::repeat(1.0));
-    let scaled: Vec<f64> = values.iter().zip(scaling).map(|(value, factor)| value * factor).collect();
+    let scaled = scaled(&values, manifest.input.scaling.as_deref());
     let sample = manifest.input.layout.to_layout().pack(&scaled, params.slots() / batch);
     let slots: Vec<f64> = sample.iter().flat_map(|&value| std::iter::repeat_n(value, batch)).collect();
     let level = Level(manifest.input.level);
