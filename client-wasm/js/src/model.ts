@@ -285,6 +285,10 @@ export class Model {
     const { payload: received, bytes, retries, jobId } = inferred;
     try {
       const begun = performance.now();
+      // Told now, not before: a request that does not come would tell the server.
+      if (!(await key.engine.fits(this.#flat(samples), samples.length))) {
+        throw new EncryptedInferenceError("INPUT_VALUE", "A value of the input is too large for the model's scale, and the answer means nothing");
+      }
       steps.begin("decrypt");
       const outputs = await this.#decrypt(key, received, samples.length);
       const decrypt = performance.now() - begun;
@@ -427,11 +431,17 @@ export class Model {
   }
 
   async #encrypt({ id, engine, keyId }: SecretKey, samples: Float64Array[]): Promise<InputBundle> {
-    const { model_id, version, input } = this.info;
-    const values = new Float64Array(samples.length * input.dimension);
-    samples.forEach((sample, i) => values.set(sample, i * input.dimension));
-    const payloads = await engine.encrypt(values, samples.length);
+    const { model_id, version } = this.info;
+    const payloads = await engine.encrypt(this.#flat(samples), samples.length);
     return { model_id, version, key_id: keyId, secret_id: id, request: crypto.randomUUID(), payloads, samples: samples.length };
+  }
+
+  /** Samples one after the other. */
+  #flat(samples: Float64Array[]): Float64Array {
+    const { dimension } = this.info.input;
+    const values = new Float64Array(samples.length * dimension);
+    samples.forEach((sample, i) => values.set(sample, i * dimension));
+    return values;
   }
 
   async #decrypt({ engine }: SecretKey, payload: Uint8Array, samples: number): Promise<Output[]> {

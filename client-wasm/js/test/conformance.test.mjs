@@ -324,3 +324,20 @@ test("what is sent does not depend on what was decrypted, or whether it was (11.
     for (const shape of shapes.slice(1)) assert.deepEqual(shape, shapes[0], name);
   }
 });
+
+test("what is sent does not depend on whether a value fits the scale that the server chose", async () => {
+  const scaling = [2 ** 40, 2 ** -64, 2 ** -64, 2 ** -64];
+  const model = { ...MODEL, input: { ...MODEL.input, scaling } };
+  const shapes = [];
+  for (const value of [1e-9, 1e9, -1e300]) {
+    const server = fakeServer(({ path, method }) => {
+      if (path === "/models" && method === "GET") return answer(200, { api_version: "1.1", models: [model] });
+      return path === "/infer" ? completed(result(), { version: MODEL.version }) : undefined;
+    });
+    const outcome = await (await open(server)).predict([value, 1, 1, 1]).then(() => "answered", ({ code }) => code);
+    assert.equal(outcome, value === 1e-9 ? "answered" : "INPUT_VALUE");
+    shapes.push(server.log.map(({ method, path, body }) => `${method} ${path} ${body?.length ?? 0}`));
+  }
+  assert.equal(shapes[0].filter((shape) => shape.startsWith("POST /infer")).length, 1);
+  for (const shape of shapes.slice(1)) assert.deepEqual(shape, shapes[0]);
+});

@@ -81,7 +81,9 @@ export function result({ level = 0, count = 1, fill = 0, params_id = PARAMETERS.
   bytes.set([0x43, 0x4b, 0x4b, 0x53, 1, 8, level, 0]);
   const view = new DataView(bytes.buffer);
   view.setUint32(8, count, true);
-  view.setFloat64(12, PARAMETERS.scale, true);
+  // The scale of the level exactly, as whoever reads it demands.
+  const { scale, levels } = PARAMETERS;
+  view.setFloat64(12, level === 0 ? (scale * scale) / levels[1][0] : scale, true);
   bytes.set(Buffer.from(params_id, "hex"), 20);
   bytes.fill(fill, 52);
   return bytes;

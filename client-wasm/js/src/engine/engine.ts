@@ -22,6 +22,8 @@ export interface Engine {
   generateKey(name: string): Promise<Uint8Array<ArrayBuffer>>;
   /** Encrypts so many samples, one after the other in `values`, together: one payload for each ciphertext. */
   encrypt(values: Float64Array, samples: number): Promise<Uint8Array<ArrayBuffer>[]>;
+  /** Whether all values of so many samples fit the model's scale. The server must not learn of it: ask after the answer. */
+  fits(values: Float64Array, samples: number): Promise<boolean>;
   /** Decrypts the outputs of so many samples. */
   decrypt(result: Uint8Array, samples: number): Promise<Decrypted[]>;
   secret(): Promise<Uint8Array<ArrayBuffer>>;

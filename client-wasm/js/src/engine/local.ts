@@ -27,6 +27,7 @@ export function openLocal(module: WebAssembly.Module, { model, parameters, secre
       return call(() => session.generateKey(name) as Uint8Array<ArrayBuffer>);
     },
     encrypt: (values, samples) => call(() => session.encrypt(values, samples) as Uint8Array<ArrayBuffer>[]),
+    fits: (values, samples) => call(() => session.fits(values, samples)),
     decrypt: (result, samples) =>
       call(() => {
         const all = session.decrypt(result, samples);
