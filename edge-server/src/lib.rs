@@ -55,7 +55,7 @@ mod service;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use access::{Access, Token, TokenRecord, TokenSecret};
+pub use access::{Access, ShortToken, Token, TokenRecord, TokenSecret};
 pub use door::{Address, Caller, Door};
 pub use envelope::{API_VERSION, API_VERSIONS, SCHEMAS, SchemaError, validator};
 pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId};
