@@ -13,6 +13,7 @@ const GIVEN = {
   api: "await given.connect(process.argv[2])",
   model: 'await api.model("mnist_mlp")',
   patients: 'await api.model("breast_cancer_logistic")',
+  readRows: "async function* () { yield SEVEN; yield SEVEN; }",
   measurements: `Object.fromEntries(patients.info.input.feature_names.map((name, at) => [name, ${JSON.stringify(PATIENT.values)}[at]]))`,
 };
 
