@@ -1,25 +1,28 @@
 //! Whole inferences of the shipped models: what the client does, what the server does, how many bytes travel.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
-    Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Level, PreparedProgram,
-    ResultCiphertexts, Seed, SeededCiphertext,
+    Alone, Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Level,
+    PreparedProgram, ResultCiphertexts, Seed, SeededCiphertext, Team,
 };
 use model_package::Package;
 use serde_json::{Value, json};
 
-use crate::{Result, timing::median_micros};
+use crate::{
+    Result,
+    timing::{alternating_micros, median_micros},
+};
 
 const MODELS: [&str; 3] = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"];
 const RUNS: usize = 51;
 /// Samples in the request that is compared with one of a single sample.
 const BATCH: usize = 16;
 
-/// Prints one line of JSON for each model: median milliseconds on one thread, bytes, and how much longer a batch
-/// takes than one sample, from input to output. Measures the models
-/// of the README, or those that are named, by name or by the folder of a package.
+/// Prints one line of JSON for each model: median milliseconds on one thread, of the evaluation also on all cores
+/// that this process may use, bytes, and how much longer a batch takes than one sample, from input to output.
+/// Measures the models of the README, or those that are named, by name or by the folder of a package.
 pub(crate) fn run(named: &[String]) -> Result<()> {
     let shipped = MODELS.map(str::to_owned);
     for name in if named.is_empty() { &shipped[..] } else { named } {
@@ -46,20 +49,31 @@ fn measure(name: &str) -> Result<Value> {
     let input = vec![0.5; model.input.dimension];
     let request = session.encrypt(&input)?.remove(0);
     let server = Server::new(&package, &names, &keys)?;
-    let result = server.answer(&request)?;
+    let alone: Arc<dyn Team> = Arc::new(Alone);
+    let (cores, everybody) = everybody()?;
+    let result = server.answer(&request, &alone)?;
+    if server.answer(&request, &everybody)? != result {
+        return Err(format!("{name}: {cores} threads give another result than one").into());
+    }
 
     let milliseconds = |micros: f64| micros / 1e3;
     let mut whole = |samples: usize| -> Result<f64> {
         let samples = vec![&input[..]; samples];
         let mut predict = || -> Result<Vec<Vec<f64>>> {
             let request = session.encrypt_batch(&samples)?.remove(0);
-            Ok(session.decrypt_batch(&server.answer(&request)?, samples.len())?)
+            Ok(session.decrypt_batch(&server.answer(&request, &alone)?, samples.len())?)
         };
         predict()?;
         Ok(milliseconds(median_micros(RUNS, || predict().is_ok())))
     };
     let (batch, single) = (model.constraints.max_batch_size.min(BATCH), whole(1)?);
     let (several, again) = (whole(batch)?, whole(1)?);
+    let [one_core, all_cores] = alternating_micros(
+        RUNS,
+        [&mut || server.answer(&request, &alone).is_ok(), &mut || {
+            server.answer(&request, &everybody).is_ok()
+        }],
+    );
     Ok(json!({
         "model": name,
         "backend": Backend::detect().name(),
@@ -68,7 +82,9 @@ fn measure(name: &str) -> Result<Value> {
         "keys": names.len(),
         "keys_ms": milliseconds(median_micros(RUNS / 2, || make(&mut session).is_ok())),
         "encrypt_ms": milliseconds(median_micros(RUNS, || session.encrypt(&input).is_ok())),
-        "evaluate_ms": milliseconds(median_micros(RUNS, || server.answer(&request).is_ok())),
+        "evaluate_ms": milliseconds(one_core),
+        "cores": cores,
+        "evaluate_on_all_cores_ms": milliseconds(all_cores),
         "decrypt_ms": milliseconds(median_micros(RUNS, || session.decrypt(&result).is_ok())),
         "batch": batch,
         "batch_ratio": several / single.min(again),
@@ -79,6 +95,18 @@ fn measure(name: &str) -> Result<Value> {
         "request_bytes": request.len(),
         "result_bytes": result.len(),
     }))
+}
+
+/// Everybody who may evaluate, and how many that are.
+#[cfg(not(target_family = "wasm"))]
+fn everybody() -> Result<(usize, Arc<dyn Team>)> {
+    let cores = std::thread::available_parallelism()?;
+    Ok((cores.get(), Arc::new(evaluation_team::Pool::new(cores)?.join(cores))))
+}
+
+#[cfg(target_family = "wasm")]
+fn everybody() -> Result<(usize, Arc<dyn Team>)> {
+    Ok((1, Arc::new(Alone)))
 }
 
 /// What a server does with one request, without network and store.
@@ -107,11 +135,12 @@ impl<'a> Server<'a> {
     }
 
     /// From the bytes of the request to the bytes of the result.
-    fn answer(&self, request: &[u8]) -> Result<Vec<u8>> {
+    fn answer(&self, request: &[u8], team: &Arc<dyn Team>) -> Result<Vec<u8>> {
         let Package { manifest, params, .. } = self.package;
         let input =
             SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params)?;
-        let outputs = self.program.evaluate(&[input], &self.keys)?;
+        let outputs = self.program.evaluate_while(&[input], &self.keys, team, |_| true)?;
+        let outputs = outputs.ok_or("nobody stops it")?;
         Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params))
     }
 }

@@ -4,15 +4,27 @@ use std::{hint::black_box, time::Instant};
 
 /// The median time of one call, in microseconds, over `runs` calls after two that are not counted.
 pub(crate) fn median_micros<T>(runs: usize, mut call: impl FnMut() -> T) -> f64 {
-    black_box(call());
-    black_box(call());
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
+    let [median] = alternating_micros(runs, [&mut call]);
+    median
+}
+
+/// The same of several calls, in turns, so that what the machine does besides slows all of them alike.
+pub(crate) fn alternating_micros<T, const COUNT: usize>(
+    runs: usize,
+    mut calls: [&mut dyn FnMut() -> T; COUNT],
+) -> [f64; COUNT] {
+    let mut times = [(); COUNT].map(|()| Vec::with_capacity(runs));
+    for run in 0..runs + 2 {
+        for (call, times) in calls.iter_mut().zip(&mut times) {
             let start = Instant::now();
             black_box(call());
-            start.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+            if run >= 2 {
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+        }
+    }
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
 }

@@ -1,11 +1,14 @@
 //! A package put to the test: the same samples in plain numbers and through real encryption.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, PreparedProgram,
-    ResultCiphertexts, Seed, SeededCiphertext,
+    Alone, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, PreparedProgram,
+    ResultCiphertexts, Seed, SeededCiphertext, Team,
 };
 use model_package::{Manifest, Package, scaled};
 
@@ -75,7 +78,8 @@ impl Encrypted {
         });
         let inputs: Vec<Ciphertext> = received.collect::<Result<_, CompileError>>()?;
         let mut starts = Vec::with_capacity(self.times.len() + 1);
-        let outputs = self.prepared.evaluate_while(&inputs, &self.keys, |_| {
+        let alone: Arc<dyn Team> = Arc::new(Alone);
+        let outputs = self.prepared.evaluate_while(&inputs, &self.keys, &alone, |_| {
             starts.push(Instant::now());
             true
         });

@@ -47,6 +47,9 @@
 
 extern crate alloc;
 
+// who shares the work
+mod team;
+
 // integers modulo one prime, vectors of them
 mod arithmetic;
 mod lanes;
@@ -76,4 +79,5 @@ pub use kernels::Kernels;
 pub use lanes::Backend;
 pub use ring::{Coeff, Ntt, Poly};
 pub use scheme::*;
+pub use team::{Alone, Team};
 pub use wire::*;

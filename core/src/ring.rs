@@ -4,6 +4,7 @@
 mod field;
 mod scratch;
 
+mod pieces;
 mod pointwise;
 mod poly;
 
@@ -16,6 +17,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
+pub(crate) use pieces::{Cost, for_each};
 pub(crate) use pointwise::{Binary, MAX_PRODUCTS, Sum};
 pub use poly::{Coeff, Ntt, Poly};
 pub(crate) use scratch::{Residues, leaving, reusing};
@@ -23,6 +25,7 @@ pub(crate) use scratch::{Residues, leaving, reusing};
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
     lanes::Backend,
+    team::Team,
 };
 use ntt::NttTable;
 
@@ -129,13 +132,15 @@ impl Ring {
     }
 
     /// The tensor product of two ciphertexts over main primes; see [`pointwise::tensor`].
-    pub(crate) fn tensor(&self, a: [&Poly<Ntt>; 2], b: [&Poly<Ntt>; 2]) -> [Poly<Ntt>; 3] {
+    pub(crate) fn tensor(&self, team: &dyn Team, a: [&Poly<Ntt>; 2], b: [&Poly<Ntt>; 2]) -> [Poly<Ntt>; 3] {
         let limbs = a[0].limbs();
-        let mut d = [(); 3].map(|()| Poly::zero(self.degree(), limbs));
-        for i in 0..limbs {
-            let out = d.each_mut().map(|poly| poly.limb_mut(i));
-            pointwise::tensor(self.backend, self.moduli[i], a.map(|p| p.limb(i)), b.map(|p| p.limb(i)), out);
-        }
+        let mut d = [(); 3].map(|()| Poly::unwritten(self.degree(), limbs));
+        let [d0, d1, d2] = d.each_mut().map(Poly::iter_mut);
+        let out = d0.zip(d1).zip(d2).enumerate();
+        for_each(team, Cost::passes(7 * limbs, self.degree()), out, |(i, ((d0, d1), d2))| {
+            let [a, b] = [a, b].map(|halves| halves.map(|poly| poly.limb(i)));
+            pointwise::tensor(self.backend, self.moduli[i], a, b, [d0, d1, d2]);
+        });
         d
     }
 

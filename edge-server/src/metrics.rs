@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     running: Gauge,
     key_cache: Family<[Label; 1], Counter>,
     key_cache_bytes: Gauge,
+    evaluation_cores: Gauge,
     evaluation_bytes: Gauge,
     body_bytes: Gauge,
     resident_bytes: Gauge,
@@ -99,6 +100,12 @@ impl Metrics {
                 Family::default()
             ),
             key_cache_bytes: registered!(r, "key_cache_bytes", "Bytes of prepared keys", Gauge::default()),
+            evaluation_cores: registered!(
+                r,
+                "evaluation_cores",
+                "Cores that evaluate, those that share an evaluation included",
+                Gauge::default()
+            ),
             evaluation_bytes: registered!(
                 r,
                 "evaluation_bytes",
@@ -170,6 +177,7 @@ impl Metrics {
             (&self.waiting, levels.queue.waiting),
             (&self.running, levels.queue.running),
             (&self.key_cache_bytes, levels.key_cache_bytes as u64),
+            (&self.evaluation_cores, levels.busy_cores as u64),
             (&self.evaluation_bytes, levels.evaluation_bytes as u64),
             (&self.body_bytes, levels.body_bytes as u64),
             (&self.resident_bytes, levels.resident_bytes),
@@ -192,6 +200,7 @@ fn labels(model: &ModelKey) -> [Label; 2] {
 pub(crate) struct Levels {
     pub(crate) queue: QueueLengths,
     pub(crate) key_cache_bytes: usize,
+    pub(crate) busy_cores: usize,
     pub(crate) evaluation_bytes: usize,
     pub(crate) body_bytes: usize,
     pub(crate) resident_bytes: u64,

@@ -4,7 +4,9 @@
 //! Futures are `Send` where threads exist and need not be on a single-threaded WebAssembly host:
 //! [`MaybeSend`] is the bound that says so.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use ckks_core::{Alone, Team};
 
 use crate::{store::Store, trace::Span};
 
@@ -80,6 +82,16 @@ pub trait Executor: MaybeSend + MaybeSync {
 
     /// How many jobs are evaluated at once.
     fn parallelism(&self) -> usize;
+
+    /// Begins an evaluation: whoever shares its work, as long as this is kept.
+    fn team(&self) -> Arc<dyn Team> {
+        Arc::new(Alone)
+    }
+
+    /// How many cores evaluations take at this moment, where that is known.
+    fn busy_cores(&self) -> Option<usize> {
+        None
+    }
 
     /// Runs a short computation away from the threads that serve requests, where there are others.
     fn offload<T: MaybeSend + 'static>(

@@ -125,10 +125,14 @@ impl<H: Host> Service<H> {
     /// # Errors
     /// [`ServiceError`].
     pub fn new(host: H, registry: Arc<Registry>, settings: Settings) -> Result<Self, ServiceError> {
+        // Threads that share evaluations keep what they have worked with.
+        let others = host.executor().parallelism().saturating_sub(1);
+        let kept = others * registry.models().map(|model| model.helper_bytes()).max().unwrap_or_default();
+        let evaluation_bytes = settings.evaluation_bytes.saturating_sub(kept);
         for model in registry.models() {
             let body = infer::BODY_COPIES * registry.limits().infer_bytes;
             for (setting, needed, granted) in [
-                ("evaluation memory", model.evaluation_bytes(), settings.evaluation_bytes),
+                ("evaluation memory", model.evaluation_bytes() + kept, settings.evaluation_bytes),
                 ("body memory", body, settings.body_bytes),
             ] {
                 if needed > granted {
@@ -152,7 +156,7 @@ impl<H: Host> Service<H> {
                     settings.body_bytes / 2
                 },
             ),
-            evaluations: Budget::new(settings.evaluation_bytes),
+            evaluations: Budget::new(evaluation_bytes),
             places: Budget::new(host.executor().parallelism().max(1)),
             running: Running::default(),
             metrics: Metrics::new(),

@@ -5,7 +5,7 @@ mod polynomial;
 #[cfg(test)]
 mod tests;
 
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use super::{
     interpreter::{self, Machine},
@@ -18,6 +18,7 @@ use crate::scheme::{
     Ciphertext, Error, EvaluationKeys, Evaluator, ExtendedCiphertext, GaloisElement, GaloisKey, Level,
     PreparedPlaintext,
 };
+use crate::team::{Alone, Team};
 
 impl PreparedProgram {
     /// Runs the program on ciphertexts. Deterministic: equal inputs give equal bits.
@@ -28,12 +29,12 @@ impl PreparedProgram {
     /// [`Error::InputCount`], [`Error::ParamsMismatch`], [`Error::LevelMismatch`] and
     /// [`Error::ScaleMismatch`] for inputs that do not fit; as [`PreparedProgram::check_keys`].
     pub fn evaluate(&self, inputs: &[Ciphertext], keys: &EvaluationKeys) -> Result<Vec<Ciphertext>, Error> {
-        let outputs = self.evaluate_while(inputs, keys, |_| true)?;
+        let outputs = self.evaluate_while(inputs, keys, &(Arc::new(Alone) as Arc<dyn Team>), |_| true)?;
         Ok(outputs.expect("nobody stops it"))
     }
 
-    /// Runs the program as [`Self::evaluate`] does, but asks before each instruction whether to go
-    /// on; `None` if not.
+    /// Runs the program as [`Self::evaluate`] does, with a team that shares the work, and asks before each
+    /// instruction whether to go on; `None` if not. The bits of the result do not depend on the team.
     ///
     /// # Errors
     /// As [`Self::evaluate`].
@@ -41,11 +42,12 @@ impl PreparedProgram {
         &self,
         inputs: &[Ciphertext],
         keys: &EvaluationKeys,
+        team: &Arc<dyn Team>,
         go_on: impl FnMut(&Instruction) -> bool,
     ) -> Result<Option<Vec<Ciphertext>>, Error> {
         self.check_inputs(inputs)?;
         self.check_keys(keys)?;
-        let machine = EncryptedMachine::new(self, keys);
+        let machine = EncryptedMachine::new(self, keys, self.evaluator.with_team(team));
         reusing(|| {
             let outputs = interpreter::run_while(&machine, &self.code, inputs, go_on)?;
             Ok(outputs.map(|outputs| leaving(&outputs)))
@@ -56,13 +58,13 @@ impl PreparedProgram {
 /// Runs a prepared program with somebody's keys.
 pub(crate) struct EncryptedMachine<'a> {
     program: &'a PreparedProgram,
-    evaluator: &'a Evaluator,
+    evaluator: Evaluator,
     keys: &'a EvaluationKeys,
 }
 
 impl<'a> EncryptedMachine<'a> {
-    pub(crate) fn new(program: &'a PreparedProgram, keys: &'a EvaluationKeys) -> Self {
-        Self { program, evaluator: &program.evaluator, keys }
+    pub(crate) fn new(program: &'a PreparedProgram, keys: &'a EvaluationKeys, evaluator: Evaluator) -> Self {
+        Self { program, evaluator, keys }
     }
 
     fn galois_key(&self, steps: u32) -> Result<&GaloisKey, Error> {
@@ -106,16 +108,14 @@ impl<'a> EncryptedMachine<'a> {
         let mut made = Vec::with_capacity(rotated.len());
         for group in rotated.chunk_by(|a, b| a.0 == b.0) {
             let input = inputs[group[0].0];
-            let needed = group.iter().any(|&(_, steps)| steps != 0);
-            let digits = if needed { Some(self.evaluator.hoist(input)?) } else { None };
-            for &(_, steps) in group {
-                made.push(match (&digits, steps) {
-                    (None, _) | (_, 0) => self.evaluator.extend(input),
-                    (Some(digits), _) => {
-                        let key = self.galois_key(steps)?;
-                        self.evaluator.rotate_hoisted_extended(input, digits, key)?
-                    }
-                });
+            // In ascending order.
+            let (none, steps) = group.split_at(usize::from(group[0].1 == 0));
+            made.extend(none.iter().map(|_| self.evaluator.extend(input)));
+            let keys: Vec<_> =
+                steps.iter().map(|&(_, steps)| self.galois_key(steps)).collect::<Result<_, _>>()?;
+            if !keys.is_empty() {
+                let digits = self.evaluator.hoist(input)?;
+                made.extend(self.evaluator.rotate_hoisted_extended(input, &digits, &keys)?);
             }
         }
         Ok(made)

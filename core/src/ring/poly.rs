@@ -29,6 +29,11 @@ impl<Domain> Poly<Domain> {
         Self::from_residues(degree, Residues::zero(degree * limbs))
     }
 
+    /// A polynomial whose residues are yet to be written, all of them; see [`Residues::stale`].
+    pub(crate) fn unwritten(degree: usize, limbs: usize) -> Self {
+        Self::from_residues(degree, Residues::stale(degree * limbs))
+    }
+
     /// Takes limbs stored one after the other.
     pub(crate) fn from_residues(degree: usize, residues: impl Into<Residues>) -> Self {
         let residues = residues.into();
@@ -66,7 +71,7 @@ impl<Domain> Poly<Domain> {
         self.residues.chunks_exact(self.degree)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [u32]> {
+    pub(crate) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [u32]> + DoubleEndedIterator {
         self.residues.chunks_exact_mut(self.degree)
     }
 

@@ -14,12 +14,21 @@ pub(crate) struct Residues(Vec<u32>);
 impl Residues {
     pub(crate) fn zero(length: usize) -> Self {
         let mut residues = pool::take(length);
+        residues.clear();
+        residues.resize(length, 0);
+        Self(residues)
+    }
+
+    /// Numbers that were left in memory, for who writes over all of them.
+    pub(crate) fn stale(length: usize) -> Self {
+        let mut residues = pool::take(length);
         residues.resize(length, 0);
         Self(residues)
     }
 
     pub(crate) fn copy_of(residues: &[u32]) -> Self {
         let mut copy = pool::take(residues.len());
+        copy.clear();
         copy.extend_from_slice(residues);
         Self(copy)
     }
@@ -112,7 +121,7 @@ mod pool {
         }
     }
 
-    /// An empty vector with room for `length` numbers.
+    /// A vector with room for `length` numbers, with whatever numbers were left in it.
     pub(super) fn take(length: usize) -> Vec<u32> {
         let kept = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
@@ -132,12 +141,11 @@ mod pool {
         kept.ok().flatten().unwrap_or_else(|| Vec::with_capacity(length))
     }
 
-    pub(super) fn give_back(mut piece: Vec<u32>) {
+    pub(super) fn give_back(piece: Vec<u32>) {
         // A thread that ends has no pool any more.
         let _ = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if pool.open && piece.capacity() > 0 {
-                piece.clear();
                 pool.free.push(piece);
             }
         });
@@ -175,6 +183,10 @@ mod tests {
         assert_eq!(reusing(|| Residues::zero(32).as_ptr()), address, "what is larger fits too");
         let dirty = reusing(|| Residues::zero(64).to_vec());
         assert_eq!(dirty, [0; 64]);
+        for length in [64, 16, 96] {
+            assert_eq!(reusing(|| Residues::stale(length).len()), length);
+            assert_eq!(reusing(|| Residues::zero(length).to_vec()), vec![0; length]);
+        }
     }
 
     #[test]

@@ -5,26 +5,34 @@ use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
     error::Error,
     galois::GaloisElement,
-    key_switch::{HoistedDigits, divide, key_switch, mod_down},
+    key_switch::{HoistedDigits, Switch, limbs_of},
     keys::{EvaluationKeys, GaloisKey, RelinearizationKey},
     level::{Level, Scale},
     params::Params,
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
-use crate::ring::{Binary, MAX_PRODUCTS, Ntt, Poly, Residues, Ring};
+use crate::ring::{Binary, Cost, MAX_PRODUCTS, Ntt, Poly, Residues, for_each};
+use crate::team::{Alone, Team};
 
 /// Evaluates on ciphertexts of one parameter set.
 #[derive(Clone, Debug)]
 pub struct Evaluator {
     pub(super) params: Params,
+    pub(super) team: Arc<dyn Team>,
 }
 
 impl Evaluator {
-    /// An evaluator for a parameter set.
+    /// An evaluator for a parameter set, which does everything on the thread that calls it.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        Self { params: params.clone() }
+        Self { params: params.clone(), team: Arc::new(Alone) }
+    }
+
+    /// The same with a team that shares the work of each operation. The results are the same bits.
+    #[must_use]
+    pub fn with_team(&self, team: &Arc<dyn Team>) -> Self {
+        Self { params: self.params.clone(), team: Arc::clone(team) }
     }
 
     /// The parameter set.
@@ -131,7 +139,7 @@ impl Evaluator {
         let limbs = a.c0.limbs();
         let ciphertexts: Vec<_> = terms.iter().map(|(x, _)| [&x.c0, &x.c1]).collect();
         let sum = terms.iter().enumerate().map(|(k, (_, y))| (k, &y.poly)).collect();
-        let sums = sums_of_products(self.params.ring(), limbs, &ciphertexts, &[sum]);
+        let sums = self.sums_of_products(limbs, &ciphertexts, &[sum]);
         let [c0, c1] = sums.into_iter().next().expect("one sum was asked for");
         Ok(Ciphertext { params_id: self.params.id(), level: a.level, scale, c0, c1 })
     }
@@ -166,7 +174,7 @@ impl Evaluator {
     pub fn multiply(&self, a: &Ciphertext, b: &Ciphertext) -> Result<TensorCiphertext, Error> {
         self.check(a)?;
         self.check_against(b, a.level)?;
-        let d = self.params.ring().tensor([&a.c0, &a.c1], [&b.c0, &b.c1]);
+        let d = self.params.ring().tensor(&*self.team, [&a.c0, &a.c1], [&b.c0, &b.c1]);
         Ok(TensorCiphertext { params_id: a.params_id, level: a.level, scale: a.scale.times(b.scale), d })
     }
 
@@ -181,9 +189,11 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
-        let sums = key_switch(&self.params, tensor.level, d2, &key.0)?;
-        let ring = self.params.ring();
-        let [c0, c1] = mod_down(&self.params, tensor.level, sums, |k, i, limb| {
+        let sums = self.key_switch(tensor.level, d2, Switch::with(&key.0), |_, _| ())?;
+        let (ring, main) = (self.params.ring(), d0.limbs());
+        let division = &self.params.tables_at(tensor.level).special;
+        let nothing = core::iter::repeat(());
+        let [c0, c1] = self.divide_into(division, main, sums, nothing, |k, i, limb, ()| {
             ring.combine_limb(i, Binary::Add, limb, [d0, d1][k].limb(i));
         });
         Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
@@ -210,10 +220,9 @@ impl Evaluator {
         };
         let tables = self.params.tables_at(a.level);
         let division = tables.rescale.as_ref().ok_or(Error::LevelExhausted)?;
-        let remaining = self.params.limbs_at(below);
         let halves =
             [&mut a.c0, &mut a.c1].map(|half| core::mem::replace(half, Poly::zero(self.params.degree(), 0)));
-        [a.c0, a.c1] = divide(&self.params, division, main, remaining, halves, |_, _, _| ());
+        [a.c0, a.c1] = self.divide(division, main, halves);
         a.scale = a.scale.divided_by(self.params.level_divisor(a.level));
         a.level = below;
         Ok(())
@@ -267,7 +276,7 @@ impl Evaluator {
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
     pub fn apply_galois(&self, a: &Ciphertext, key: &GaloisKey) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        let sums = key_switch(&self.params, a.level, &a.c1, &key.key)?;
+        let sums = self.key_switch(a.level, &a.c1, Switch::with(&key.key), |_, _| ())?;
         Ok(self.rotated(a, sums, key))
     }
 
@@ -293,7 +302,7 @@ impl Evaluator {
     /// [`Error::ParamsMismatch`].
     pub fn hoist(&self, a: &Ciphertext) -> Result<HoistedDigits, Error> {
         self.check(a)?;
-        Ok(HoistedDigits::decompose(&self.params, a.level, &a.c1))
+        Ok(self.decompose(a.level, &a.c1))
     }
 
     /// Applies the automorphism of a key to a ciphertext whose digits are at hand.
@@ -308,20 +317,23 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         same_level(a.level, digits.level())?;
-        Ok(self.rotated(a, digits.inner_product(&self.params, &key.key)?, key))
+        let mut sums = self.inner_products_of(digits, &[Switch::with(&key.key)], |_, _| ())?;
+        Ok(self.rotated(a, sums.remove(0), key))
     }
 
     /// Divides switched halves by the special modulus, adds c₀ and applies the automorphism.
     fn rotated(&self, a: &Ciphertext, sums: [Poly<Ntt>; 2], key: &GaloisKey) -> Ciphertext {
-        let ring = self.params.ring();
-        let [mut c0, mut c1] = [(); 2].map(|()| Poly::zero(ring.degree(), a.c0.limbs()));
-        mod_down(&self.params, a.level, sums, |k, i, limb| {
+        let (ring, main) = (self.params.ring(), a.c0.limbs());
+        let division = &self.params.tables_at(a.level).special;
+        let mut out = [(); 2].map(|()| Poly::unwritten(ring.degree(), main));
+        let places = limbs_of(ring.degree(), out.iter_mut().map(Poly::residues_mut));
+        self.divide_into(division, main, sums, places, |k, i, limb, (_, _, out)| {
             if k == 0 {
                 ring.combine_limb(i, Binary::Add, limb, a.c0.limb(i));
             }
-            let out = if k == 0 { &mut c0 } else { &mut c1 };
-            ring.permute_limb(&key.permutation, limb, out.limb_mut(i));
+            ring.permute_limb(&key.permutation, limb, out);
         });
+        let [c0, c1] = out;
         Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 }
     }
 
@@ -329,10 +341,24 @@ impl Evaluator {
         self.check(a)?;
         self.check_against(b, a.level)?;
         matching(a.scale, b.scale)?;
-        let (ring, main) = (self.params.ring(), a.c0.limbs());
-        ring.combine(main, operation, &mut a.c0, &b.c0);
-        ring.combine(main, operation, &mut a.c1, &b.c1);
+        self.combine_halves(operation, a.level, [&mut a.c0, &mut a.c1], [&b.c0, &b.c1]);
         Ok(())
+    }
+
+    /// Combines polynomials over the primes of a level, and the special ones if they have more limbs, in place.
+    pub(super) fn combine_halves(
+        &self,
+        operation: Binary,
+        level: Level,
+        a: [&mut Poly<Ntt>; 2],
+        b: [&Poly<Ntt>; 2],
+    ) {
+        let (ring, main, degree) = (self.params.ring(), self.params.limbs_at(level), self.params.degree());
+        let cost = Cost::passes(3 * 2 * b[0].limbs(), degree);
+        let limbs = limbs_of(degree, a.map(Poly::residues_mut));
+        for_each(&*self.team, cost, limbs, |(k, i, limb)| {
+            ring.combine_limb(ring.prime_of_limb(main, i), operation, limb, b[k].limb(i));
+        });
     }
 
     fn check(&self, a: &Ciphertext) -> Result<(), Error> {
@@ -351,48 +377,78 @@ pub(super) type SumOfProducts<'a> = Vec<(usize, &'a Poly<Ntt>)>;
 /// How many entries of a limb are worked on at a time, so that those of all ciphertexts stay in the cache.
 const BLOCK: usize = 1024;
 
-/// `Σ plain·[c₀, c₁]` for several sums over the same ciphertexts, over `main` main primes and, if the
-/// polynomials have more limbs, the special ones.
-///
-/// Every ciphertext and every factor is read from memory once.
-pub(super) fn sums_of_products(
-    ring: &Ring,
-    main: usize,
-    ciphertexts: &[[&Poly<Ntt>; 2]],
-    sums: &[SumOfProducts<'_>],
-) -> Vec<[Poly<Ntt>; 2]> {
-    let limbs = ciphertexts.first().map_or(0, |[c0, _]| c0.limbs());
-    let mut out: Vec<_> = sums.iter().map(|_| [(); 2].map(|()| Poly::zero(ring.degree(), limbs))).collect();
-    let mut partial = [[0; BLOCK]; 2];
-    let blocks = (0..ring.degree()).step_by(BLOCK).map(|start| start..(start + BLOCK).min(ring.degree()));
-    for i in 0..limbs {
-        let prime = ring.prime_of_limb(main, i);
-        for block in blocks.clone() {
-            for (terms, [c0, c1]) in sums.iter().zip(&mut out) {
-                let (c0, c1) = (&mut c0.limb_mut(i)[block.clone()], &mut c1.limb_mut(i)[block.clone()]);
-                for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
-                    let mut left = [&[][..]; MAX_PRODUCTS];
-                    let (mut right0, mut right1) = (left, left);
-                    for (k, &(number, plain)) in terms.iter().enumerate() {
-                        let [x0, x1] = ciphertexts[number];
-                        left[k] = &plain.limb(i)[block.clone()];
-                        (right0[k], right1[k]) = (&x0.limb(i)[block.clone()], &x1.limb(i)[block.clone()]);
-                    }
-                    let count = terms.len();
-                    let (left, right) = (&left[..count], [&right0[..count], &right1[..count]]);
-                    if n == 0 {
-                        ring.inner_products(prime, left, right, [c0, c1]);
-                    } else {
-                        let [p0, p1] = partial.each_mut().map(|partial| &mut partial[..block.len()]);
-                        ring.inner_products(prime, left, right, [p0, p1]);
-                        ring.combine_limb(prime, Binary::Add, c0, p0);
-                        ring.combine_limb(prime, Binary::Add, c1, p1);
-                    }
+impl Evaluator {
+    /// `Σ plain·[c₀, c₁]` for several sums over the same ciphertexts, over `main` main primes and, if the
+    /// polynomials have more limbs, the special ones.
+    ///
+    /// Every ciphertext and every factor is read from memory once.
+    pub(super) fn sums_of_products(
+        &self,
+        main: usize,
+        ciphertexts: &[[&Poly<Ntt>; 2]],
+        sums: &[SumOfProducts<'_>],
+    ) -> Vec<[Poly<Ntt>; 2]> {
+        let (ring, degree) = (self.params.ring(), self.params.degree());
+        let limbs = ciphertexts.first().map_or(0, |[c0, _]| c0.limbs());
+        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(degree, limbs));
+        let mut out: Vec<[Poly<Ntt>; 2]> = sums.iter().map(unwritten).collect();
+        // A quarter of a limb, or as little as is worked on at a time.
+        let length = (degree / 4).max(BLOCK).min(degree);
+        let mut outs: Vec<_> = out
+            .iter_mut()
+            .map(|halves| halves.each_mut().map(|half| half.residues_mut().chunks_exact_mut(length)))
+            .collect();
+        let pieces = (0..limbs * degree / length).map(|n| {
+            let next = outs.iter_mut().filter_map(|[c0, c1]| Some([c0.next()?, c1.next()?]));
+            (n * length, next.collect::<Vec<_>>())
+        });
+        let terms: usize = sums.iter().map(Vec::len).sum();
+        let cost = Cost::passes(3 * terms * limbs, degree);
+        for_each(&*self.team, cost, pieces, |(start, mut out)| {
+            let prime = ring.prime_of_limb(main, start / degree);
+            for offset in (0..length).step_by(BLOCK) {
+                let block = offset..(offset + BLOCK).min(length);
+                for (terms, out) in sums.iter().zip(&mut out) {
+                    let out = out.each_mut().map(|half| &mut half[block.clone()]);
+                    self.sum_of_products(prime, start + offset, ciphertexts, terms, out);
                 }
+            }
+        });
+        out
+    }
+
+    /// One block, from `start` on among all residues, of one of [`Self::sums_of_products`].
+    fn sum_of_products(
+        &self,
+        prime: usize,
+        start: usize,
+        ciphertexts: &[[&Poly<Ntt>; 2]],
+        terms: &[(usize, &Poly<Ntt>)],
+        [c0, c1]: [&mut [u32]; 2],
+    ) {
+        let ring = self.params.ring();
+        let mut partial = [[0; BLOCK]; 2];
+        let block = start..start + c0.len();
+        for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
+            let mut left = [&[][..]; MAX_PRODUCTS];
+            let (mut right0, mut right1) = (left, left);
+            for (k, &(number, plain)) in terms.iter().enumerate() {
+                let [x0, x1] = ciphertexts[number].map(Poly::residues);
+                left[k] = &plain.residues()[block.clone()];
+                (right0[k], right1[k]) = (&x0[block.clone()], &x1[block.clone()]);
+            }
+            let count = terms.len();
+            let (left, right) = (&left[..count], [&right0[..count], &right1[..count]]);
+            if n == 0 {
+                ring.inner_products(prime, left, right, [&mut *c0, &mut *c1]);
+            } else {
+                let [p0, p1] = partial.each_mut().map(|partial| &mut partial[..block.len()]);
+                ring.inner_products(prime, left, right, [p0, p1]);
+                ring.combine_limb(prime, Binary::Add, c0, p0);
+                ring.combine_limb(prime, Binary::Add, c1, p1);
             }
         }
     }
-    out
 }
 
 fn same_level(expected: Level, found: Level) -> Result<(), Error> {

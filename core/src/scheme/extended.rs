@@ -7,12 +7,12 @@
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
     error::Error,
-    evaluator::{Evaluator, sums_of_products},
-    key_switch::{HoistedDigits, divide, key_switch, mod_down},
+    evaluator::Evaluator,
+    key_switch::{HoistedDigits, Switch},
     keys::{GaloisKey, RelinearizationKey},
     level::{Level, Scale},
 };
-use crate::ring::{Binary, Ntt, Poly};
+use crate::ring::{Binary, Cost, Ntt, Poly, for_each};
 use alloc::vec::Vec;
 
 /// A ciphertext times the special modulus P, over the primes of its level and the special ones.
@@ -31,7 +31,10 @@ impl Evaluator {
         let limbs = a.c0.limbs() + self.params.special_limbs();
         let [c0, c1] = [&a.c0, &a.c1].map(|half| {
             let mut out = Poly::zero(ring.degree(), limbs);
-            self.add_times_special(&mut out, half);
+            let cost = Cost::passes(4 * half.limbs(), ring.degree());
+            for_each(&*self.team, cost, out.iter_mut().enumerate(), |(i, out)| {
+                self.add_limb_times_special(i, out, half);
+            });
             out
         });
         ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 }
@@ -63,13 +66,14 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
-        let [mut c0, mut c1] = key_switch(&self.params, tensor.level, d2, &key.0)?;
-        self.add_times_special(&mut c0, d0);
-        self.add_times_special(&mut c1, d1);
+        let [c0, c1] = self.key_switch(tensor.level, d2, Switch::with(&key.0), |i, [b, a]| {
+            self.add_limb_times_special(i, b, d0);
+            self.add_limb_times_special(i, a, d1);
+        })?;
         self.rescale_extended(ExtendedCiphertext { level: tensor.level, scale: tensor.scale, c0, c1 })
     }
 
-    /// Rotates a ciphertext whose digits are at hand. No transform at all.
+    /// Rotates a ciphertext whose digits are at hand, once with each key. No transform at all.
     ///
     /// # Errors
     /// [`Error::KeyLevelTooLow`].
@@ -77,12 +81,14 @@ impl Evaluator {
         &self,
         a: &Ciphertext,
         digits: &HoistedDigits,
-        key: &GaloisKey,
-    ) -> Result<ExtendedCiphertext, Error> {
-        let [mut c0, c1] = digits.inner_product(&self.params, &key.key)?;
-        self.add_times_special(&mut c0, &a.c0);
-        let [c0, c1] = [c0, c1].map(|poly| self.params.ring().permute(&key.permutation, &poly));
-        Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
+        keys: &[&GaloisKey],
+    ) -> Result<Vec<ExtendedCiphertext>, Error> {
+        let switches: Vec<_> = keys.iter().map(|key| Switch::rotating(key)).collect();
+        let rotated = self.inner_products_of(digits, &switches, |i, [b, _]| {
+            self.add_limb_times_special(i, b, &a.c0);
+        })?;
+        let (level, scale) = (a.level, a.scale);
+        Ok(rotated.into_iter().map(|[c0, c1]| ExtendedCiphertext { level, scale, c0, c1 }).collect())
     }
 
     /// Rotates a sum: its c₁ alone is divided by P, to be decomposed.
@@ -94,11 +100,11 @@ impl Evaluator {
         a: &ExtendedCiphertext,
         key: &GaloisKey,
     ) -> Result<ExtendedCiphertext, Error> {
-        let (params, ring) = (&self.params, self.params.ring());
-        let [c1] = mod_down(params, a.level, [a.c1.clone()], |_, _, _| ());
-        let [mut c0, c1] = key_switch(params, a.level, &c1, &key.key)?;
-        ring.combine(params.limbs_at(a.level), Binary::Add, &mut c0, &a.c0);
-        let [c0, c1] = [c0, c1].map(|poly| ring.permute(&key.permutation, &poly));
+        let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
+        let [c1] = self.mod_down(a.level, [a.c1.clone()]);
+        let [c0, c1] = self.key_switch(a.level, &c1, Switch::rotating(key), |i, [b, _]| {
+            ring.combine_limb(ring.prime_of_limb(main, i), Binary::Add, b, a.c0.limb(i));
+        })?;
         Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
     }
 
@@ -115,16 +121,14 @@ impl Evaluator {
         let factors: Vec<_> = factors.collect();
         let (first, (_, factor)) = (&ciphertexts[0], sums[0][0]);
         let main = self.params.limbs_at(first.level);
-        let products = sums_of_products(self.params.ring(), main, &polys, &factors);
+        let products = self.sums_of_products(main, &polys, &factors);
         let (level, scale) = (first.level, first.scale.times(factor.scale));
         products.into_iter().map(|[c0, c1]| ExtendedCiphertext { level, scale, c0, c1 }).collect()
     }
 
     /// `a += b`, both of one level and scale.
     pub(crate) fn add_assign_extended(&self, a: &mut ExtendedCiphertext, b: &ExtendedCiphertext) {
-        let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
-        ring.combine(main, Binary::Add, &mut a.c0, &b.c0);
-        ring.combine(main, Binary::Add, &mut a.c1, &b.c1);
+        self.combine_halves(Binary::Add, a.level, [&mut a.c0, &mut a.c1], [&b.c0, &b.c1]);
     }
 
     /// Divides by the special modulus and the level's primes at once.
@@ -134,22 +138,21 @@ impl Evaluator {
     pub(crate) fn rescale_extended(&self, a: ExtendedCiphertext) -> Result<Ciphertext, Error> {
         let params = &self.params;
         let Some(division) = &params.tables_at(a.level).rescale_extended else {
-            let [c0, c1] = mod_down(params, a.level, [a.c0, a.c1], |_, _, _| ());
+            let [c0, c1] = self.mod_down(a.level, [a.c0, a.c1]);
             let (params_id, level, scale) = (params.id(), a.level, a.scale);
             return self.rescale(&Ciphertext { params_id, level, scale, c0, c1 });
         };
         let below = a.level.below().ok_or(Error::LevelExhausted)?;
-        let (main, remaining) = (params.limbs_at(a.level), params.limbs_at(below));
-        let [c0, c1] = divide(params, division, main, remaining, [a.c0, a.c1], |_, _, _| ());
+        let [c0, c1] = self.divide(division, params.limbs_at(a.level), [a.c0, a.c1]);
         let scale = a.scale.divided_by(params.level_divisor(a.level));
         Ok(Ciphertext { params_id: params.id(), level: below, scale, c0, c1 })
     }
 
-    /// `out += P·poly`; modulo the special primes that is 0.
-    fn add_times_special(&self, out: &mut Poly<Ntt>, poly: &Poly<Ntt>) {
+    /// `out += P·poly` for the limb of that number; modulo the special primes that is 0.
+    fn add_limb_times_special(&self, limb: usize, out: &mut [u32], poly: &Poly<Ntt>) {
         let factors = &self.params.tables_at(self.params.max_level()).special_product;
-        for (i, (out, limb)) in out.iter_mut().zip(poly.iter()).enumerate() {
-            self.params.ring().add_scaled_limb(i, factors[i], out, limb);
+        if limb < poly.limbs() {
+            self.params.ring().add_scaled_limb(limb, factors[limb], out, poly.limb(limb));
         }
     }
 }

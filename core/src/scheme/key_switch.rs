@@ -6,87 +6,150 @@
 //! Transformations in HElib" (eprint 2018/244), section 5.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use super::{
     error::Error,
-    keys::SwitchingKey,
+    evaluator::Evaluator,
+    keys::{GaloisKey, SwitchingKey},
     level::Level,
     params::{Params, ParamsId},
     tables::Division,
 };
-use crate::ring::{BaseConverter, Ntt, Poly, Residues};
+use crate::ring::{BaseConverter, Cost, Ntt, Poly, Residues, for_each};
 
-/// Limbs scaled for a conversion, and their quotients.
-struct Scaled<'a> {
+/// Limbs that are converted together: those of a polynomial from the `first` on, as transforms.
+struct Part<'a> {
     converter: &'a BaseConverter,
+    first: usize,
+    transforms: &'a [u32],
+}
+
+/// Limbs scaled for one or several conversions, and the quotients of each.
+struct Scaled<'a> {
+    params: &'a Params,
+    parts: Vec<Part<'a>>,
     limbs: Residues,
     quotients: Residues,
 }
 
 impl<'a> Scaled<'a> {
-    /// From transforms; `prime` tells the prime of each of them.
-    fn new(
-        params: &Params,
-        converter: &'a BaseConverter,
-        transforms: &[u32],
-        prime: impl Fn(usize) -> usize,
-    ) -> Self {
-        let ring = params.ring();
-        let mut limbs = Residues::copy_of(transforms);
-        for (i, limb) in limbs.chunks_exact_mut(ring.degree()).enumerate() {
-            ring.inverse_limb_scaled(prime(i), converter.scaling(i), limb);
-        }
-        let mut quotients = Residues::zero(ring.degree());
-        let sources: Vec<&[u32]> = limbs.chunks_exact(ring.degree()).collect();
-        converter.quotients(ring.backend(), &sources, &mut quotients);
-        Self { converter, limbs, quotients }
+    /// From parts of polynomials over `main` main primes and, if they have more limbs, the special ones. An inverse
+    /// transform for each limb.
+    fn new(evaluator: &'a Evaluator, main: usize, parts: Vec<Part<'a>>) -> Self {
+        let (params, team) = (&evaluator.params, &*evaluator.team);
+        let (ring, degree) = (params.ring(), params.degree());
+        let count = parts.iter().map(|part| part.transforms.len()).sum::<usize>() / degree;
+        let mut limbs = Residues::stale(count * degree);
+        let transforms = parts.iter().flat_map(|part| {
+            part.transforms.chunks_exact(degree).enumerate().map(move |(i, transform)| (part, i, transform))
+        });
+        let cost = Cost::transforms(count, degree);
+        for_each(
+            team,
+            cost,
+            transforms.zip(limbs.chunks_exact_mut(degree)),
+            |((part, i, transform), limb)| {
+                limb.copy_from_slice(transform);
+                let prime = ring.prime_of_limb(main, part.first + i);
+                ring.inverse_limb_scaled(prime, part.converter.scaling(i), limb);
+            },
+        );
+        let mut quotients = Residues::stale(parts.len() * degree);
+        let each = quotients.chunks_exact_mut(degree).enumerate();
+        for_each(team, Cost::passes(count, degree), each, |(part, quotients)| {
+            let sources = sources(degree, &parts, &limbs, part);
+            parts[part].converter.quotients(ring.backend(), &sources, quotients);
+        });
+        Self { params, parts, limbs, quotients }
     }
 
-    /// Converts to a target of the converter, which has the number `prime` in the ring, and transforms.
-    fn lift(&self, params: &Params, target: usize, prime: usize, out: &mut [u32]) {
-        let ring = params.ring();
-        let sources: Vec<&[u32]> = self.limbs.chunks_exact(ring.degree()).collect();
-        self.converter.convert(ring.backend(), target, &sources, &self.quotients, out);
+    /// Converts a part to a target of its converter, which has the number `prime` in the ring, and transforms.
+    fn lift(&self, part: usize, target: usize, prime: usize, out: &mut [u32]) {
+        let (ring, degree) = (self.params.ring(), self.params.degree());
+        let quotients = &self.quotients[part * degree..][..degree];
+        let converter = self.parts[part].converter;
+        let sources = sources(degree, &self.parts, &self.limbs, part);
+        converter.convert(ring.backend(), target, &sources, quotients, out);
         ring.forward_limb(prime, out);
     }
 }
 
-/// One digit of a polynomial before it is lifted.
-struct Digit<'a> {
-    own: Range<usize>,
+/// The limbs of one of several parts that stand one after the other.
+fn sources<'l>(degree: usize, parts: &[Part<'_>], limbs: &'l [u32], part: usize) -> Vec<&'l [u32]> {
+    let start: usize = parts[..part].iter().map(|part| part.transforms.len()).sum();
+    limbs[start..][..parts[part].transforms.len()].chunks_exact(degree).collect()
+}
+
+/// The digits of a polynomial before they are lifted.
+struct Digits<'a> {
+    poly: &'a Poly<Ntt>,
     scaled: Scaled<'a>,
 }
 
-impl<'a> Digit<'a> {
+impl<'a> Digits<'a> {
     /// All digits of a polynomial at `level`. ℓ inverse transforms.
-    fn all(params: &'a Params, level: Level, poly: &Poly<Ntt>) -> Vec<Self> {
+    fn new(evaluator: &'a Evaluator, level: Level, poly: &'a Poly<Ntt>) -> Self {
+        let params = &evaluator.params;
         let converters = params.tables_at(level).digits.iter().enumerate();
-        let digits = converters.map(|(j, converter)| {
+        let parts = converters.map(|(j, converter)| {
             let own = params.digit_limbs(level, j);
             let transforms = &poly.residues()[own.start * poly.degree()..own.end * poly.degree()];
-            let scaled = Scaled::new(params, converter, transforms, |i| own.start + i);
-            Self { own, scaled }
+            Part { converter, first: own.start, transforms }
         });
-        digits.collect()
+        Self { poly, scaled: Scaled::new(evaluator, poly.limbs(), parts.collect()) }
+    }
+
+    fn count(&self) -> usize {
+        self.scaled.parts.len()
+    }
+
+    /// Whether a digit covers a limb.
+    fn covers(&self, digit: usize, limb: usize) -> bool {
+        let part = &self.scaled.parts[digit];
+        (part.first..part.first + part.transforms.len() / self.poly.degree()).contains(&limb)
+    }
+
+    /// Lifts a digit to the prime of a limb that it does not cover.
+    fn lift(&self, digit: usize, limb: usize, out: &mut [u32]) {
+        let (scaled, first) = (&self.scaled, self.scaled.parts[digit].first);
+        let own = scaled.parts[digit].transforms.len() / self.poly.degree();
+        let target = if limb < first { limb } else { limb - own };
+        scaled.lift(digit, target, scaled.params.ring().prime_of_limb(self.poly.limbs(), limb), out);
     }
 
     /// The digit modulo the prime of one limb: the polynomial's own limb where it covers that, else
     /// lifted into `space`.
-    fn limb<'s>(
-        &self,
-        params: &Params,
-        main: usize,
-        limb: usize,
-        poly: &'s Poly<Ntt>,
-        space: &'s mut [u32],
-    ) -> &'s [u32] {
-        if self.own.contains(&limb) {
-            return poly.limb(limb);
+    fn limb<'s>(&'s self, digit: usize, limb: usize, space: &'s mut [u32]) -> &'s [u32] {
+        if self.covers(digit, limb) {
+            return self.poly.limb(limb);
         }
-        let target = if limb < self.own.start { limb } else { limb - self.own.len() };
-        self.scaled.lift(params, target, params.ring().prime_of_limb(main, limb), space);
+        self.lift(digit, limb, space);
         space
+    }
+
+    /// Lifting all of them.
+    fn cost(&self) -> Cost {
+        let extended = self.poly.limbs() + self.scaled.params.special_limbs();
+        Cost::transforms(self.count() * extended - self.poly.limbs(), self.poly.degree())
+    }
+}
+
+/// What a polynomial is switched with, and the permutation that is applied to the result, if any.
+#[derive(Clone, Copy)]
+pub(super) struct Switch<'a> {
+    pub(super) key: &'a SwitchingKey,
+    pub(super) permutation: Option<&'a [u32]>,
+}
+
+impl<'a> Switch<'a> {
+    /// With a key alone.
+    pub(super) fn with(key: &'a SwitchingKey) -> Self {
+        Self { key, permutation: None }
+    }
+
+    /// With a key for an automorphism, and then this.
+    pub(super) fn rotating(key: &'a GaloisKey) -> Self {
+        Self { key: &key.key, permutation: Some(&key.permutation) }
     }
 }
 
@@ -100,27 +163,6 @@ pub struct HoistedDigits {
 }
 
 impl HoistedDigits {
-    /// Decomposes a polynomial at `level`.
-    ///
-    /// Cost for ℓ limbs, k special primes and d digits: ℓ inverse and d(ℓ + k) − ℓ forward transforms.
-    pub(crate) fn decompose(params: &Params, level: Level, poly: &Poly<Ntt>) -> Self {
-        let (main, special) = (params.limbs_at(level), params.special_limbs());
-        let scaled = Digit::all(params, level, poly);
-        let zero = |_: &Digit<'_>| Poly::zero(params.degree(), main + special);
-        let mut digits: Vec<Poly<Ntt>> = scaled.iter().map(zero).collect();
-        // One prime after the other, so that its twiddle factors stay in the cache.
-        for limb in 0..main + special {
-            for (digit, out) in scaled.iter().zip(&mut digits) {
-                if digit.own.contains(&limb) {
-                    out.limb_mut(limb).copy_from_slice(poly.limb(limb));
-                } else {
-                    digit.limb(params, main, limb, poly, out.limb_mut(limb));
-                }
-            }
-        }
-        Self { params_id: params.id(), level, digits }
-    }
-
     /// The level of the polynomial that was decomposed.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -132,112 +174,197 @@ impl HoistedDigits {
     pub fn digits(&self) -> &[Poly<Ntt>] {
         &self.digits
     }
+}
 
-    /// The inner product with a key, over the level's primes and the special ones: `P` times the
-    /// switched polynomial.
+/// The limbs of several polynomials of equal shape, with the numbers of polynomial and limb: all that have one
+/// prime together, so that its twiddle factors stay in the cache.
+pub(super) fn limbs_of<'p>(
+    degree: usize,
+    polys: impl IntoIterator<Item = &'p mut [u32]>,
+) -> impl Iterator<Item = (usize, usize, &'p mut [u32])> + Send {
+    let mut each: Vec<_> = polys.into_iter().map(|poly| poly.chunks_exact_mut(degree)).collect();
+    (0usize..).map_while(move |n| {
+        let k = n.checked_rem(each.len())?;
+        let i = n / each.len();
+        each[k].next().map(|limb| (k, i, limb))
+    })
+}
+
+impl Evaluator {
+    /// Decomposes a polynomial at `level`.
+    ///
+    /// Cost for ℓ limbs, k special primes and d digits: ℓ inverse and d(ℓ + k) − ℓ forward transforms.
+    pub(super) fn decompose(&self, level: Level, poly: &Poly<Ntt>) -> HoistedDigits {
+        let limbs = self.params.limbs_at(level) + self.params.special_limbs();
+        let lifted = Digits::new(self, level, poly);
+        let unwritten = |_| Poly::unwritten(self.params.degree(), limbs);
+        let mut digits: Vec<Poly<Ntt>> = (0..lifted.count()).map(unwritten).collect();
+        let limbs = limbs_of(poly.degree(), digits.iter_mut().map(Poly::residues_mut));
+        for_each(&*self.team, lifted.cost(), limbs, |(digit, limb, out)| {
+            if lifted.covers(digit, limb) {
+                out.copy_from_slice(poly.limb(limb));
+            } else {
+                lifted.lift(digit, limb, out);
+            }
+        });
+        HoistedDigits { params_id: self.params.id(), level, digits }
+    }
+
+    /// The inner product of digits with each of several keys, over the level's primes and the special ones: `P`
+    /// times the switched polynomials. For `finish` see [`Self::key_switch`].
     ///
     /// # Errors
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
-    pub(crate) fn inner_product(&self, params: &Params, key: &SwitchingKey) -> Result<[Poly<Ntt>; 2], Error> {
-        params.check(self.params_id)?;
-        inner_products(params, self.level, key, |limb, multiply| {
-            let left: Vec<&[u32]> = self.digits.iter().map(|digit| digit.limb(limb)).collect();
+    pub(super) fn inner_products_of(
+        &self,
+        digits: &HoistedDigits,
+        switches: &[Switch<'_>],
+        finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
+    ) -> Result<Vec<[Poly<Ntt>; 2]>, Error> {
+        self.params.check(digits.params_id)?;
+        let limbs = self.params.limbs_at(digits.level) + self.params.special_limbs();
+        // Each digit, twice as much of the key, what comes out.
+        let passes = limbs * switches.len() * (3 * digits.digits.len() + 4);
+        let cost = Cost::passes(passes, self.params.degree());
+        let with_limb = |limb, multiply: &mut dyn FnMut(&[&[u32]])| {
+            let left: Vec<&[u32]> = digits.digits.iter().map(|digit| digit.limb(limb)).collect();
             multiply(&left);
+        };
+        self.inner_products(digits.level, switches, cost, with_limb, finish)
+    }
+
+    /// Switches a polynomial at `level` with a key: `(b, a)` with `b + a·s_to ≈ P·poly·s_from`, over the level's
+    /// primes and the special ones.
+    ///
+    /// As [`Self::decompose`] and [`Self::inner_products_of`], with one limb of each digit in memory. While they
+    /// are in the cache, `finish` gets each limb's number and its two halves, before they are permuted.
+    ///
+    /// # Errors
+    /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
+    pub(super) fn key_switch(
+        &self,
+        level: Level,
+        poly: &Poly<Ntt>,
+        switch: Switch<'_>,
+        finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
+    ) -> Result<[Poly<Ntt>; 2], Error> {
+        let degree = self.params.degree();
+        let digits = Digits::new(self, level, poly);
+        let with_limb = |limb, multiply: &mut dyn FnMut(&[&[u32]])| {
+            let mut space = Residues::stale(digits.count() * degree);
+            let spaces = space.chunks_exact_mut(degree).enumerate();
+            let left: Vec<&[u32]> = spaces.map(|(digit, space)| digits.limb(digit, limb, space)).collect();
+            multiply(&left);
+        };
+        let switched = self.inner_products(level, &[switch], digits.cost(), with_limb, finish)?;
+        Ok(switched.into_iter().next().expect("one key gives one product"))
+    }
+
+    /// The inner product of digits with each of several keys. `with_limb` calls back with the given limb of every
+    /// digit.
+    fn inner_products(
+        &self,
+        level: Level,
+        switches: &[Switch<'_>],
+        cost: Cost,
+        with_limb: impl Fn(usize, &mut dyn FnMut(&[&[u32]])) + Sync,
+        finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
+    ) -> Result<Vec<[Poly<Ntt>; 2]>, Error> {
+        for Switch { key, .. } in switches {
+            self.params.check(key.params_id)?;
+            if key.level < level {
+                return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
+            }
+        }
+        let ring = self.params.ring();
+        let (main, special) = (self.params.limbs_at(level), self.params.special_limbs());
+        let multiply = |key: &SwitchingKey, limb: usize, mut out: [&mut [u32]; 2]| {
+            let key_main = self.params.limbs_at(key.level);
+            let key_limb = if limb < main { limb } else { key_main + limb - main };
+            with_limb(limb, &mut |left| {
+                let side = |half: usize| -> Vec<&[u32]> {
+                    key.digits.iter().take(left.len()).map(|digit| digit[half].limb(key_limb)).collect()
+                };
+                let out = out.each_mut().map(|half| &mut **half);
+                ring.inner_products(ring.prime_of_limb(main, limb), left, [&side(0), &side(1)], out);
+            });
+            finish(limb, out);
+        };
+        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(ring.degree(), main + special));
+        let mut out: Vec<[Poly<Ntt>; 2]> = switches.iter().map(unwritten).collect();
+        // The special primes first: no digit covers them, so that they take longest. A limb of the digits is
+        // multiplied with all keys while it is in the cache.
+        let mut limbs: Vec<_> =
+            out.iter_mut().map(|[b, a]| b.iter_mut().zip(a.iter_mut()).enumerate().rev()).collect();
+        let pieces = (0usize..).map_while(move |n| {
+            let k = n.checked_rem(limbs.len())?;
+            limbs[k].next().map(|(limb, halves)| (switches[k], limb, halves))
+        });
+        for_each(&*self.team, cost, pieces, |(switch, limb, (b, a))| match switch.permutation {
+            None => multiply(switch.key, limb, [b, a]),
+            Some(permutation) => {
+                let mut halves = Residues::stale(2 * ring.degree());
+                let (half0, half1) = halves.split_at_mut(ring.degree());
+                multiply(switch.key, limb, [&mut *half0, &mut *half1]);
+                ring.permute_limb(permutation, half0, b);
+                ring.permute_limb(permutation, half1, a);
+            }
+        });
+        Ok(out)
+    }
+
+    /// Divides polynomials over the primes of `level` and the special ones by the special modulus.
+    pub(super) fn mod_down<const COUNT: usize>(
+        &self,
+        level: Level,
+        polys: [Poly<Ntt>; COUNT],
+    ) -> [Poly<Ntt>; COUNT] {
+        let main = self.params.limbs_at(level);
+        self.divide(&self.params.tables_at(level).special, main, polys)
+    }
+
+    /// Divides, with rounding, by the primes of the last limbs, which go away. `main` of the limbs belong to
+    /// main primes.
+    pub(super) fn divide<const COUNT: usize>(
+        &self,
+        division: &Division,
+        main: usize,
+        polys: [Poly<Ntt>; COUNT],
+    ) -> [Poly<Ntt>; COUNT] {
+        self.divide_into(division, main, polys, core::iter::repeat(()), |_, _, _, ()| ())
+    }
+
+    /// As [`Self::divide`]; `finish` gets the number of each polynomial, the number of each limb, the limb
+    /// while it is in the cache, and a place for what becomes of it, of which there is one for each in the order of
+    /// [`limbs_of`].
+    pub(super) fn divide_into<const COUNT: usize, P: Send>(
+        &self,
+        division: &Division,
+        main: usize,
+        mut polys: [Poly<Ntt>; COUNT],
+        places: impl Iterator<Item = P> + Send,
+        finish: impl Fn(usize, usize, &mut [u32], P) + Sync,
+    ) -> [Poly<Ntt>; COUNT] {
+        let (ring, degree) = (self.params.ring(), self.params.degree());
+        let remaining = division.inverses.len();
+        let (kept, divided): (Vec<_>, Vec<_>) =
+            polys.iter_mut().map(|poly| poly.residues_mut().split_at_mut(remaining * degree)).unzip();
+        let parts = divided.into_iter().map(|transforms| Part {
+            converter: &division.converter,
+            first: remaining,
+            transforms,
+        });
+        let remainders = Scaled::new(self, main, parts.collect());
+        let cost = Cost::transforms(COUNT * remaining, degree);
+        for_each(&*self.team, cost, limbs_of(degree, kept).zip(places), |((k, i, limb), place)| {
+            let mut lifted = Residues::stale(degree);
+            remainders.lift(k, i, i, &mut lifted);
+            ring.subtract_and_scale(i, division.inverses[i], limb, &lifted);
+            finish(k, i, limb, place);
+        });
+        polys.map(|mut poly| {
+            poly.truncate(remaining);
+            poly
         })
     }
-}
-
-/// Switches a polynomial at `level` with a key: `(b, a)` with `b + a·s_to ≈ P·poly·s_from`, over the level's
-/// primes and the special ones.
-///
-/// As [`HoistedDigits::decompose`] and [`HoistedDigits::inner_product`], with one limb of each digit in memory.
-///
-/// # Errors
-/// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
-pub(crate) fn key_switch(
-    params: &Params,
-    level: Level,
-    poly: &Poly<Ntt>,
-    key: &SwitchingKey,
-) -> Result<[Poly<Ntt>; 2], Error> {
-    let (degree, main) = (params.degree(), params.limbs_at(level));
-    let digits = Digit::all(params, level, poly);
-    let mut space = Residues::zero(digits.len() * degree);
-    inner_products(params, level, key, |limb, multiply| {
-        let spaces = space.chunks_exact_mut(degree);
-        let left: Vec<&[u32]> = digits
-            .iter()
-            .zip(spaces)
-            .map(|(digit, space)| digit.limb(params, main, limb, poly, space))
-            .collect();
-        multiply(&left);
-    })
-}
-
-/// The inner product of digits with a key. `with_limb` calls back with the given limb of every digit.
-fn inner_products(
-    params: &Params,
-    level: Level,
-    key: &SwitchingKey,
-    mut with_limb: impl FnMut(usize, &mut dyn FnMut(&[&[u32]])),
-) -> Result<[Poly<Ntt>; 2], Error> {
-    params.check(key.params_id)?;
-    if key.level < level {
-        return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
-    }
-    let ring = params.ring();
-    let (main, special) = (params.limbs_at(level), params.special_limbs());
-    let key_main = params.limbs_at(key.level);
-    let [mut b, mut a] = [(); 2].map(|()| Poly::zero(ring.degree(), main + special));
-    for (limb, (b, a)) in b.iter_mut().zip(a.iter_mut()).enumerate() {
-        let key_limb = if limb < main { limb } else { key_main + limb - main };
-        with_limb(limb, &mut |left| {
-            let side = |half: usize| -> Vec<&[u32]> {
-                key.digits.iter().take(left.len()).map(|digit| digit[half].limb(key_limb)).collect()
-            };
-            ring.inner_products(ring.prime_of_limb(main, limb), left, [&side(0), &side(1)], [b, a]);
-        });
-    }
-    Ok([b, a])
-}
-
-/// Divides polynomials over the primes of `level` and the special ones by the special modulus.
-/// `finish` gets the number of each polynomial, the number of each limb and the limb while it is in the cache.
-pub(crate) fn mod_down<const COUNT: usize>(
-    params: &Params,
-    level: Level,
-    polys: [Poly<Ntt>; COUNT],
-    finish: impl FnMut(usize, usize, &mut [u32]),
-) -> [Poly<Ntt>; COUNT] {
-    let main = params.limbs_at(level);
-    divide(params, &params.tables_at(level).special, main, main, polys, finish)
-}
-
-/// Divides, with rounding, by the primes of the limbs from `remaining` on, which go away.
-/// `main` of the limbs belong to main primes. `finish`: see [`mod_down`].
-pub(crate) fn divide<const COUNT: usize>(
-    params: &Params,
-    division: &Division,
-    main: usize,
-    remaining: usize,
-    mut polys: [Poly<Ntt>; COUNT],
-    mut finish: impl FnMut(usize, usize, &mut [u32]),
-) -> [Poly<Ntt>; COUNT] {
-    let ring = params.ring();
-    let remainders = polys.each_ref().map(|poly| {
-        let divided = &poly.residues()[remaining * ring.degree()..];
-        Scaled::new(params, &division.converter, divided, |i| ring.prime_of_limb(main, remaining + i))
-    });
-    let mut lifted = Residues::zero(ring.degree());
-    for (i, &inverse) in division.inverses.iter().enumerate() {
-        for (k, (poly, remainder)) in polys.iter_mut().zip(&remainders).enumerate() {
-            remainder.lift(params, i, i, &mut lifted);
-            ring.subtract_and_scale(i, inverse, poly.limb_mut(i), &lifted);
-            finish(k, i, poly.limb_mut(i));
-        }
-    }
-    polys.map(|mut poly| {
-        poly.truncate(remaining);
-        poly
-    })
 }

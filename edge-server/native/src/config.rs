@@ -96,6 +96,7 @@ pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
         settings: settings(o)?,
         threads,
         traces: None,
+        job_threads: NonZeroUsize::new(usize::try_from(o.job_threads)?).unwrap_or(NonZeroUsize::MAX),
     })
 }
 

@@ -1,4 +1,4 @@
-//! The threads that evaluate. What waits is in the store; here is only who asks for it.
+//! The threads that evaluate. What waits is in the store; here is only who asks for it, and with how many cores.
 
 use std::{
     io,
@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
+use ckks_core::Team;
 use edge_server::port::Executor;
+use evaluation_team::Pool;
 
 /// How long a thread sleeps before it looks for jobs unasked: those whose lease has run out, and those
 /// that another process has stored.
@@ -23,13 +25,19 @@ pub enum Turn {
     Idle,
 }
 
-/// A set of threads that evaluate. Clones share it.
+/// A set of threads that evaluate, one job each, and of others that share the work of a job while cores are idle.
+/// Clones share it.
 #[derive(Clone, Debug)]
-pub struct Threads(Arc<Shared>);
+pub struct Threads {
+    shared: Arc<Shared>,
+    pool: Pool,
+}
 
 #[derive(Debug)]
 struct Shared {
     count: NonZeroUsize,
+    /// Most threads of one job.
+    for_a_job: NonZeroUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -63,10 +71,15 @@ impl Shared {
 }
 
 impl Threads {
-    /// Says how many there will be; none runs before [`Self::start`].
-    #[must_use]
-    pub fn new(count: NonZeroUsize) -> Self {
-        Self(Arc::new(Shared { count, state: Mutex::default(), changed: Condvar::new() }))
+    /// Says how many jobs there will be at once, and how many threads at most work on one of them. No job runs
+    /// before [`Self::start`].
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn new(count: NonZeroUsize, for_a_job: NonZeroUsize) -> io::Result<Self> {
+        let pool = Pool::new(count)?;
+        let shared = Shared { count, for_a_job, state: Mutex::default(), changed: Condvar::new() };
+        Ok(Self { shared: Arc::new(shared), pool })
     }
 
     /// Starts the threads; each calls `run` as long as there are jobs.
@@ -75,9 +88,9 @@ impl Threads {
     /// When the operating system gives no threads.
     pub fn start(&self, run: impl Fn() -> Turn + Send + Sync + 'static) -> io::Result<Workers> {
         let run = Arc::new(run);
-        let mut workers = Workers { shared: Arc::clone(&self.0), threads: Vec::new() };
-        for index in 0..self.0.count.get() {
-            let (shared, run) = (Arc::clone(&self.0), Arc::clone(&run));
+        let mut workers = Workers { shared: Arc::clone(&self.shared), threads: Vec::new() };
+        for index in 0..self.shared.count.get() {
+            let (shared, run) = (Arc::clone(&self.shared), Arc::clone(&run));
             let thread = thread::Builder::new().name(format!("evaluate-{index}")).spawn(move || {
                 while shared.sleep() {
                     while !shared.is_stopped() && run() == Turn::Ran {}
@@ -110,14 +123,22 @@ impl Drop for Workers {
 
 impl Executor for Threads {
     fn wake(&self) {
-        let mut state = self.0.state();
-        state.signals = (state.signals + 1).min(self.0.count.get());
+        let mut state = self.shared.state();
+        state.signals = (state.signals + 1).min(self.shared.count.get());
         drop(state);
-        self.0.changed.notify_one();
+        self.shared.changed.notify_one();
     }
 
     fn parallelism(&self) -> usize {
-        self.0.count.get()
+        self.shared.count.get()
+    }
+
+    fn team(&self) -> Arc<dyn Team> {
+        Arc::new(self.pool.join(self.shared.for_a_job))
+    }
+
+    fn busy_cores(&self) -> Option<usize> {
+        Some(self.pool.busy())
     }
 
     async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -137,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_is_woken_runs_all_there_is() {
-        let threads = Threads::new(NonZeroUsize::MIN);
+        let threads = Threads::new(NonZeroUsize::MIN, NonZeroUsize::MIN).expect("threads");
         let jobs = AtomicUsize::new(3);
         let (sender, receiver) = mpsc::channel();
         let workers = threads.start(move || {
@@ -154,7 +175,7 @@ mod tests {
 
     #[test]
     fn stopping_waits_for_the_job_that_runs_and_no_further_one() {
-        let threads = Threads::new(NonZeroUsize::MIN);
+        let threads = Threads::new(NonZeroUsize::MIN, NonZeroUsize::MIN).expect("threads");
         let (started, has_started) = mpsc::channel();
         let ended = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&ended);

@@ -147,8 +147,10 @@ options! {
     drain "drain" "SECONDS" "EDGE_SERVER_DRAIN": u64 = 30;
     /// Memory, in MiB, for request bodies that are being read.
     body_memory "body-memory" "MIB" "EDGE_SERVER_BODY_MEMORY": u64 = 256;
-    /// Threads that evaluate; 0 is as many as the machine has cores.
+    /// Cores that evaluate, and jobs at once; 0 is as many as the machine has.
     threads "threads" "N" "EDGE_SERVER_THREADS": u64 = 0;
+    /// Cores that one job takes at most while others are idle; 0 is any number.
+    job_threads "job-threads" "N" "EDGE_SERVER_JOB_THREADS": u64 = 0;
     /// Memory, in MiB, for evaluations; a job for which none is free waits.
     memory "memory" "MIB" "EDGE_SERVER_MEMORY": u64 = 1024;
     /// Memory, in MiB, for prepared evaluation keys.

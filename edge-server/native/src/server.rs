@@ -50,10 +50,12 @@ pub struct Config {
     pub patience: Patience,
     /// Settings of the service.
     pub settings: Settings,
-    /// Threads that evaluate.
+    /// Threads that evaluate, one job each.
     pub threads: NonZeroUsize,
     /// Where spans go, if anywhere.
     pub traces: Option<Traces>,
+    /// Most threads that share one job.
+    pub job_threads: NonZeroUsize,
 }
 
 /// The ports of this host.
@@ -158,11 +160,12 @@ impl<S: Store + 'static> Server<S> {
     /// # Errors
     /// [`StartError`]; nothing listens then.
     pub async fn start(config: Config, store: S) -> Result<Self, StartError> {
-        let Config { packages, listen, admin, assets, tls, patience, settings, threads, traces } = config;
+        let Config { packages, listen, admin, assets, tls, patience, settings, threads, job_threads, traces } =
+            config;
         let tls = tls.map(Tls::new).transpose().map_err(StartError::Tls)?;
         let registry = spawn_blocking(move || Registry::load(packages).map_err(StartError::Registry));
         let registry = registry.await.map_err(|error| StartError::Threads(io::Error::other(error)))??;
-        let executor = Threads::new(threads);
+        let executor = Threads::new(threads, job_threads).map_err(StartError::Threads)?;
         let host = NativeHost {
             store,
             clock: SystemClock::new(),

@@ -1,11 +1,11 @@
 //! One model: its package, checked, and its program, ready to run.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use ckks_core::{
     Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement,
-    Instruction, Level, Params, PreparedProgram, ResultCiphertexts,
+    Instruction, Level, Params, PreparedProgram, ResultCiphertexts, Team,
 };
 use jsonschema::Validator;
 use model_package::{Manifest, Package, PackageError, Summary};
@@ -37,6 +37,7 @@ pub struct Model {
     evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
     prepared_key_bytes: usize,
     working_bytes: usize,
+    helper_bytes: usize,
 }
 
 impl Model {
@@ -58,6 +59,7 @@ impl Model {
         let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
         let prepared_key_bytes = facts.keys.prepared_bytes(&params);
         let working_bytes = program.working_bytes(&params, &facts);
+        let helper_bytes = program.helper_bytes(&params, &facts);
         let program = PreparedProgram::new(&params, &program)
             .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;
         let key = ModelKey { model_id: manifest.model_id.clone(), version: manifest.version.clone() };
@@ -70,6 +72,7 @@ impl Model {
             evaluation_keys,
             prepared_key_bytes,
             working_bytes,
+            helper_bytes,
         })
     }
 
@@ -108,6 +111,12 @@ impl Model {
     #[must_use]
     pub fn evaluation_bytes(&self) -> usize {
         self.working_bytes + self.prepared_key_bytes + self.max_input_bytes()
+    }
+
+    /// Memory that a thread keeps which has helped with an evaluation.
+    #[must_use]
+    pub fn helper_bytes(&self) -> usize {
+        self.helper_bytes
     }
 
     /// Memory that its evaluation keys take when they are prepared.
@@ -158,7 +167,7 @@ impl Model {
         ModelView::new(self, limits)
     }
 
-    /// Evaluates the model on encoded inputs, and encodes the result.
+    /// Evaluates the model on encoded inputs, with a team that shares the work, and encodes the result.
     ///
     /// Before each instruction `go_on` is asked with its number in the program; `None` if it says no.
     ///
@@ -168,6 +177,7 @@ impl Model {
         &self,
         inputs: &[Bytes],
         keys: &EvaluationKeys,
+        team: &Arc<dyn Team>,
         mut go_on: impl FnMut(usize, &Instruction) -> bool,
     ) -> Result<Option<Bytes>, Problem> {
         let failed = |error: ckks_core::Error| {
@@ -176,7 +186,7 @@ impl Model {
         let ciphertexts = inputs.iter().map(|bytes| decode::input(&self.params, self.input_level(), bytes));
         let ciphertexts: Vec<Ciphertext> = ciphertexts.collect::<Result<_, _>>()?;
         let mut index = 0;
-        let outputs = self.program.evaluate_while(&ciphertexts, keys, |instruction| {
+        let outputs = self.program.evaluate_while(&ciphertexts, keys, team, |instruction| {
             index += 1;
             go_on(index - 1, instruction)
         });

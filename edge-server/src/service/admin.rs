@@ -49,6 +49,7 @@ impl<H: Host> Service<H> {
             ("Up", format!("{hours} h {minutes:02} min")),
             ("Jobs that wait", format!("{} of {}", levels.queue.waiting, self.settings.waiting_jobs)),
             ("Jobs that run", levels.queue.running.to_string()),
+            ("Cores that evaluate", levels.busy_cores.to_string()),
             ("Memory of the process", megabytes(levels.resident_bytes as usize)),
             ("Memory of evaluations", of(levels.evaluation_bytes, self.evaluations.total())),
             ("Memory of request bodies", of(levels.body_bytes, self.bodies.budget().total())),

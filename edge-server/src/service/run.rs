@@ -17,7 +17,7 @@ use crate::{
     decode,
     id::{JobId, KeyName, KeySetId, ModelKey},
     metrics::Metrics,
-    port::{Clock, Host, Timestamp},
+    port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
     registry::Model,
     store::{ClaimedJob, Failure, JobRequest, Store, StoreError},
@@ -324,8 +324,9 @@ impl<H: Host> Service<H> {
             current: None,
             stopped: None,
         };
-        let result =
-            model.evaluate(inputs, &keys, |index, instruction| follower.goes_on(index, instruction))?;
+        let team = self.host.executor().team();
+        let result = model
+            .evaluate(inputs, &keys, &team, |index, instruction| follower.goes_on(index, instruction))?;
         follower.finish_current(clock.elapsed());
         result.ok_or_else(|| follower.stopped.unwrap_or(Halt::Gone))
     }

@@ -102,6 +102,7 @@ impl<H: Host> Service<H> {
             key_cache_bytes: self.prepared_keys.bytes(),
             evaluation_bytes: self.evaluations.lent(),
             body_bytes: self.bodies.budget().lent(),
+            busy_cores: self.host.executor().busy_cores().unwrap_or_default(),
             resident_bytes: self.host.resident_bytes().unwrap_or_default(),
         }
     }

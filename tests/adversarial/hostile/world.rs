@@ -85,6 +85,7 @@ impl World {
             settings: Settings::default(),
             threads: NonZeroUsize::MIN,
             traces: None,
+            job_threads: NonZeroUsize::MIN,
         };
         let store = SqliteStore::open(&data).unwrap();
         let server = runtime.block_on(Server::start(config, store)).unwrap();

@@ -418,7 +418,8 @@ fn assert_keys_are_tight(bench: &mut Bench, program: &Program) {
     let needed = prepared.facts().keys.clone();
     let mut outcome = |fewer: &KeyRequirements| {
         let keys = bench.keys(fewer);
-        let result = interpreter::run(&EncryptedMachine::new(&prepared, &keys), &prepared.code, &inputs);
+        let machine = EncryptedMachine::new(&prepared, &keys, prepared.evaluator.clone());
+        let result = interpreter::run(&machine, &prepared.code, &inputs);
         assert_eq!(prepared.check_keys(&keys).err(), result.as_ref().err().cloned());
         result.map(|_| ())
     };
@@ -489,3 +490,51 @@ const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     is_shared::<PreparedProgram>();
 };
+
+/// WebAssembly has no threads.
+#[cfg(not(target_family = "wasm"))]
+mod teams {
+    use alloc::sync::Arc;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::Team;
+
+    /// As many threads for each task as were asked for, and how many that were in all.
+    #[derive(Debug, Default)]
+    struct Crowd(usize, AtomicUsize);
+
+    impl Team for Crowd {
+        fn share(&self, others: usize, step: &(dyn Fn() -> bool + Sync)) {
+            std::thread::scope(|scope| {
+                for _ in 0..others.min(self.0) {
+                    self.1.fetch_add(1, Ordering::Relaxed);
+                    scope.spawn(|| while step() {});
+                }
+                while step() {}
+            });
+        }
+    }
+
+    #[test]
+    fn any_team_gives_the_same_bits() {
+        let mut numbers = Numbers(11);
+        for seed in 0..6 {
+            let mut bench = if seed % 2 == 0 { Bench::single(7, 4) } else { Bench::double(7, 4) };
+            let random = random_program(&mut numbers, bench.params.slots(), 4);
+            let prepared = PreparedProgram::new(&bench.params, &random).expect("a valid program");
+            let keys = bench.keys(&prepared.facts().keys);
+            let inputs: Vec<_> = (0..random.inputs)
+                .map(|_| bench.encrypt(&numbers.vector(bench.params.slots()), random.input_level))
+                .collect();
+            let alone = prepared.evaluate(&inputs, &keys).expect("levels and keys suffice");
+            for others in 1..8 {
+                let crowd = Arc::new(Crowd(others, AtomicUsize::new(0)));
+                let team: Arc<dyn Team> = Arc::clone(&crowd) as _;
+                let shared = prepared.evaluate_while(&inputs, &keys, &team, |_| true);
+                assert_eq!(shared.expect("as before"), Some(alone.clone()), "{others} others");
+                assert!(crowd.1.load(Ordering::Relaxed) >= others, "nothing was shared");
+            }
+        }
+    }
+}

@@ -39,6 +39,7 @@ pub(crate) fn config() -> Config {
         settings: Settings::default(),
         threads: NonZeroUsize::MIN,
         traces: None,
+        job_threads: NonZeroUsize::MIN,
     }
 }
 

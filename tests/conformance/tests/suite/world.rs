@@ -62,6 +62,7 @@ pub(crate) fn serve(packages: Vec<PackageFiles>, access: Access, queue: u64) -> 
         settings: Settings { access, waiting_jobs: queue, tenant, ..Settings::default() },
         threads: NonZeroUsize::MIN,
         traces: None,
+        job_threads: NonZeroUsize::MIN,
     };
     let store = SqliteStore::open(&data).unwrap();
     runtime().block_on(Server::start(config, store)).unwrap()
