@@ -13,7 +13,7 @@ pub(crate) struct Residues(Vec<u32>);
 
 impl Residues {
     pub(crate) fn zero(length: usize) -> Self {
-        let mut residues = pool::take(length);
+        let Some(mut residues) = pool::take(length) else { return Self(alloc::vec![0; length]) };
         residues.clear();
         residues.resize(length, 0);
         Self(residues)
@@ -21,13 +21,13 @@ impl Residues {
 
     /// Numbers that were left in memory, for who writes over all of them.
     pub(crate) fn stale(length: usize) -> Self {
-        let mut residues = pool::take(length);
+        let Some(mut residues) = pool::take(length) else { return Self(alloc::vec![0; length]) };
         residues.resize(length, 0);
         Self(residues)
     }
 
     pub(crate) fn copy_of(residues: &[u32]) -> Self {
-        let mut copy = pool::take(residues.len());
+        let mut copy = pool::take(residues.len()).unwrap_or_else(|| Vec::with_capacity(residues.len()));
         copy.clear();
         copy.extend_from_slice(residues);
         Self(copy)
@@ -121,8 +121,8 @@ mod pool {
         }
     }
 
-    /// A vector with room for `length` numbers, with whatever numbers were left in it.
-    pub(super) fn take(length: usize) -> Vec<u32> {
+    /// A vector with room for `length` numbers, with whatever numbers were left in it, if one is kept.
+    pub(super) fn take(length: usize) -> Option<Vec<u32>> {
         let kept = POOL.try_with(|pool| {
             let mut pool = pool.borrow_mut();
             if !pool.open {
@@ -138,7 +138,7 @@ mod pool {
             pool.free.pop();
             None
         });
-        kept.ok().flatten().unwrap_or_else(|| Vec::with_capacity(length))
+        kept.ok().flatten()
     }
 
     pub(super) fn give_back(piece: Vec<u32>) {
@@ -162,8 +162,8 @@ mod pool {
         Before(())
     }
 
-    pub(super) fn take(length: usize) -> Vec<u32> {
-        Vec::with_capacity(length)
+    pub(super) fn take(_: usize) -> Option<Vec<u32>> {
+        None
     }
 
     pub(super) fn give_back(_: Vec<u32>) {}
