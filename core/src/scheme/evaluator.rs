@@ -406,18 +406,20 @@ impl Evaluator {
         let cost = Cost::passes(3 * terms * limbs, degree);
         for_each(&*self.team, cost, pieces, |(start, mut out)| {
             let prime = ring.prime_of_limb(main, start / degree);
+            let mut partial = None;
             for offset in (0..length).step_by(BLOCK) {
                 let block = offset..(offset + BLOCK).min(length);
                 for (terms, out) in sums.iter().zip(&mut out) {
                     let out = out.each_mut().map(|half| &mut half[block.clone()]);
-                    self.sum_of_products(prime, start + offset, ciphertexts, terms, out);
+                    self.sum_of_products(prime, start + offset, ciphertexts, terms, out, &mut partial);
                 }
             }
         });
         out
     }
 
-    /// One block, from `start` on among all residues, of one of [`Self::sums_of_products`].
+    /// One block, from `start` on among all residues, of one of [`Self::sums_of_products`]; `partial` is space for a sum
+    /// of more than [`MAX_PRODUCTS`] terms.
     fn sum_of_products(
         &self,
         prime: usize,
@@ -425,9 +427,9 @@ impl Evaluator {
         ciphertexts: &[[&Poly<Ntt>; 2]],
         terms: &[(usize, &Poly<Ntt>)],
         [c0, c1]: [&mut [u32]; 2],
+        partial: &mut Option<[[u32; BLOCK]; 2]>,
     ) {
         let ring = self.params.ring();
-        let mut partial = [[0; BLOCK]; 2];
         let block = start..start + c0.len();
         for (n, terms) in terms.chunks(MAX_PRODUCTS).enumerate() {
             let mut left = [&[][..]; MAX_PRODUCTS];
@@ -442,6 +444,7 @@ impl Evaluator {
             if n == 0 {
                 ring.inner_products(prime, left, right, [&mut *c0, &mut *c1]);
             } else {
+                let partial = partial.get_or_insert([[0; BLOCK]; 2]);
                 let [p0, p1] = partial.each_mut().map(|partial| &mut partial[..block.len()]);
                 ring.inner_products(prime, left, right, [p0, p1]);
                 ring.combine_limb(prime, Binary::Add, c0, p0);
