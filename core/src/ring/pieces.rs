@@ -34,7 +34,7 @@ pub(crate) fn for_each<T: Send>(
 ) {
     let others = (cost.0 / WORTH).saturating_sub(1);
     if others == 0 {
-        return pieces.for_each(work);
+        return super::reusing(|| pieces.for_each(work));
     }
     let pieces = std::sync::Mutex::new(pieces.fuse());
     team.share(others, &|| {
