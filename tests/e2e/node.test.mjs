@@ -265,11 +265,11 @@ test("keys and results outlive a server that is killed", async () => {
 });
 
 test("a server with a token refuses those without", async () => {
-  const guarded = await startServer({ token: "e2e-token-of-sufficient-length" });
+  const guarded = await startServer({ token: "e2e-token-of-32-characters-or-more" });
   try {
     const anonymous = connect(guarded.url).then((api) => api.model("breast_cancer_logistic")).then((model) => model.prepareKeys());
     await assert.rejects(anonymous, (error) => error instanceof EncryptedInferenceError && error.status === 401);
-    const api = await connect(guarded.url, { token: "e2e-token-of-sufficient-length" });
+    const api = await connect(guarded.url, { token: "e2e-token-of-32-characters-or-more" });
     const model = await api.model("breast_cancer_logistic");
     const { values } = await model.predict(patients[0].values);
     assert.ok(Math.abs(values[0] - patients[0].probability) < TOLERANCE);
