@@ -198,7 +198,7 @@ impl Session {
     /// the model's polynomials were fitted to, and what overflows there spoils every slot.
     ///
     /// Values too large for the model's scale are no error here: a server that chose scale and scaling would learn
-    /// from a missing request that they were. They are limited, the answer means nothing, and [`Session::fits`] tells.
+    /// from a missing request that they were. They wrap around, the answer means nothing, and [`Session::fits`] tells.
     ///
     /// # Errors
     /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
@@ -216,10 +216,10 @@ impl Session {
     /// # Errors
     /// As [`Session::encrypt_batch`].
     pub fn fits(&self, samples: &[&[f64]]) -> Result<bool, ClientError> {
-        Ok(self.encode_batch(samples)?.iter().all(|(_, limited)| !limited))
+        Ok(self.encode_batch(samples)?.iter().all(|(_, wrapped)| !wrapped))
     }
 
-    /// The plaintexts of a batch, and whether coefficients of each were limited.
+    /// The plaintexts of a batch, and whether coefficients of each wrapped around.
     fn encode_batch(&self, samples: &[&[f64]]) -> Result<Vec<(Zeroizing<Plaintext>, bool)>, ClientError> {
         let input = &self.model.input;
         let max = self.max_batch_size();
@@ -247,9 +247,9 @@ impl Session {
             }
         }
         let encode = |slots| {
-            let encoded = self.encoder.encode_real_saturating(slots, level, scale);
-            let (plaintext, limited) = encoded.map_err(ClientError::Model)?;
-            Ok((Zeroizing::new(plaintext), limited))
+            let encoded = self.encoder.encode_real_wrapping(slots, level, scale);
+            let (plaintext, wrapped) = encoded.map_err(ClientError::Model)?;
+            Ok((Zeroizing::new(plaintext), wrapped))
         };
         slots.chunks_exact(self.params.slots()).map(encode).collect()
     }

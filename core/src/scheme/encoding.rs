@@ -78,14 +78,14 @@ impl Encoder {
         self.encode(slots, level, scale)
     }
 
-    /// Encodes real values as [`Encoder::encode_real`] does, and limits coefficients that do not fit to the largest
-    /// that do: whether there were any is told beside the plaintext, which then means nothing.
+    /// Encodes real values as [`Encoder::encode_real`] does, but lets coefficients that do not fit wrap around:
+    /// whether any did is told beside the plaintext, which then means nothing.
     ///
     /// For a client whose requests must not show whether its values fit.
     ///
     /// # Errors
     /// [`Error::NoSuchLevel`], [`Error::TooManyValues`].
-    pub fn encode_real_saturating(
+    pub fn encode_real_wrapping(
         &self,
         values: &[f64],
         level: Level,
@@ -186,7 +186,7 @@ impl Encoder {
         if in_range { Ok(words) } else { Err(Error::ValueOutOfRange { scale }) }
     }
 
-    /// The rounded coefficients, limited to ±2^62, with 2^62 added to each; and whether none was limited.
+    /// The rounded coefficients with 2^62 added to each, modulo 2^63; and whether none wrapped around.
     fn to_integers(
         &self,
         mut slots: Slots,
@@ -205,8 +205,7 @@ impl Encoder {
             let rounded = libm::rint(value * factor);
             // Not a comparison that could end the loop early: the time must not tell which value it was.
             in_range &= rounded < limit && rounded > -limit;
-            let limited = rounded.max(-limit).min(limit);
-            words.push((limited as i64).wrapping_add(1 << 62) as u64);
+            words.push((rounded as i64).wrapping_add(1 << 62) as u64 & (u64::MAX >> 1));
         }
         Ok((words, in_range))
     }
