@@ -64,7 +64,7 @@ export function showFacts({ model_id: name, version }, figures) {
   ];
   const classified = known
     ? [
-        ["Accuracy in the clear", percent(known.plain_correct)],
+        ["Accuracy without encryption", percent(known.plain_correct)],
         ["Accuracy under encryption", percent(known.encrypted_correct)],
         ["Held-out samples, all inferred under encryption", String(known.samples)],
         ["Answers that encryption changed", String(known.flips.length)],
