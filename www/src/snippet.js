@@ -15,7 +15,7 @@ const api = await connect(${literal(serverAddress())});
 const model = await api.model(${literal(name)}); // , { keep: true } goes on with the same keys at the next visit
 await model.prepareKeys({ onProgress: ({ done, total }) => show(done / total) });
 
-// ${dimension} numbers: ${shape.join(" × ")}
+// ${dimension} numbers${shape.length > 1 ? `: ${shape.join(" × ")}` : ""}
 const { best, values, timings } = await model.predict(input);
 addEventListener("pagehide", () => model.close());
 `;
