@@ -25,6 +25,7 @@ mod evaluator;
 mod extended;
 mod key_switch;
 mod keygen;
+mod products;
 mod result;
 
 pub use ciphertext::{
