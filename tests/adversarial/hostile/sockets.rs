@@ -20,6 +20,17 @@ fn talk(bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
+/// As [`talk`], for requests that ask the server to close: this side does not, which a server may take for a client
+/// who has gone.
+fn ask(bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(world().server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn what_is_not_http_is_not_answered_with_success() {
     let long =
@@ -90,9 +101,12 @@ fn pipelined_requests_are_answered_in_order_or_not_at_all() {
     let mut requests = Vec::new();
     for i in 0..50 {
         let path = if i % 2 == 0 { "/health" } else { "/nothing" };
-        requests.extend(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").into_bytes());
+        let connection = if i == 49 { "close" } else { "keep-alive" };
+        requests.extend(
+            format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\n\r\n").into_bytes(),
+        );
     }
-    let found = statuses(&talk(&requests));
+    let found = statuses(&ask(&requests));
     assert!(!found.is_empty());
     for (i, status) in found.iter().enumerate() {
         assert_eq!(status, if i % 2 == 0 { "200" } else { "404" }, "{found:?}");
@@ -161,11 +175,8 @@ fn tricks_with_paths_reach_nothing() {
     }
     // Query and fragment are no part of the path, and an absolute target names the same server.
     for path in ["/health?x=../../etc/passwd", "/health#x", "http://elsewhere.example/health"] {
-        assert_eq!(
-            statuses(&talk(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())),
-            ["200"],
-            "{path}"
-        );
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert_eq!(statuses(&ask(request.as_bytes())), ["200"], "{path}");
     }
     world().still_serves();
 }
