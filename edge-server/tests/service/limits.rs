@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use edge_server::{Settings, TenantId, TenantLimits, port::Host, store::KeyQuota};
+use edge_server::{Access, Settings, TenantId, TenantLimits, Token, port::Host, store::KeyQuota};
 use http::StatusCode;
 use serde_json::json;
 
@@ -88,22 +88,48 @@ async fn limits_are_told_for_the_tenant_that_asks() {
     assert_eq!((&limits["bytes_per_minute"], &limits["max_wait_seconds"]), (&json!(null), &json!(30)));
 }
 
+fn inference() -> http::request::Builder {
+    http::Request::post("/infer").header("content-type", "application/json")
+}
+
+/// A body that never comes.
+fn never() -> impl http_body::Body<Data = bytes::Bytes, Error = std::convert::Infallible> {
+    http_body_util::StreamBody::new(futures_util::stream::pending::<
+        Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>,
+    >())
+}
+
 #[tokio::test]
 async fn memory_for_bodies_is_bounded() {
     let api = Api::new();
     let longest = api.service.registry().limits().infer_bytes;
     let api = Api::with(Settings { body_bytes: 3 * longest, ..Settings::default() });
-    let never = http_body_util::StreamBody::new(futures_util::stream::pending::<
-        Result<http_body::Frame<bytes::Bytes>, std::convert::Infallible>,
-    >());
-    let request =
-        http::Request::post("/infer").header("content-type", "application/json").body(never).unwrap();
-    let mut held = Box::pin(api.service.handle(request));
+    let mut held = Box::pin(api.service.handle(inference().body(never()).unwrap()));
     assert!(futures_util::FutureExt::now_or_never(&mut held).is_none(), "it is being read");
     let refused = api.post("/infer", &json!({})).await;
     assert_eq!(refused.is_problem("OVERLOADED").header("retry-after"), "1");
     drop(held);
     api.post("/infer", &json!({})).await.is_problem("INVALID_ENVELOPE");
+}
+
+#[tokio::test]
+async fn bodies_of_one_tenant_leave_memory_for_those_of_another() {
+    let api = Api::new();
+    let longest = api.service.registry().limits().infer_bytes;
+    let access = Access::Tokens(vec![Token::new("alice"), Token::new("bob")]);
+    // Room for four bodies at their longest: two of a tenant.
+    let api = Api::with(Settings { access, body_bytes: 4 * 3 * longest, ..Settings::default() });
+    let request = |token: &str| inference().header("authorization", format!("Bearer {token}"));
+    let mut held = [(); 2].map(|()| Box::pin(api.service.handle(request("alice").body(never()).unwrap())));
+    for held in &mut held {
+        assert!(futures_util::FutureExt::now_or_never(held).is_none(), "it is being read");
+    }
+    // Without a length it is taken for the longest.
+    let post = |token: &str| api.send(request(token).body("{}").unwrap());
+    post("alice").await.is_problem("OVERLOADED");
+    post("bob").await.is_problem("INVALID_ENVELOPE");
+    held.into_iter().for_each(drop);
+    post("alice").await.is_problem("INVALID_ENVELOPE");
 }
 
 #[test]
