@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
-    Alone, Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Level,
+    Alone, Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, FactorEncoding, Level,
     PreparedProgram, ResultCiphertexts, Seed, SeededCiphertext, Team,
 };
 use model_package::Package;
@@ -90,7 +90,7 @@ fn measure(name: &str) -> Result<Value> {
         "batch_ratio": several / single.min(again),
         "program_memory": server.program.bytes(),
         "keys_memory": server.keys.bytes(),
-        "working_memory": package.program.working_bytes(&package.params, &package.facts),
+        "working_memory": package.program.working_bytes(&package.params, &package.facts, FactorEncoding::Ahead),
         "keys_bytes": keys.iter().map(Vec::len).sum::<usize>(),
         "request_bytes": request.len(),
         "result_bytes": result.len(),

@@ -7,8 +7,8 @@ use std::{
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
-    Alone, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, PreparedProgram,
-    ResultCiphertexts, Seed, SeededCiphertext, Team,
+    Alone, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, FactorEncoding,
+    PreparedProgram, ResultCiphertexts, Seed, SeededCiphertext, Team,
 };
 use model_package::{Manifest, Package, scaled};
 
@@ -105,7 +105,7 @@ impl Encrypted {
         Memory {
             model_bytes: self.prepared.bytes(),
             client_bytes: facts.keys.prepared_bytes(params),
-            evaluation_bytes: self.package.program.working_bytes(params, facts),
+            evaluation_bytes: self.package.program.working_bytes(params, facts, FactorEncoding::Ahead),
         }
     }
 

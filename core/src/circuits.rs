@@ -21,6 +21,8 @@ mod schedule;
 
 mod check;
 
+mod factors;
+
 mod memory;
 
 // running one in the clear
@@ -29,12 +31,16 @@ mod interpreter;
 mod clear;
 
 // running one on ciphertexts
+mod key_source;
+
 mod prepared;
 
 mod encrypted;
 
 pub use check::ProgramFacts;
 pub use error::{InstructionError, ProgramError};
+pub use factors::FactorEncoding;
+pub use key_source::KeySource;
 pub use layout::{LayoutAxis, LayoutError, SlotLayout};
 pub use polynomial::{Polynomial, PolynomialBasis, PolynomialError};
 pub use prepared::PreparedProgram;

@@ -1,5 +1,7 @@
-//! What an evaluation allocates when it runs again.
+//! What an evaluation allocates when it runs again, and at most.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use allocation_counter::measure;
 use ckks_core::*;
@@ -27,29 +29,73 @@ fn program(slots: usize) -> Program {
     }
 }
 
+/// A client's keys, as they are sent, and an input.
+struct Client {
+    params: Params,
+    relinearization: Option<CompressedRelinearizationKey>,
+    galois: BTreeMap<GaloisElement, CompressedGaloisKey>,
+    input: [Ciphertext; 1],
+}
+
+impl Client {
+    fn new(params: &Params, needed: &KeyRequirements) -> Self {
+        let mut seeds = SeedSource::new(&Seed::new([3; 32]));
+        let secret = SecretKey::generate(params, &seeds.next_seed());
+        let relinearization = needed
+            .relinearization
+            .map(|level| CompressedRelinearizationKey::generate(params, &secret, level, &mut seeds).unwrap());
+        let galois = needed.galois.iter().map(|(&element, &level)| {
+            (element, CompressedGaloisKey::generate(params, &secret, element, level, &mut seeds).unwrap())
+        });
+        let galois = galois.collect();
+        let level = params.max_level();
+        let plaintext =
+            Encoder::new(params).encode_real(&[0.5, -0.25], level, params.scale_at(level)).unwrap();
+        let input =
+            encrypt_symmetric(params, &secret, &plaintext, &mut seeds).unwrap().expand(params).unwrap();
+        Self { params: params.clone(), relinearization, galois, input: [input] }
+    }
+
+    fn keys(&self) -> EvaluationKeys {
+        let mut keys = EvaluationKeys::new();
+        if let Some(key) = &self.relinearization {
+            keys.set_relinearization(key.prepare(&self.params).unwrap());
+        }
+        self.galois.values().for_each(|key| keys.insert_galois(key.prepare(&self.params).unwrap()));
+        keys
+    }
+}
+
+/// Prepares each key when it is asked for it.
+impl KeySource for Client {
+    fn are_at_hand(&self) -> bool {
+        false
+    }
+
+    fn relinearization(&self) -> Result<Cow<'_, RelinearizationKey>, Error> {
+        let key = self.relinearization.as_ref().ok_or(Error::MissingRelinearizationKey)?;
+        key.prepare(&self.params).map(Cow::Owned)
+    }
+
+    fn galois(&self, element: GaloisElement) -> Result<Cow<'_, GaloisKey>, Error> {
+        let key = self.galois.get(&element).ok_or(Error::MissingGaloisKey { element })?;
+        key.prepare(&self.params).map(Cow::Owned)
+    }
+}
+
+fn params() -> Params {
+    let spec = ParamsSpec::generate(13, &[30], &vec![vec![28]; 4], &[30, 30], 2, f64::from(1 << 28)).unwrap();
+    Params::new(&spec).unwrap()
+}
+
 #[test]
 fn an_evaluation_that_runs_again_allocates_only_its_outputs() {
-    let spec = ParamsSpec::generate(13, &[30], &vec![vec![28]; 4], &[30, 30], 2, f64::from(1 << 28)).unwrap();
-    let params = Params::new(&spec).unwrap();
-    let mut seeds = SeedSource::new(&Seed::new([3; 32]));
-    let secret = SecretKey::generate(&params, &seeds.next_seed());
+    let params = params();
     let prepared = PreparedProgram::new(&params, &program(params.slots())).unwrap();
-    let mut keys = EvaluationKeys::new();
-    let needed = &prepared.facts().keys;
-    if let Some(level) = needed.relinearization {
-        let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds).unwrap();
-        keys.set_relinearization(key.prepare(&params).unwrap());
-    }
-    for (&element, &level) in &needed.galois {
-        let key = CompressedGaloisKey::generate(&params, &secret, element, level, &mut seeds).unwrap();
-        keys.insert_galois(key.prepare(&params).unwrap());
-    }
-    let level = params.max_level();
-    let plaintext = Encoder::new(&params).encode_real(&[0.5, -0.25], level, params.scale_at(level)).unwrap();
-    let input =
-        [encrypt_symmetric(&params, &secret, &plaintext, &mut seeds).unwrap().expand(&params).unwrap()];
+    let client = Client::new(&params, &prepared.facts().keys);
+    let keys = client.keys();
 
-    let evaluate = || prepared.evaluate(&input, &keys).unwrap();
+    let evaluate = || prepared.evaluate(&client.input, &keys).unwrap();
     let mut results = Vec::new();
     let runs = [(); 4].map(|()| measure(|| results.push(evaluate())));
     assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "memory is clean");
@@ -62,4 +108,36 @@ fn an_evaluation_that_runs_again_allocates_only_its_outputs() {
         let besides = again.bytes_total.saturating_sub(output as u64);
         assert!(besides < limb, "{besides} bytes besides the output of {output}");
     }
+}
+
+#[test]
+fn keys_one_at_a_time_and_factors_as_used_take_what_is_told_beforehand() {
+    let params = params();
+    let program = program(params.slots());
+    let facts = program.check(&params).unwrap();
+    let client = Client::new(&params, &facts.keys);
+    let expected = PreparedProgram::new(&params, &program).unwrap();
+    let expected = expected.evaluate(&client.input, &client.keys()).unwrap();
+    let encoding = FactorEncoding::AsUsed;
+    let working = program.working_bytes(&params, &facts, encoding);
+    let key = facts.keys.largest_prepared_bytes(&params);
+    let (diagonals, table) =
+        (program.transforms[0].diagonals.len(), program.factor_bytes(&params, &facts, encoding));
+    assert_eq!(table, diagonals * params.slots() * size_of::<f64>());
+
+    let team = Arc::new(Alone) as Arc<dyn Team>;
+    let prepared = PreparedProgram::encoding_as_used(&params, program).unwrap();
+    // In a thread of its own, which has no memory of earlier evaluations.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut outputs = None;
+            let found = measure(|| {
+                outputs = prepared.evaluate_from(&client.input, &client, &team, |_| true).unwrap();
+            });
+            assert_eq!(outputs, Some(expected));
+            println!("{} bytes at most, {working} and a key of {key} were told", found.bytes_max);
+            assert!(found.bytes_max <= (working + key) as u64);
+            assert!(2 * found.bytes_max > working as u64, "the bound is not idle");
+        });
+    });
 }

@@ -4,8 +4,8 @@
 use std::{fs, num::NonZeroUsize, path::Path, sync::Arc, thread};
 
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, EvaluationKeys, PreparedProgram,
-    SecretKey, Seed, SeedSource, Team, encrypt_symmetric,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, EvaluationKeys, FactorEncoding,
+    PreparedProgram, SecretKey, Seed, SeedSource, Team, encrypt_symmetric,
 };
 use evaluation_team::Pool;
 use model_package::Package;
@@ -62,7 +62,7 @@ fn evaluate(model: &str) {
         let kept = outputs.iter().flatten().flat_map(Ciphertext::components);
         let kept: usize = kept.map(|poly| size_of_val(poly.residues())).sum();
         let accounted = match cores {
-            1 => package.program.working_bytes(params, facts),
+            1 => package.program.working_bytes(params, facts, FactorEncoding::Ahead),
             _ => helpers + kept + (64 << 10),
         };
         println!("{model}, {cores} cores: {taken} bytes taken, {accounted} accounted");

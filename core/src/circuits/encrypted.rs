@@ -5,11 +5,13 @@ mod polynomial;
 #[cfg(test)]
 mod tests;
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
+    factors::{FACTORS_AT_ONCE, FactorEncoding, Giant, PreparedTransform, Term},
     interpreter::{self, Machine},
-    prepared::{Giant, PreparedProgram, PreparedTransform},
+    key_source::KeySource,
+    prepared::PreparedProgram,
     program::Instruction,
     schedule,
 };
@@ -45,8 +47,23 @@ impl PreparedProgram {
         team: &Arc<dyn Team>,
         go_on: impl FnMut(&Instruction) -> bool,
     ) -> Result<Option<Vec<Ciphertext>>, Error> {
-        self.check_inputs(inputs)?;
         self.check_keys(keys)?;
+        self.evaluate_from(inputs, keys, team, go_on)
+    }
+
+    /// Runs the program as [`Self::evaluate_while`] does, with keys of any source: whether each is there, and for a
+    /// level that is high enough, is found out when it is used.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`], and what the source fails with.
+    pub fn evaluate_from(
+        &self,
+        inputs: &[Ciphertext],
+        keys: &dyn KeySource,
+        team: &Arc<dyn Team>,
+        go_on: impl FnMut(&Instruction) -> bool,
+    ) -> Result<Option<Vec<Ciphertext>>, Error> {
+        self.check_inputs(inputs)?;
         let machine = EncryptedMachine::new(self, keys, self.evaluator.with_team(team));
         reusing(|| {
             let outputs = interpreter::run_while(&machine, &self.code, inputs, go_on)?;
@@ -59,44 +76,111 @@ impl PreparedProgram {
 pub(crate) struct EncryptedMachine<'a> {
     program: &'a PreparedProgram,
     evaluator: Evaluator,
-    keys: &'a EvaluationKeys,
+    keys: &'a dyn KeySource,
 }
 
 impl<'a> EncryptedMachine<'a> {
-    pub(crate) fn new(program: &'a PreparedProgram, keys: &'a EvaluationKeys, evaluator: Evaluator) -> Self {
+    pub(crate) fn new(program: &'a PreparedProgram, keys: &'a dyn KeySource, evaluator: Evaluator) -> Self {
         Self { program, evaluator, keys }
     }
 
-    fn galois_key(&self, steps: u32) -> Result<&GaloisKey, Error> {
+    fn galois_key(&self, steps: u32) -> Result<Cow<'_, GaloisKey>, Error> {
         let steps = steps * self.program.code.batch;
         self.keys.galois(GaloisElement::rotation(self.evaluator.params(), steps as i32))
     }
 
-    /// The constant as prepared for this operand's level.
-    fn constant(&self, constant: u32, level: Level) -> &PreparedPlaintext {
-        &self.program.constants[&(constant, level)]
+    /// `Σ factor · input`.
+    fn slotwise(
+        &self,
+        inputs: &[&Ciphertext],
+        transform: u32,
+        terms: &[Term],
+        level: Level,
+    ) -> Result<Ciphertext, Error> {
+        let together = match self.program.encoding {
+            FactorEncoding::Ahead => terms.len(),
+            FactorEncoding::AsUsed => FACTORS_AT_ONCE,
+        };
+        let mut sum: Option<Ciphertext> = None;
+        for terms in terms.chunks(together) {
+            let factors = self.factors(transform, terms, level)?;
+            let products: Vec<_> =
+                terms.iter().zip(&factors).map(|(term, factors)| (inputs[term.number], &**factors)).collect();
+            let part = self.evaluator.multiply_plain_sum(&products)?;
+            match &mut sum {
+                Some(sum) => self.evaluator.add_assign(sum, &part)?,
+                None => sum = Some(part),
+            }
+        }
+        Ok(sum.expect("an output has a diagonal"))
     }
 
     /// `Σ_giant rotate(Σ factor · rotate(input, baby), giant)`, by Horner's rule, and the folds, for each output.
     fn rotations(
         &self,
         inputs: &[&Ciphertext],
+        transform: u32,
         rotated: &[(usize, u32)],
         giants: &[Vec<Giant>],
         folds: &[u32],
     ) -> Result<Vec<Ciphertext>, Error> {
         let rotated = self.baby_steps(inputs, rotated)?;
-        let sums = giants.iter().flatten().map(|giant| giant.terms.iter().map(|(k, factor)| (*k, factor)));
-        let sums: Vec<Vec<_>> = sums.map(Iterator::collect).collect();
-        let mut inner = self.evaluator.multiply_plain_sums_extended(&rotated, &sums).into_iter();
-        drop(rotated);
+        let all = giants.iter().flatten();
+        let mut sums: Box<dyn Iterator<Item = Result<ExtendedCiphertext, Error>>> = match self
+            .program
+            .encoding
+        {
+            FactorEncoding::Ahead => {
+                let terms =
+                    all.map(|giant| giant.terms.iter().filter_map(|t| Some((t.number, t.factors.as_ref()?))));
+                let terms: Vec<Vec<_>> = terms.map(Iterator::collect).collect();
+                Box::new(self.evaluator.multiply_plain_sums_extended(&rotated, &terms).into_iter().map(Ok))
+            }
+            FactorEncoding::AsUsed => {
+                let level = inputs[0].level();
+                Box::new(all.map(move |giant| self.sum_as_used(&rotated, transform, &giant.terms, level)))
+            }
+        };
         let mut outputs = Vec::with_capacity(giants.len());
         for giants in giants {
-            let sum =
-                self.giant_steps(giants.iter().map(|giant| giant.rotation).zip(inner.by_ref()), folds)?;
+            let steps = giants.iter().map(|giant| giant.rotation);
+            let sum = self.giant_steps(steps.zip(sums.by_ref()), folds)?;
             outputs.push(self.at_its_scale(self.evaluator.rescale_extended(sum)?));
         }
         Ok(outputs)
+    }
+
+    /// `Σ factor · rotated[number]` of one giant step, with factors that are encoded for it.
+    fn sum_as_used(
+        &self,
+        rotated: &[ExtendedCiphertext],
+        transform: u32,
+        terms: &[Term],
+        level: Level,
+    ) -> Result<ExtendedCiphertext, Error> {
+        let mut sum: Option<ExtendedCiphertext> = None;
+        for terms in terms.chunks(FACTORS_AT_ONCE) {
+            let factors = self.factors(transform, terms, level)?;
+            let products =
+                terms.iter().zip(&factors).map(|(term, factors)| (term.number, &**factors)).collect();
+            for part in self.evaluator.multiply_plain_sums_extended(rotated, &[products]) {
+                match &mut sum {
+                    Some(sum) => self.evaluator.add_assign_extended(sum, &part),
+                    None => sum = Some(part),
+                }
+            }
+        }
+        Ok(sum.expect("a giant step has a term"))
+    }
+
+    /// What terms of a transform are multiplied with.
+    fn factors<'t>(
+        &'t self,
+        transform: u32,
+        terms: &'t [Term],
+        level: Level,
+    ) -> Result<Vec<Cow<'t, PreparedPlaintext>>, Error> {
+        terms.iter().map(|term| self.program.factors(transform, term, level)).collect()
     }
 
     /// Rotates inputs; those of one input, which stand together, share its decomposition.
@@ -111,10 +195,15 @@ impl<'a> EncryptedMachine<'a> {
             // In ascending order.
             let (none, steps) = group.split_at(usize::from(group[0].1 == 0));
             made.extend(none.iter().map(|_| self.evaluator.extend(input)));
-            let keys: Vec<_> =
-                steps.iter().map(|&(_, steps)| self.galois_key(steps)).collect::<Result<_, _>>()?;
-            if !keys.is_empty() {
-                let digits = self.evaluator.hoist(input)?;
+            if steps.is_empty() {
+                continue;
+            }
+            let digits = self.evaluator.hoist(input)?;
+            let together = if self.keys.are_at_hand() { steps.len() } else { 1 };
+            for steps in steps.chunks(together) {
+                let keys = steps.iter().map(|&(_, steps)| self.galois_key(steps));
+                let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+                let keys: Vec<&GaloisKey> = keys.iter().map(AsRef::as_ref).collect();
                 made.extend(self.evaluator.rotate_hoisted_extended(input, &digits, &keys)?);
             }
         }
@@ -124,24 +213,25 @@ impl<'a> EncryptedMachine<'a> {
     /// The outer sum, from the largest giant step down, and the folds.
     fn giant_steps(
         &self,
-        inner: impl Iterator<Item = (u32, ExtendedCiphertext)>,
+        inner: impl Iterator<Item = (u32, Result<ExtendedCiphertext, Error>)>,
         folds: &[u32],
     ) -> Result<ExtendedCiphertext, Error> {
         let mut sum: Option<ExtendedCiphertext> = None;
-        for (rotation, mut inner) in inner {
+        for (rotation, inner) in inner {
+            let mut inner = inner?;
             if let Some(outer) = &sum {
                 self.evaluator.add_assign_extended(&mut inner, outer);
             }
             sum = Some(match rotation {
                 0 => inner,
-                steps => self.evaluator.rotate_extended(&inner, self.galois_key(steps)?)?,
+                steps => self.evaluator.rotate_extended(&inner, &*self.galois_key(steps)?)?,
             });
         }
         let mut sum = sum.expect("an output has a diagonal");
         for &steps in folds {
             let rotated = match steps {
                 0 => sum.clone(),
-                _ => self.evaluator.rotate_extended(&sum, self.galois_key(steps)?)?,
+                _ => self.evaluator.rotate_extended(&sum, &*self.galois_key(steps)?)?,
             };
             self.evaluator.add_assign_extended(&mut sum, &rotated);
         }
@@ -174,17 +264,15 @@ impl Machine for EncryptedMachine<'_> {
         _: u32,
         transform: u32,
     ) -> Result<Vec<Ciphertext>, Error> {
-        match &self.program.transforms[&(transform, inputs[0].level())] {
+        let level = inputs[0].level();
+        match self.program.transform(transform, level) {
             PreparedTransform::Slotwise(outputs) => {
-                let output = |terms: &Vec<(usize, PreparedPlaintext)>| {
-                    let terms: Vec<_> =
-                        terms.iter().map(|(input, factor)| (inputs[*input], factor)).collect();
-                    self.rescale(self.evaluator.multiply_plain_sum(&terms)?)
-                };
+                let output =
+                    |terms: &Vec<Term>| self.rescale(self.slotwise(inputs, transform, terms, level)?);
                 outputs.iter().map(output).collect()
             }
             PreparedTransform::Rotations { rotated, giants, folds } => {
-                self.rotations(inputs, rotated, giants, folds)
+                self.rotations(inputs, transform, rotated, giants, folds)
             }
         }
     }
@@ -199,11 +287,12 @@ impl Machine for EncryptedMachine<'_> {
     }
 
     fn add_plain(&self, input: &Ciphertext, constant: u32) -> Result<Ciphertext, Error> {
-        self.evaluator.add_plain(input, self.constant(constant, input.level()))
+        self.evaluator.add_plain(input, &*self.program.constant(constant, input.level())?)
     }
 
     fn multiply_plain(&self, input: &Ciphertext, constant: u32) -> Result<Ciphertext, Error> {
-        self.rescale(self.evaluator.multiply_plain(input, self.constant(constant, input.level()))?)
+        let factors = self.program.constant(constant, input.level())?;
+        self.rescale(self.evaluator.multiply_plain(input, &factors)?)
     }
 
     fn add(&self, left: &Ciphertext, right: &Ciphertext) -> Result<Ciphertext, Error> {
@@ -216,11 +305,11 @@ impl Machine for EncryptedMachine<'_> {
 
     fn multiply(&self, left: &Ciphertext, right: &Ciphertext) -> Result<Ciphertext, Error> {
         let product = self.evaluator.multiply(left, right)?;
-        self.rescale(self.evaluator.relinearize(&product, self.keys.relinearization()?)?)
+        self.rescale(self.evaluator.relinearize(&product, &*self.keys.relinearization()?)?)
     }
 
     fn polynomial(&self, input: &Ciphertext, polynomial: u32) -> Result<Ciphertext, Error> {
-        self.evaluate_schedule(input, &self.program.schedules[&(polynomial, input.level())])
+        self.evaluate_schedule(input, self.program.schedule(polynomial, input.level()))
     }
 
     fn drop_level(&self, input: &Ciphertext, level: Level) -> Result<Ciphertext, Error> {
@@ -236,7 +325,7 @@ impl Machine for EncryptedMachine<'_> {
     fn rotate(&self, input: &Ciphertext, steps: u32) -> Result<Ciphertext, Error> {
         match steps {
             0 => Ok(input.clone()),
-            _ => self.evaluator.apply_galois(input, self.galois_key(steps)?),
+            _ => self.evaluator.apply_galois(input, &*self.galois_key(steps)?),
         }
     }
 }

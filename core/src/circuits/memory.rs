@@ -1,9 +1,10 @@
-//! How much memory one evaluation takes, known before it starts.
+//! How much memory a prepared program and one evaluation of it take, known before either is made.
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::{
     check::ProgramFacts,
+    factors::{FACTORS_AT_ONCE, FactorEncoding},
     program::{Instruction, Program},
 };
 use crate::scheme::{Level, Params};
@@ -14,7 +15,7 @@ impl Program {
     ///
     /// `facts` are those of [`Program::check`] for the same parameters.
     #[must_use]
-    pub fn working_bytes(&self, params: &Params, facts: &ProgramFacts) -> usize {
+    pub fn working_bytes(&self, params: &Params, facts: &ProgramFacts, encoding: FactorEncoding) -> usize {
         let sizes = Sizes { params };
         let last_uses = self.last_uses();
         // The registers before the instruction's own.
@@ -27,9 +28,52 @@ impl Program {
             let held =
                 live.chain(&facts.levels[results]).map(|level| sizes.ciphertext(*level)).sum::<usize>();
             let level = instruction.operands().map(|operand| facts.levels[operand.index()]).max();
-            held + self.scratch(instruction, level.unwrap_or(self.input_level), &sizes)
+            held + self.scratch(instruction, level.unwrap_or(self.input_level), encoding, &sizes)
         });
         steps.max().unwrap_or_default()
+    }
+
+    /// The memory, in bytes, that the factors of a prepared program take:
+    /// what [`PreparedProgram::bytes`](crate::PreparedProgram::bytes) tells afterwards.
+    ///
+    /// `facts` are those of [`Program::check`] for the same parameters.
+    #[must_use]
+    pub fn factor_bytes(&self, params: &Params, facts: &ProgramFacts, encoding: FactorEncoding) -> usize {
+        if encoding == FactorEncoding::AsUsed {
+            return self.table_bytes();
+        }
+        let sizes = Sizes { params };
+        let used = self.instructions.iter().filter_map(|instruction| {
+            let level = facts.levels[instruction.operands().next()?.index()];
+            match *instruction {
+                Instruction::LinearTransform { transform, .. } => Some((Table::Transforms, transform, level)),
+                Instruction::AddPlain { constant, .. } | Instruction::MultiplyPlain { constant, .. } => {
+                    Some((Table::Constants, constant, level))
+                }
+                _ => None,
+            }
+        });
+        let used: BTreeSet<_> = used.collect();
+        let bytes = used.into_iter().map(|(table, index, level)| match table {
+            Table::Constants => sizes.ciphertext(level) / 2,
+            Table::Transforms => {
+                let transform = &self.transforms[index as usize];
+                let one = if transform.is_rotation_free() {
+                    sizes.ciphertext(level)
+                } else {
+                    sizes.extended(level)
+                };
+                transform.diagonals.len() * one / 2
+            }
+        });
+        bytes.sum()
+    }
+
+    /// The memory, in bytes, of the numbers in its tables.
+    pub(crate) fn table_bytes(&self) -> usize {
+        let diagonals = self.transforms.iter().flat_map(|transform| transform.diagonals.values());
+        let numbers = diagonals.chain(&self.constants);
+        numbers.map(|values| size_of_val(&values[..])).sum()
     }
 
     /// An upper bound of the memory, in bytes, that each thread of a [`Team`](crate::Team) takes besides the one that
@@ -41,16 +85,26 @@ impl Program {
     }
 
     /// What one instruction takes besides operands and result.
-    fn scratch(&self, instruction: &Instruction, level: Level, sizes: &Sizes<'_>) -> usize {
+    fn scratch(
+        &self,
+        instruction: &Instruction,
+        level: Level,
+        encoding: FactorEncoding,
+        sizes: &Sizes<'_>,
+    ) -> usize {
         let key_switch = sizes.digits(level) + 4 * sizes.extended(level);
         match instruction {
             Instruction::LinearTransform { inputs, outputs, transform } => {
                 let transform = &self.transforms[*transform as usize];
                 let babies: usize = transform.baby_rotations().values().map(BTreeSet::len).sum();
-                let giants: usize = transform.giant_rotations().values().map(Vec::len).sum();
-                // Every input and each of its rotations; every output and each of its parts.
-                let all = babies + inputs.len() + giants + 2 * *outputs as usize;
-                key_switch + all * sizes.extended(level)
+                // Every input and each of its rotations; every output and its parts.
+                let all = babies + inputs.len() + 2 * *outputs as usize;
+                let parts = match encoding {
+                    FactorEncoding::Ahead => transform.giant_rotations().values().map(Vec::len).sum(),
+                    // One, and what is added to it.
+                    FactorEncoding::AsUsed => 2,
+                };
+                key_switch + (all + parts) * sizes.extended(level) + sizes.encoding(encoding, level)
             }
             Instruction::RotateSum { .. } | Instruction::Rotate { .. } | Instruction::Multiply { .. } => {
                 key_switch + 2 * sizes.ciphertext(level)
@@ -59,13 +113,21 @@ impl Program {
                 let powers = self.polynomials[*polynomial as usize].coefficients.len();
                 key_switch + (powers + 4) * sizes.ciphertext(level)
             }
-            Instruction::AddPlain { .. }
-            | Instruction::MultiplyPlain { .. }
-            | Instruction::Add { .. }
-            | Instruction::Subtract { .. }
-            | Instruction::DropLevel { .. } => sizes.ciphertext(level),
+            Instruction::AddPlain { .. } | Instruction::MultiplyPlain { .. } => {
+                sizes.ciphertext(level) + sizes.encoding(encoding, level)
+            }
+            Instruction::Add { .. } | Instruction::Subtract { .. } | Instruction::DropLevel { .. } => {
+                sizes.ciphertext(level)
+            }
         }
     }
+}
+
+/// A table whose entries are encoded.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Table {
+    Transforms,
+    Constants,
 }
 
 /// Bytes of what an evaluation holds.
@@ -86,6 +148,17 @@ impl Sizes<'_> {
     /// Over the special primes too.
     fn extended(&self, level: Level) -> usize {
         self.limbs(2 * (self.params.limbs_at(level) + self.params.special_limbs()))
+    }
+
+    /// Factors that are encoded as they are used; slots, their real and imaginary parts, and coefficients of one.
+    fn encoding(&self, encoding: FactorEncoding, level: Level) -> usize {
+        match encoding {
+            FactorEncoding::Ahead => 0,
+            FactorEncoding::AsUsed => {
+                let numbers = 3 * self.params.slots() + self.params.degree();
+                FACTORS_AT_ONCE * self.extended(level) / 2 + numbers * size_of::<f64>()
+            }
+        }
     }
 
     /// The decomposition of one half.

@@ -1,22 +1,16 @@
-//! A program with everything that does not depend on the input done once: all factors encoded,
-//! all schedules made. Owns encoding; what the instructions do is in `encrypted`.
+//! A program with what does not depend on the input done once: it is checked, all schedules are made, and factors
+//! encoded unless that is left to the evaluation. What the instructions do is in `encrypted`.
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec,
-    vec::Vec,
-};
+use alloc::{borrow::Cow, collections::BTreeMap, vec::Vec};
 
 use super::{
     check::ProgramFacts,
     error::{InstructionError, ProgramError},
+    factors::{FactorEncoder, FactorEncoding, PreparedTransform, Term},
     program::{Instruction, Program},
     schedule::Schedule,
-    transform::LinearTransform,
 };
-use crate::scheme::{
-    Ciphertext, Encoder, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext,
-};
+use crate::scheme::{Ciphertext, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext};
 
 /// A program ready to run on ciphertexts, as often as wanted and on several threads at once.
 ///
@@ -64,50 +58,21 @@ use crate::scheme::{
 #[derive(Clone, Debug)]
 pub struct PreparedProgram {
     pub(crate) evaluator: Evaluator,
-    /// The program without its tables.
+    /// The program; without its tables, unless these are encoded as they are used.
     pub(crate) code: Program,
     facts: ProgramFacts,
-    /// Entries of the tables by index and level of the operand.
-    pub(crate) transforms: BTreeMap<(u32, Level), PreparedTransform>,
-    pub(crate) constants: BTreeMap<(u32, Level), PreparedPlaintext>,
-    pub(crate) schedules: BTreeMap<(u32, Level), Schedule>,
+    pub(crate) encoding: FactorEncoding,
+    encoder: FactorEncoder,
+    tables: Tables,
 }
 
-/// The diagonals of a linear transform, encoded.
-#[derive(Clone, Debug)]
-pub(crate) enum PreparedTransform {
-    /// No rotation: for each output, inputs and their factors.
-    Slotwise(Vec<Vec<(usize, PreparedPlaintext)>>),
-    /// Grouped by giant step.
-    Rotations {
-        /// Input and baby step of what is multiplied, in this order.
-        rotated: Vec<(usize, u32)>,
-        /// For each output, from the largest giant step down.
-        giants: Vec<Vec<Giant>>,
-        /// Rotations by which the sum is added to itself, the trivial ones too.
-        folds: Vec<u32>,
-    },
-}
-
-/// `rotate(sum so far + Σ factor · rotated[number], rotation)`.
-#[derive(Clone, Debug)]
-pub(crate) struct Giant {
-    /// Down to the next giant step.
-    pub(crate) rotation: u32,
-    /// By number among the rotated inputs, over the special primes too; each factor is rotated back by the
-    /// giant step.
-    pub(crate) terms: Vec<(usize, PreparedPlaintext)>,
-}
-
-impl PreparedTransform {
-    fn factors(&self) -> Vec<&PreparedPlaintext> {
-        match self {
-            Self::Slotwise(outputs) => outputs.iter().flatten().map(|(_, factor)| factor).collect(),
-            Self::Rotations { giants, .. } => {
-                giants.iter().flatten().flat_map(|giant| &giant.terms).map(|(_, factor)| factor).collect()
-            }
-        }
-    }
+/// Entries of a program's tables by index and level of the operand.
+#[derive(Clone, Debug, Default)]
+struct Tables {
+    transforms: BTreeMap<(u32, Level), PreparedTransform>,
+    /// Those that are encoded ahead.
+    constants: BTreeMap<(u32, Level), PreparedPlaintext>,
+    schedules: BTreeMap<(u32, Level), Schedule>,
 }
 
 impl PreparedProgram {
@@ -119,39 +84,9 @@ impl PreparedProgram {
     /// As [`Program::check`].
     pub fn new(params: &Params, program: &Program) -> Result<Self, ProgramError> {
         let facts = program.check(params)?;
-        let preparation =
-            Preparation { params, encoder: Encoder::new(params), batch: program.batch as usize };
-        let (mut transforms, mut constants, mut schedules) =
-            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for (at, instruction) in program.instructions.iter().enumerate() {
-            let Some(operand) = instruction.operands().next() else { continue };
-            let level = facts.levels[operand.index()];
-            let refusal = |reason| ProgramError::Instruction { instruction: at, reason };
-            match *instruction {
-                Instruction::LinearTransform { transform, .. }
-                    if !transforms.contains_key(&(transform, level)) =>
-                {
-                    let diagonals = &program.transforms[transform as usize];
-                    let prepared = preparation.transform(diagonals, level).map_err(refusal)?;
-                    transforms.insert((transform, level), prepared);
-                }
-                Instruction::AddPlain { constant, .. } | Instruction::MultiplyPlain { constant, .. }
-                    if !constants.contains_key(&(constant, level)) =>
-                {
-                    let values = &program.constants[constant as usize];
-                    let prepared = preparation.factors(values, 0, level).map_err(refusal)?;
-                    constants.insert((constant, level), prepared);
-                }
-                Instruction::Polynomial { polynomial, .. }
-                    if !schedules.contains_key(&(polynomial, level)) =>
-                {
-                    let entry = &program.polynomials[polynomial as usize];
-                    let schedule = Schedule::new(params, entry, level).map_err(refusal)?;
-                    schedules.insert((polynomial, level), schedule);
-                }
-                _ => {}
-            }
-        }
+        let encoder = FactorEncoder::new(params, program.batch);
+        let encoding = FactorEncoding::Ahead;
+        let tables = Tables::new(params, program, &facts, &encoder, encoding)?;
         let code = Program {
             batch: program.batch,
             inputs: program.inputs,
@@ -162,7 +97,22 @@ impl PreparedProgram {
             polynomials: Vec::new(),
             outputs: program.outputs.clone(),
         };
-        Ok(Self { evaluator: Evaluator::new(params), code, facts, transforms, constants, schedules })
+        Ok(Self { evaluator: Evaluator::new(params), code, facts, encoding, encoder, tables })
+    }
+
+    /// Checks a program and keeps it as it is: each factor is encoded when an evaluation comes to it, to the same
+    /// bits as by [`Self::new`].
+    ///
+    /// For programs whose encoded factors do not fit the memory: [`Program::factor_bytes`] tells what both take.
+    ///
+    /// # Errors
+    /// As [`Program::check`].
+    pub fn encoding_as_used(params: &Params, program: Program) -> Result<Self, ProgramError> {
+        let facts = program.check(params)?;
+        let encoder = FactorEncoder::new(params, program.batch);
+        let encoding = FactorEncoding::AsUsed;
+        let tables = Tables::new(params, &program, &facts, &encoder, encoding)?;
+        Ok(Self { evaluator: Evaluator::new(params), code: program, facts, encoding, encoder, tables })
     }
 
     /// What the program takes.
@@ -177,12 +127,12 @@ impl PreparedProgram {
         self.evaluator.params()
     }
 
-    /// The memory that the encoded factors take, in bytes.
+    /// The memory that the factors take, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let factors = self.transforms.values().flat_map(PreparedTransform::factors);
-        let factors = factors.chain(self.constants.values());
-        factors.map(|factor| size_of_val(factor.poly.residues())).sum()
+        let encoded = self.tables.transforms.values().flat_map(PreparedTransform::encoded);
+        let encoded = encoded.chain(self.tables.constants.values());
+        encoded.map(|factors| size_of_val(factors.poly.residues())).sum::<usize>() + self.code.table_bytes()
     }
 
     /// Checks that a set of keys has all that the program needs.
@@ -200,6 +150,38 @@ impl PreparedProgram {
             high_enough(needed, keys.galois(element)?.switching_key().level())?;
         }
         Ok(())
+    }
+
+    pub(crate) fn transform(&self, transform: u32, level: Level) -> &PreparedTransform {
+        &self.tables.transforms[&(transform, level)]
+    }
+
+    pub(crate) fn schedule(&self, polynomial: u32, level: Level) -> &Schedule {
+        &self.tables.schedules[&(polynomial, level)]
+    }
+
+    /// What a term of a transform is multiplied with, at the level of the operand.
+    pub(crate) fn factors<'a>(
+        &'a self,
+        transform: u32,
+        term: &'a Term,
+        level: Level,
+    ) -> Result<Cow<'a, PreparedPlaintext>, Error> {
+        match &term.factors {
+            Some(factors) => Ok(Cow::Borrowed(factors)),
+            None => {
+                let transform = &self.code.transforms[transform as usize];
+                self.encoder.diagonal(transform, term.at, level).map(Cow::Owned)
+            }
+        }
+    }
+
+    /// The constant at the level of the operand.
+    pub(crate) fn constant(&self, constant: u32, level: Level) -> Result<Cow<'_, PreparedPlaintext>, Error> {
+        match self.tables.constants.get(&(constant, level)) {
+            Some(factors) => Ok(Cow::Borrowed(factors)),
+            None => self.encoder.constant(&self.code.constants[constant as usize], level).map(Cow::Owned),
+        }
     }
 
     pub(crate) fn check_inputs(&self, inputs: &[Ciphertext]) -> Result<(), Error> {
@@ -222,70 +204,46 @@ impl PreparedProgram {
     }
 }
 
-struct Preparation<'a> {
-    params: &'a Params,
-    encoder: Encoder,
-    batch: usize,
-}
-
-impl Preparation<'_> {
-    fn transform(
-        &self,
-        transform: &LinearTransform,
-        level: Level,
-    ) -> Result<PreparedTransform, InstructionError> {
-        let outputs = transform.diagonals.keys().map(|at| at.output as usize + 1).max().unwrap_or(0);
-        if transform.is_rotation_free() {
-            let mut sums = vec![vec![]; outputs];
-            for (at, diagonal) in &transform.diagonals {
-                let factors = self.factors(diagonal, 0, level)?;
-                sums[at.output as usize].push((at.input as usize, factors));
+impl Tables {
+    fn new(
+        params: &Params,
+        program: &Program,
+        facts: &ProgramFacts,
+        encoder: &FactorEncoder,
+        encoding: FactorEncoding,
+    ) -> Result<Self, ProgramError> {
+        let Self { mut transforms, mut constants, mut schedules } = Self::default();
+        for (at, instruction) in program.instructions.iter().enumerate() {
+            let Some(operand) = instruction.operands().next() else { continue };
+            let level = facts.levels[operand.index()];
+            let refusal = |reason| ProgramError::Instruction { instruction: at, reason };
+            // What the check let through can exceed the range by rounding only.
+            let out_of_range = |_| refusal(InstructionError::ValueOutOfRange { log2: 62.0 });
+            match *instruction {
+                Instruction::LinearTransform { transform, .. }
+                    if !transforms.contains_key(&(transform, level)) =>
+                {
+                    let entry = &program.transforms[transform as usize];
+                    let prepared = encoder.transform(entry, level, encoding).map_err(out_of_range)?;
+                    transforms.insert((transform, level), prepared);
+                }
+                Instruction::AddPlain { constant, .. } | Instruction::MultiplyPlain { constant, .. }
+                    if encoding == FactorEncoding::Ahead && !constants.contains_key(&(constant, level)) =>
+                {
+                    let values = &program.constants[constant as usize];
+                    let prepared = encoder.constant(values, level).map_err(out_of_range)?;
+                    constants.insert((constant, level), prepared);
+                }
+                Instruction::Polynomial { polynomial, .. }
+                    if !schedules.contains_key(&(polynomial, level)) =>
+                {
+                    let entry = &program.polynomials[polynomial as usize];
+                    let schedule = Schedule::new(params, entry, level).map_err(refusal)?;
+                    schedules.insert((polynomial, level), schedule);
+                }
+                _ => {}
             }
-            return Ok(PreparedTransform::Slotwise(sums));
         }
-        let rotated =
-            transform.diagonals.keys().map(|at| (at.input as usize, transform.split(at.rotation).1));
-        let rotated: BTreeSet<(usize, u32)> = rotated.collect();
-        let rotated: Vec<(usize, u32)> = rotated.into_iter().collect();
-        let mut grouped: Vec<BTreeMap<u32, Vec<(usize, PreparedPlaintext)>>> = vec![BTreeMap::new(); outputs];
-        for (at, diagonal) in &transform.diagonals {
-            let (giant, baby) = transform.split(at.rotation);
-            let spread = self.spread(diagonal, giant);
-            let factors = self.encoder.encode_extended(&spread, level, self.params.scale_at(level));
-            let number = rotated.binary_search(&(at.input as usize, baby)).unwrap_or_default();
-            let terms = grouped[at.output as usize].entry(giant).or_default();
-            terms.push((number, factors.map_err(out_of_range)?));
-        }
-        let giants = grouped.into_iter().map(|grouped| {
-            let below = core::iter::once(0).chain(grouped.keys().copied()).collect::<Vec<_>>();
-            let giants = grouped.into_iter().zip(below);
-            giants.map(|((giant, terms), below)| Giant { rotation: giant - below, terms }).rev().collect()
-        });
-        Ok(PreparedTransform::Rotations { giants: giants.collect(), rotated, folds: transform.folds.clone() })
+        Ok(Self { transforms, constants, schedules })
     }
-
-    /// Periodic values in all slots, the same for all samples, rotated to the right.
-    fn spread(&self, values: &[f64], right: u32) -> Vec<f64> {
-        let slots = self.params.slots() / self.batch;
-        let start = slots - right as usize;
-        let one = (start..start + slots).map(|slot| values[slot % values.len()]);
-        one.flat_map(|value| core::iter::repeat_n(value, self.batch)).collect()
-    }
-
-    /// Encodes periodic values, rotated to the right, at the scale of the level.
-    fn factors(
-        &self,
-        values: &[f64],
-        right: u32,
-        level: Level,
-    ) -> Result<PreparedPlaintext, InstructionError> {
-        let plaintext =
-            self.encoder.encode_real(&self.spread(values, right), level, self.params.scale_at(level));
-        plaintext.and_then(|p| self.encoder.prepare(&p)).map_err(out_of_range)
-    }
-}
-
-/// What the check let through can exceed the range by rounding only.
-fn out_of_range(_: Error) -> InstructionError {
-    InstructionError::ValueOutOfRange { log2: 62.0 }
 }

@@ -251,11 +251,21 @@ impl KeyRequirements {
     /// keys made for exactly these levels.
     #[must_use]
     pub fn prepared_bytes(&self, params: &Params) -> usize {
+        self.each_prepared_bytes(params).sum()
+    }
+
+    /// The memory that the largest of these keys takes when it is prepared, in bytes.
+    #[must_use]
+    pub fn largest_prepared_bytes(&self, params: &Params) -> usize {
+        self.each_prepared_bytes(params).max().unwrap_or_default()
+    }
+
+    fn each_prepared_bytes(&self, params: &Params) -> impl Iterator<Item = usize> {
         let switching =
             |level: Level| 2 * params.digits_at(level) * (params.limbs_at(level) + params.special_limbs());
-        let relinearization = self.relinearization.map_or(0, switching);
         // A Galois key holds its permutation too, which is as long as a limb.
-        let galois: usize = self.galois.values().map(|&level| switching(level) + 1).sum();
-        (relinearization + galois) * params.degree() * size_of::<u32>()
+        let galois = self.galois.values().map(move |&level| switching(level) + 1);
+        let limbs = self.relinearization.map(switching).into_iter().chain(galois);
+        limbs.map(|limbs| limbs * params.degree() * size_of::<u32>())
     }
 }

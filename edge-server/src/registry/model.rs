@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, GaloisElement,
-    Instruction, Level, Params, PreparedProgram, ResultCiphertexts, Team,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, FactorEncoding,
+    GaloisElement, Instruction, Level, Params, PreparedProgram, ResultCiphertexts, Team,
 };
 use jsonschema::Validator;
 use model_package::{Manifest, Package, PackageError, Summary};
@@ -58,7 +58,7 @@ impl Model {
         let Package { manifest, params, program, facts } = package;
         let evaluation_keys = requirements(&params, facts.keys.relinearization, &facts.keys.galois);
         let prepared_key_bytes = facts.keys.prepared_bytes(&params);
-        let working_bytes = program.working_bytes(&params, &facts);
+        let working_bytes = program.working_bytes(&params, &facts, FactorEncoding::Ahead);
         let helper_bytes = program.helper_bytes(&params, &facts);
         let program = PreparedProgram::new(&params, &program)
             .map_err(|error| wrong("/program", "must run").because(error.to_string()))?;

@@ -38,7 +38,7 @@ impl EncryptedMachine<'_> {
         let (a, b) = power.factors;
         let (left, right) = (at_level(a)?, at_level(b)?);
         let tensor = self.evaluator.multiply(&left, &right)?;
-        let mut product = self.evaluator.relinearize(&tensor, self.keys.relinearization()?)?;
+        let mut product = self.evaluator.relinearize(&tensor, &*self.keys.relinearization()?)?;
         if power.double {
             product = self.evaluator.add(&product, &product)?;
         }
@@ -64,7 +64,7 @@ impl EncryptedMachine<'_> {
             }
         }
         let mut total: Option<Ciphertext> = match products {
-            Some(products) => Some(self.evaluator.relinearize(&products, self.keys.relinearization()?)?),
+            Some(products) => Some(self.evaluator.relinearize(&products, &*self.keys.relinearization()?)?),
             None => None,
         };
         for &(index, Factor { value, scale }) in &sum.direct {

@@ -1,13 +1,14 @@
 //! Twins: every instruction on ciphertexts against the same on plain numbers, with stated bits.
 
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{borrow::Cow, collections::BTreeMap, sync::Arc, vec, vec::Vec};
 
 use super::EncryptedMachine;
 use crate::{
-    Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Diagonal, Encoder, Error,
-    EvaluationKeys, GaloisElement, Instruction, KeyRequirements, Level, LinearTransform, Params, ParamsSpec,
-    Polynomial, PolynomialBasis, PreparedProgram, Program, ProgramError, Register, SecretKey, Seed,
-    SeedSource, circuits::interpreter, decrypt, encrypt_symmetric,
+    Alone, Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Diagonal, Encoder, Error,
+    EvaluationKeys, FactorEncoding, GaloisElement, GaloisKey, Instruction, KeyRequirements, KeySource, Level,
+    LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis, PreparedProgram, Program, ProgramError,
+    Register, RelinearizationKey, SecretKey, Seed, SeedSource, Team, circuits::interpreter, decrypt,
+    encrypt_symmetric,
 };
 
 /// A client and a server in one place, with only the keys that a program says it needs.
@@ -485,6 +486,53 @@ fn every_kind_of_vector_instructions_gives_the_same_bits() {
     assert!(outputs.iter().all(|output| *output == outputs[0]));
 }
 
+/// Makes each key when it is asked for it.
+struct OnDemand<'a>(&'a EvaluationKeys);
+
+impl KeySource for OnDemand<'_> {
+    fn are_at_hand(&self) -> bool {
+        false
+    }
+
+    fn relinearization(&self) -> Result<Cow<'_, RelinearizationKey>, Error> {
+        self.0.relinearization().cloned().map(Cow::Owned)
+    }
+
+    fn galois(&self, element: GaloisElement) -> Result<Cow<'_, GaloisKey>, Error> {
+        self.0.galois(element).cloned().map(Cow::Owned)
+    }
+}
+
+#[test]
+fn factors_as_used_and_keys_on_demand_give_the_same_bits() {
+    let mut numbers = Numbers(12);
+    for seed in 0..12 {
+        let mut bench = if seed % 2 == 0 { Bench::single(7, 4) } else { Bench::double(7, 4) };
+        let mut random = random_program(&mut numbers, bench.params.slots(), 4);
+        let rotations: Vec<u32> = (0..11).collect();
+        random.transforms[0] = transform(&rotations, 6, bench.params.slots(), &mut numbers);
+        let ahead = PreparedProgram::new(&bench.params, &random).expect("valid");
+        let as_used = PreparedProgram::encoding_as_used(&bench.params, random.clone()).expect("valid");
+        for (prepared, encoding) in [(&ahead, FactorEncoding::Ahead), (&as_used, FactorEncoding::AsUsed)] {
+            assert_eq!(random.factor_bytes(&bench.params, ahead.facts(), encoding), prepared.bytes());
+        }
+        let keys = bench.keys(&ahead.facts().keys);
+        let needed = &ahead.facts().keys;
+        assert_eq!(keys.bytes(), needed.prepared_bytes(&bench.params));
+        let inputs: Vec<_> =
+            (0..random.inputs).map(|_| bench.encrypt(&numbers.vector(64), random.input_level)).collect();
+        let expected = ahead.evaluate(&inputs, &keys).expect("levels and keys suffice");
+        let team = Arc::new(Alone) as Arc<dyn Team>;
+        let sources: [&dyn KeySource; 2] = [&keys, &OnDemand(&keys)];
+        for prepared in [&ahead, &as_used] {
+            for source in sources {
+                let outputs = prepared.evaluate_from(&inputs, source, &team, |_| true);
+                assert_eq!(outputs.expect("levels and keys suffice"), Some(expected.clone()));
+            }
+        }
+    }
+}
+
 /// One prepared program serves several threads.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
@@ -494,11 +542,9 @@ const _: () = {
 /// WebAssembly has no threads.
 #[cfg(not(target_family = "wasm"))]
 mod teams {
-    use alloc::sync::Arc;
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::Team;
 
     /// As many threads for each task as were asked for, and how many that were in all.
     #[derive(Debug, Default)]
