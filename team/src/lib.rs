@@ -6,10 +6,15 @@
 //! is not idle, and not more than its part among the evaluations that run. With as many evaluations as cores each
 //! has one. A helper goes as soon as its piece is done when an evaluation has begun that needs its core.
 
+// what both are made of
+mod sync;
+
 // one helper, and what it is called for
 mod seat;
 
-// all of them
+// all of them, which the model checker does not see
+#[cfg(not(loom))]
 mod pool;
 
+#[cfg(not(loom))]
 pub use pool::{Member, Pool};

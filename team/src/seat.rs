@@ -6,16 +6,16 @@ use std::{
     any::Any,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
-    thread::{self, Thread},
+    sync::{OnceLock, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use crate::sync::{AtomicU8, AtomicU64, Mutex, MutexGuard, Thread, thread};
+
 /// How long somebody looks again and again before he sleeps: as long as waking him would take, several times over.
 const PATIENCE: Duration = Duration::from_micros(50);
+/// How often he looks before he asks what time it is. The model checker sees every one of them.
+const LOOKS: usize = if cfg!(loom) { 1 } else { 32 };
 
 /// What is done on several threads at the same time, each call of it a piece; see
 /// [`Team::share`](ckks_core::Team::share).
@@ -136,13 +136,13 @@ impl Seat {
 fn wait_until(soon: impl Fn() -> bool, so: impl Fn() -> bool) {
     let mut since = Instant::now();
     loop {
-        for _ in 0..32 {
+        for _ in 0..LOOKS {
             if so() {
                 return;
             }
             std::hint::spin_loop();
         }
-        if !soon() || since.elapsed() > PATIENCE {
+        if cfg!(loom) || !soon() || since.elapsed() > PATIENCE {
             // Returns at once if somebody has woken this thread since it looked.
             thread::park();
             since = Instant::now();
@@ -156,4 +156,132 @@ fn nanoseconds(time: Duration) -> u64 {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// In every order of two or three threads' steps with at most three interruptions: `cargo xtask test orders`.
+///
+/// Source: Norris, Demsky, "CDSChecker: checking concurrent data structures written with C/C++ atomics" (OOPSLA 2013),
+/// as implemented by loom.
+#[cfg(all(test, loom))]
+mod tests {
+    use std::sync::Arc;
+
+    use loom::{
+        cell::UnsafeCell,
+        sync::atomic::{AtomicBool, AtomicUsize},
+        thread::JoinHandle,
+    };
+
+    use super::*;
+
+    /// A seat, its helper's thread, and how that is told to stop.
+    struct Served {
+        seat: Arc<Seat>,
+        stopped: Arc<AtomicBool>,
+        helper: JoinHandle<()>,
+    }
+
+    impl Served {
+        fn new() -> Self {
+            let (seat, stopped) = (Arc::new(Seat::default()), Arc::new(AtomicBool::new(false)));
+            let (serving, until) = (Arc::clone(&seat), Arc::clone(&stopped));
+            let stops = move || until.load(Ordering::Acquire);
+            let helper = thread::spawn(move || serving.serve(|| false, || true, || (), stops));
+            seat.belongs_to(helper.thread());
+            Self { seat, stopped, helper }
+        }
+
+        fn stop(self) {
+            self.stopped.store(true, Ordering::Release);
+            self.helper.thread().unpark();
+            self.helper.join().expect("a helper does not panic");
+        }
+    }
+
+    /// What a task borrows: the checker finds who looks at it while another writes, or after it is gone.
+    struct Borrowed(UnsafeCell<()>);
+
+    // SAFETY: the checker watches over it.
+    #[allow(unsafe_code)]
+    unsafe impl Sync for Borrowed {}
+
+    impl Borrowed {
+        fn look(&self) {
+            self.0.with(|_| ());
+        }
+    }
+
+    /// Does a task of so many pieces with the helper, if it is free; says whether it was.
+    fn work(seat: &Seat, pieces: usize) -> bool {
+        if !seat.take(Duration::ZERO) {
+            return false;
+        }
+        let (borrowed, begun, done) =
+            (Borrowed(UnsafeCell::new(())), AtomicUsize::new(0), AtomicUsize::new(0));
+        let step = || {
+            let more = begun.fetch_add(1, Ordering::Relaxed) < pieces;
+            if more {
+                borrowed.look();
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            more
+        };
+        // SAFETY: it is dismissed below, before `step` ends.
+        #[allow(unsafe_code)]
+        unsafe {
+            seat.call(&step);
+        }
+        while step() {}
+        let (_, panic) = seat.dismiss();
+        assert!(panic.is_none());
+        borrowed.0.with_mut(|_| ());
+        assert_eq!(done.load(Ordering::Relaxed), pieces);
+        true
+    }
+
+    fn in_every_order(run: impl Fn() + Sync + Send + 'static) {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = Some(3);
+        model.check(run);
+    }
+
+    #[test]
+    fn a_helper_uses_a_task_between_call_and_dismissal_only() {
+        in_every_order(|| {
+            let served = Served::new();
+            assert!(work(&served.seat, 2));
+            assert!(work(&served.seat, 1), "it is free again");
+            served.stop();
+        });
+    }
+
+    #[test]
+    fn two_callers_never_have_the_same_helper() {
+        in_every_order(|| {
+            let served = Served::new();
+            let seat = Arc::clone(&served.seat);
+            let other = thread::spawn(move || work(&seat, 1));
+            let mine = work(&served.seat, 1);
+            let others = other.join().expect("a caller does not panic");
+            assert!(mine || others, "a free helper is taken");
+            served.stop();
+        });
+    }
+
+    #[test]
+    fn a_helper_stops_whatever_it_waits_for() {
+        in_every_order(|| Served::new().stop());
+    }
+
+    #[test]
+    fn a_helper_that_rests_is_not_called() {
+        in_every_order(|| {
+            let served = Served::new();
+            served.seat.rest_until(Duration::from_nanos(1));
+            assert!(!work(&served.seat, 1));
+            served.seat.rest_until(Duration::ZERO);
+            assert!(work(&served.seat, 1));
+            served.stop();
+        });
+    }
 }

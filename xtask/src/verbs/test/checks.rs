@@ -48,6 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
     check("bare-metal", "core builds without a standard library", bare_metal),
     check("neon", "core compiles for 64-bit ARM; its kernels run there, emulated", neon),
     check("rust", "unit, law, twin, vector, conformance and adversarial tests", rust_tests),
+    check("orders", "threads that share an evaluation, in every order of their steps", orders),
     check("reader", "an independent reader in Python recomputes and decrypts the vectors", read_vectors),
     check("wasm", "client, npm package and page build", build_client),
     check("wasm-core", "core tests and exact vectors in WebAssembly", wasm_core),
@@ -170,6 +171,13 @@ fn rust_tests(workspace: &Workspace) -> Result<(), TaskError> {
         note(&format!("adversarial: {counts}"));
     }
     tested
+}
+
+/// Compiled for the model checker, apart from everything else.
+fn orders(workspace: &Workspace) -> Result<(), TaskError> {
+    let mut cargo = workspace.cargo();
+    cargo.env("RUSTFLAGS", "--cfg loom").arg("test").arg("--target-dir").arg(workspace.target("loom"));
+    process::run(cargo.args(["--package", "evaluation-team", "--lib"]))
 }
 
 fn read_vectors(workspace: &Workspace) -> Result<(), TaskError> {
