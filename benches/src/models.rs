@@ -47,7 +47,7 @@ fn measure(name: &str) -> Result<Value> {
     };
     let keys = make(&mut session)?;
     let input = vec![0.5; model.input.dimension];
-    let request = session.encrypt(&input)?.remove(0);
+    let request = session.encrypt(&input)?.payloads.remove(0);
     let server = Server::new(&package, &names, &keys)?;
     let alone: Arc<dyn Team> = Arc::new(Alone);
     let (cores, everybody) = everybody()?;
@@ -60,7 +60,7 @@ fn measure(name: &str) -> Result<Value> {
     let mut whole = |samples: usize| -> Result<f64> {
         let samples = vec![&input[..]; samples];
         let mut predict = || -> Result<Vec<Vec<f64>>> {
-            let request = session.encrypt_batch(&samples)?.remove(0);
+            let request = session.encrypt_batch(&samples)?.payloads.remove(0);
             Ok(session.decrypt_batch(&server.answer(&request, &alone)?, samples.len())?)
         };
         predict()?;

@@ -2,7 +2,7 @@
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session as Client};
 use ckks_core::Seed;
-use js_sys::Uint8Array;
+use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -65,26 +65,21 @@ impl Session {
         self.client.generate_key(name).map_err(|error| thrown(&error))
     }
 
-    /// Encrypts so many input vectors, one after the other in `values`: one payload per ciphertext.
+    /// Encrypts so many input vectors, one after the other in `values`: one payload for each ciphertext, and whether
+    /// all values fit the model's scale, which the server must not learn.
     ///
     /// # Errors
     /// Throws an `Error` with a `code`.
-    pub fn encrypt(&mut self, values: Vec<f64>, samples: usize) -> Result<Vec<Uint8Array>, JsValue> {
+    #[wasm_bindgen(unchecked_return_type = "{ payloads: Uint8Array[]; fits: boolean }")]
+    pub fn encrypt(&mut self, values: Vec<f64>, samples: usize) -> Result<JsValue, JsValue> {
         let values = Zeroizing::new(values);
         self.client.mix(&fresh_seed()?);
-        let payloads =
-            self.client.encrypt_batch(&divided(&values, samples)).map_err(|error| thrown(&error))?;
-        Ok(payloads.iter().map(|payload| Uint8Array::from(payload.as_slice())).collect())
-    }
-
-    /// Whether all values of so many input vectors fit the model's scale. The server must not learn of it: ask
-    /// after the answer.
-    ///
-    /// # Errors
-    /// Throws an `Error` with a `code`.
-    pub fn fits(&self, values: Vec<f64>, samples: usize) -> Result<bool, JsValue> {
-        let values = Zeroizing::new(values);
-        self.client.fits(&divided(&values, samples)).map_err(|error| thrown(&error))
+        let input = self.client.encrypt_batch(&divided(&values, samples)).map_err(|error| thrown(&error))?;
+        let payloads: Array = input.payloads.iter().map(|bytes| Uint8Array::from(bytes.as_slice())).collect();
+        let encrypted = Object::new();
+        Reflect::set(&encrypted, &"payloads".into(), &payloads)?;
+        Reflect::set(&encrypted, &"fits".into(), &input.fits.into())?;
+        Ok(encrypted.into())
     }
 
     /// Decrypts the results of so many samples, one after the other: output vectors before post-processing.

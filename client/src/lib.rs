@@ -17,7 +17,7 @@ mod session;
 
 pub use error::ClientError;
 pub use postprocess::{Postprocessing, argmax};
-pub use session::{KeyName, Session};
+pub use session::{EncryptedInput, KeyName, Session};
 pub use spec::{
     ConstraintsSpec, EvaluationKeySpec, GaloisSpec, InputSpec, LayoutAxisSpec, LayoutSpec, ModelSpec,
     OutputSpec, ParameterSpec, RelinearizationSpec,

@@ -47,6 +47,17 @@ impl FromStr for KeyName {
     }
 }
 
+/// An input, encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncryptedInput {
+    /// One payload for each ciphertext, in wire form: all that may be sent.
+    pub payloads: Vec<Vec<u8>>,
+    /// Whether all values fit the model's scale. Where they do not, the answer means nothing.
+    ///
+    /// For the owner of the values alone: a request must neither carry it nor depend on it.
+    pub fits: bool,
+}
+
 /// A secret key with the model it is used for. Wiped when dropped.
 #[derive(Debug)]
 pub struct Session {
@@ -184,11 +195,11 @@ impl Session {
         }
     }
 
-    /// Encrypts an input vector: one payload per ciphertext, in wire form.
+    /// Encrypts an input vector.
     ///
     /// # Errors
     /// [`ClientError::InputDimension`], [`ClientError::InputValue`].
-    pub fn encrypt(&mut self, values: &[f64]) -> Result<Vec<Vec<u8>>, ClientError> {
+    pub fn encrypt(&mut self, values: &[f64]) -> Result<EncryptedInput, ClientError> {
         self.encrypt_batch(&[values])
     }
 
@@ -198,25 +209,19 @@ impl Session {
     /// the model's polynomials were fitted to, and what overflows there spoils every slot.
     ///
     /// Values too large for the model's scale are no error here: a server that chose scale and scaling would learn
-    /// from a missing request that they were. They wrap around, the answer means nothing, and [`Session::fits`] tells.
+    /// from a missing request that they were. They wrap around, and [`EncryptedInput::fits`] tells.
     ///
     /// # Errors
     /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
-    pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<u8>>, ClientError> {
-        let mut payloads = Vec::with_capacity(self.model.input.ciphertexts);
-        for (plaintext, _) in self.encode_batch(samples)? {
+    pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<EncryptedInput, ClientError> {
+        let mut input =
+            EncryptedInput { payloads: Vec::with_capacity(self.model.input.ciphertexts), fits: true };
+        for (plaintext, wrapped) in self.encode_batch(samples)? {
             let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
-            payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
+            input.payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
+            input.fits &= !wrapped;
         }
-        Ok(payloads)
-    }
-
-    /// Whether all values of a batch fit the model's scale. The server must not learn of it: ask after the answer.
-    ///
-    /// # Errors
-    /// As [`Session::encrypt_batch`].
-    pub fn fits(&self, samples: &[&[f64]]) -> Result<bool, ClientError> {
-        Ok(self.encode_batch(samples)?.iter().all(|(_, wrapped)| !wrapped))
+        Ok(input)
     }
 
     /// The plaintexts of a batch, and whether coefficients of each wrapped around.

@@ -33,7 +33,7 @@ fn session() -> (Session, Params) {
 #[test]
 fn what_is_encrypted_comes_back_times_the_gain() {
     let (mut session, params) = session();
-    let payload = session.encrypt(&[0.5, -1.25, 3.0]).unwrap().remove(0);
+    let payload = session.encrypt(&[0.5, -1.25, 3.0]).unwrap().payloads.remove(0);
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
@@ -51,7 +51,7 @@ fn samples_of_a_batch_share_ciphertexts_and_come_back_apart() {
     model.output.range = Some([-4.0, 4.0]);
     let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
     let samples: [&[f64]; 3] = [&[0.5, -1.25, 3.0], &[1.0, 2.5, 0.0], &[-3.0, 0.25, 0.0]];
-    let payloads = session.encrypt_batch(&samples).unwrap();
+    let payloads = session.encrypt_batch(&samples).unwrap().payloads;
     assert_eq!(payloads.len(), 1);
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payloads[0]).unwrap().expand(&params).unwrap();
@@ -83,7 +83,7 @@ fn elements_are_scaled_before_encryption() {
     let (mut model, parameters, params) = published();
     model.input.scaling = Some(vec![0.25, 0.5, 1.0]);
     let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
-    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().remove(0);
+    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().payloads.remove(0);
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
@@ -92,7 +92,7 @@ fn elements_are_scaled_before_encryption() {
     assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
     model.input.scaling = Some(vec![0.5]);
     let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
-    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().remove(0);
+    let payload = session.encrypt(&[2.0, -3.0, 1.0]).unwrap().payloads.remove(0);
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
@@ -126,7 +126,7 @@ fn keys_are_made_by_name_at_the_level_that_the_model_states() {
 fn a_stored_secret_decrypts_what_the_first_session_encrypted() {
     let (mut session, params) = session();
     let (model, parameters, _) = published();
-    let payload = session.encrypt(&[1.0, 2.0, 0.0]).unwrap().remove(0);
+    let payload = session.encrypt(&[1.0, 2.0, 0.0]).unwrap().payloads.remove(0);
     let again =
         Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
@@ -141,7 +141,7 @@ fn wrong_inputs_results_and_publications_are_refused() {
     let (mut session, params) = session();
     assert_eq!(session.encrypt(&[1.0]), Err(ClientError::InputDimension { expected: 3, found: 1 }));
     assert_eq!(session.encrypt(&[f64::NAN, 0.0, 0.0]), Err(ClientError::InputValue));
-    let payload = session.encrypt(&[0.0; 3]).unwrap().remove(0);
+    let payload = session.encrypt(&[0.0; 3]).unwrap().payloads.remove(0);
     assert!(matches!(session.decrypt(&payload), Err(ClientError::Decode(DecodeError::WrongKind { .. }))));
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let high = ResultCiphertexts::new(&params, std::slice::from_ref(&input), 0);
@@ -193,13 +193,12 @@ fn a_server_that_chose_the_scaling_gets_a_request_whether_or_not_a_value_fits() 
     let (mut model, parameters, params) = published();
     model.input.scaling = Some(vec![2f64.powi(40), 2f64.powi(-64), 2f64.powi(-64)]);
     let mut session = Session::new(&model, &parameters, &Seed::new([8; 32])).unwrap();
-    let sizes = [0.25, 1e9, 1e300, -1e300].map(|value| {
-        let payloads = session.encrypt(&[value, 1.0, 1.0]).unwrap();
-        payloads.iter().map(Vec::len).collect::<Vec<_>>()
-    });
-    assert!(sizes.iter().all(|found| *found == [SeededCiphertext::encoded_len(&params, Level(1))]));
-    assert_eq!(session.fits(&[&[1e-9, 1.0, 1.0]]), Ok(true));
-    assert_eq!(session.fits(&[&[1e9, 1.0, 1.0]]), Ok(false));
+    for (value, fits) in [(1e-9, true), (1e9, false), (1e300, false), (-1e300, false)] {
+        let input = session.encrypt(&[value, 1.0, 1.0]).unwrap();
+        let sizes: Vec<usize> = input.payloads.iter().map(Vec::len).collect();
+        assert_eq!(sizes, [SeededCiphertext::encoded_len(&params, Level(1))]);
+        assert_eq!(input.fits, fits, "{value}");
+    }
     for factor in [1e-300, 1e300, 2f64.powi(65)] {
         model.input.scaling = Some(vec![1.0, factor, 1.0]);
         let refused = Session::new(&model, &parameters, &Seed::new([0; 32])).unwrap_err();
@@ -214,6 +213,6 @@ fn copies_of_a_session_encrypt_with_different_seeds_once_something_is_mixed_in()
     one.mix(&Seed::new([1; 32]));
     other.mix(&Seed::new([2; 32]));
     // The seed of c₁ follows the header of 52 bytes.
-    let seed = |session: &mut Session| session.encrypt(&[0.5; 3]).unwrap()[0][52..84].to_vec();
+    let seed = |session: &mut Session| session.encrypt(&[0.5; 3]).unwrap().payloads[0][52..84].to_vec();
     assert_ne!(seed(&mut one), seed(&mut other));
 }

@@ -71,8 +71,8 @@ impl Encrypted {
     /// The outputs of samples of one request before post-processing, by way of the bytes that would travel.
     pub(crate) fn predict(&mut self, samples: &[&[f64]]) -> Result<Vec<Vec<f64>>, CompileError> {
         let params = &self.package.params;
-        let payloads = self.session.encrypt_batch(samples).map_err(CompileError::program)?;
-        let received = payloads.iter().map(|bytes| {
+        let input = self.session.encrypt_batch(samples).map_err(CompileError::program)?;
+        let received = input.payloads.iter().map(|bytes| {
             let ciphertext = SeededCiphertext::from_bytes(params, bytes).map_err(CompileError::program)?;
             ciphertext.expand(params).map_err(CompileError::program)
         });

@@ -86,8 +86,10 @@ const COMMANDS = {
     const model = await fromFile(options);
     const samples = await readSamples(options, model.info);
     if (samples.length !== 1) throw new UsageError("encrypt takes one sample");
-    await write(options, await model.encrypt(samples[0]));
+    const { input, fits } = await model.encrypt(samples[0]);
     await model.close();
+    await write(options, input);
+    if (!fits) say(options, "warning: a value of the input is too large for the model's scale, and the answer will mean nothing");
   },
 
   async send({ words: [url, file], ...options }) {

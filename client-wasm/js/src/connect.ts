@@ -15,7 +15,7 @@ import { checkSecure } from "./secure.js";
 import { SecretKey } from "./secret-key.js";
 import { type KeyStore, browserStore } from "./store.js";
 import { Credentials, type TokenSource } from "./token.js";
-import type { ModelInfo, ParameterSet } from "./types.js";
+import type { EncryptedInput, ModelInfo, ParameterSet } from "./types.js";
 import { KeySetUpload } from "./upload.js";
 
 /** Where the heavy work is done, and from what. */
@@ -169,8 +169,8 @@ export class Api {
    * Sent twice, an input makes one job: the bytes carry the name of the request. Where that job failed, or is gone, the
    * input is sent once more under a new name, at each call. A `deadline` is a part of the request: give the same one.
    */
-  async send(input: Uint8Array, options: InferOptions = {}): Promise<EncryptedOutput> {
-    const bundle = unpackInput(input);
+  async send(input: EncryptedInput | Uint8Array, options: InferOptions = {}): Promise<EncryptedOutput> {
+    const bundle = unpackInput(input instanceof Uint8Array ? input : input.input);
     const info = this.models.find(({ model_id, version }) => model_id === bundle.model_id && version === bundle.version);
     return sendInput(this.#transportFor(info), bundle, options);
   }

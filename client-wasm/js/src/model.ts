@@ -13,7 +13,7 @@ import { flatten, split, warningsOf } from "./sample.js";
 import { SecretKey } from "./secret-key.js";
 import { SharedWork } from "./shared.js";
 import { follow } from "./signals.js";
-import type { BatchPrediction, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
+import type { BatchPrediction, EncryptedInput, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Problems that say that the server has lost keys: it is given them again, once. */
@@ -59,6 +59,8 @@ interface Answered {
   samples: Float64Array[];
   /** The place of the first sample. */
   index: number;
+  /** Whether all values fit the model's scale. */
+  fits: boolean;
   /** Its ciphertexts, if anybody wants to see them. */
   sent: Uint8Array[];
   inferred: Inferred;
@@ -262,7 +264,7 @@ export class Model {
     try {
       const begun = performance.now();
       steps.begin("encrypt");
-      const input = await this.#encrypt(key, samples);
+      const { input, fits } = await this.#encrypt(key, samples);
       steps.end("encrypt", samples.length, sum(input.payloads));
       const encrypted = performance.now();
 
@@ -270,7 +272,7 @@ export class Model {
       const inferred = await infer(this.#parts.transport as Transport, input, options);
       const timings = { encrypt: encrypted - begun, roundTrip: performance.now() - encrypted };
       steps.end("infer", samples.length, inferred.bytes.request + inferred.bytes.response);
-      return { key, release, samples, index, sent: input.payloads, inferred, timings };
+      return { key, release, samples, index, fits, sent: input.payloads, inferred, timings };
     } catch (error) {
       release();
       throw error;
@@ -281,12 +283,12 @@ export class Model {
    * Decrypts an answer. This cannot fail: it ends in an outcome, so that no caller can let the server know by mistake
    * how it went.
    */
-  async #read({ key, release, samples, index, sent, inferred, timings }: Answered, steps: SampleSteps): Promise<Outcome> {
+  async #read({ key, release, samples, index, fits, sent, inferred, timings }: Answered, steps: SampleSteps): Promise<Outcome> {
     const { payload: received, bytes, retries, jobId } = inferred;
     try {
       const begun = performance.now();
       // Told now, not before: a request that does not come would tell the server.
-      if (!(await key.engine.fits(this.#flat(samples), samples.length))) {
+      if (!fits) {
         throw new EncryptedInferenceError("INPUT_VALUE", "A value of the input is too large for the model's scale, and the answer means nothing");
       }
       steps.begin("decrypt");
@@ -307,30 +309,31 @@ export class Model {
   }
 
   /**
-   * Encrypts a sample, to be sent later, by another program even: `api.send` takes these bytes. They do not hold
-   * the secret key. They name the evaluation keys to compute with, so that `prepareKeys` has to have been called, in
-   * this visit or before the keys were kept or exported.
+   * Encrypts a sample, to be sent later, by another program even: `input` of what it gives is for `api.send`. It does
+   * not hold the secret key. It names the evaluation keys to compute with, so that `prepareKeys` has to have been
+   * called, in this visit or before the keys were kept or exported.
    */
-  async encrypt(sample: Sample): Promise<Uint8Array<ArrayBuffer>> {
+  async encrypt(sample: Sample): Promise<EncryptedInput> {
     return this.#encryptForLater([flatten(sample, this.info.input)]);
   }
 
   /** As `encrypt`, for several samples: one input for `api.send` for as many of them as the model lets share it. */
-  async encryptBatch(batch: readonly Sample[] | Tensor): Promise<Uint8Array<ArrayBuffer>[]> {
+  async encryptBatch(batch: readonly Sample[] | Tensor): Promise<EncryptedInput[]> {
     const samples = split(batch, this.info.input);
     const size = this.info.constraints.max_batch_size;
-    const inputs: Uint8Array<ArrayBuffer>[] = [];
+    const inputs: EncryptedInput[] = [];
     for (let at = 0; at < samples.length; at += size) inputs.push(await this.#encryptForLater(samples.slice(at, at + size)));
     return inputs;
   }
 
-  async #encryptForLater(samples: Float64Array[]): Promise<Uint8Array<ArrayBuffer>> {
+  async #encryptForLater(samples: Float64Array[]): Promise<EncryptedInput> {
     const { relinearization, galois } = this.info.evaluation_keys;
     const { key } = this.#parts;
     if (key.keyId === undefined && (relinearization || galois.length > 0)) {
       throw new EncryptedInferenceError("EVALUATION_KEYS_REQUIRED", "What is encrypted now could not be computed on: the server has no evaluation keys for it");
     }
-    return packInput(await key.use(() => this.#encrypt(key, samples)));
+    const { input, fits } = await key.use(() => this.#encrypt(key, samples));
+    return { input: packInput(input), fits };
   }
 
   /** Decrypts what `api.send` gave for one sample, and applies the model's post-processing. */
@@ -430,18 +433,13 @@ export class Model {
     await this.#parts.key.engine.close();
   }
 
-  async #encrypt({ id, engine, keyId }: SecretKey, samples: Float64Array[]): Promise<InputBundle> {
-    const { model_id, version } = this.info;
-    const payloads = await engine.encrypt(this.#flat(samples), samples.length);
-    return { model_id, version, key_id: keyId, secret_id: id, request: crypto.randomUUID(), payloads, samples: samples.length };
-  }
-
-  /** Samples one after the other. */
-  #flat(samples: Float64Array[]): Float64Array {
-    const { dimension } = this.info.input;
+  async #encrypt({ id, engine, keyId }: SecretKey, samples: Float64Array[]): Promise<{ input: InputBundle; fits: boolean }> {
+    const { model_id, version, input: { dimension } } = this.info;
     const values = new Float64Array(samples.length * dimension);
     samples.forEach((sample, i) => values.set(sample, i * dimension));
-    return values;
+    const { payloads, fits } = await engine.encrypt(values, samples.length);
+    const input = { model_id, version, key_id: keyId, secret_id: id, request: crypto.randomUUID(), payloads, samples: samples.length };
+    return { input, fits };
   }
 
   async #decrypt({ engine }: SecretKey, payload: Uint8Array, samples: number): Promise<Output[]> {

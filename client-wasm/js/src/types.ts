@@ -186,6 +186,17 @@ export interface Warning {
   features?: string[];
 }
 
+/** Samples that were encrypted to be sent later. */
+export interface EncryptedInput {
+  /** For `api.send`, in another program even. Does not hold the secret key, nor whether the values fit. */
+  input: Uint8Array<ArrayBuffer>;
+  /**
+   * Whether all values fit the model's scale. Where they do not, the answer will mean nothing. Send the input all the
+   * same: the server chose the scale, and an input that does not come would tell it of the values.
+   */
+  fits: boolean;
+}
+
 /** What a decrypted output says. */
 export interface Output {
   /** The output, post-processed: probabilities for a classifier, the class alone for a model that ends with it. */

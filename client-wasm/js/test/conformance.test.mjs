@@ -325,13 +325,14 @@ test("what is sent does not depend on what was decrypted, or whether it was (11.
   }
 });
 
+/** A model with a scale that hardly anything fits, and that only by its first value. */
+const NARROW = { ...MODEL, input: { ...MODEL.input, scaling: [2 ** 40, 2 ** -64, 2 ** -64, 2 ** -64] } };
+
 test("what is sent does not depend on whether a value fits the scale that the server chose", async () => {
-  const scaling = [2 ** 40, 2 ** -64, 2 ** -64, 2 ** -64];
-  const model = { ...MODEL, input: { ...MODEL.input, scaling } };
   const shapes = [];
   for (const value of [1e-9, 1e9, -1e300]) {
     const server = fakeServer(({ path, method }) => {
-      if (path === "/models" && method === "GET") return answer(200, { api_version: "1.1", models: [model] });
+      if (path === "/models" && method === "GET") return answer(200, { api_version: "1.1", models: [NARROW] });
       return path === "/infer" ? completed(result(), { version: MODEL.version }) : undefined;
     });
     const outcome = await (await open(server)).predict([value, 1, 1, 1]).then(() => "answered", ({ code }) => code);
@@ -340,4 +341,20 @@ test("what is sent does not depend on whether a value fits the scale that the se
   }
   assert.equal(shapes[0].filter((shape) => shape.startsWith("POST /infer")).length, 1);
   for (const shape of shapes.slice(1)) assert.deepEqual(shape, shapes[0]);
+});
+
+test("an input for later tells the caller whether its values fit, and nobody else", async () => {
+  const server = fakeServer(({ path }) => {
+    if (path === "/models") return answer(200, { api_version: "1.1", models: [NARROW] });
+    return path === "/infer" ? completed(result(), { version: MODEL.version }) : undefined;
+  });
+  const api = await connect("https://server.test", { fetch: server.fetch });
+  const model = await api.model("sum");
+  await model.prepareKeys();
+  const inputs = [await model.encrypt([1e-9, 1, 1, 1]), ...(await model.encryptBatch([[1e-9, 1, 1, 1], [1e9, 1, 1, 1]]))];
+  assert.deepEqual(inputs.map(({ fits }) => fits), [true, true, false]);
+  assert.equal(new Set(inputs.map(({ input }) => input.length)).size, 1);
+  for (const input of inputs) await model.decrypt(await api.send(input));
+  const bodies = server.log.filter(({ path }) => path === "/infer").map(bodyOf);
+  assert.deepEqual(bodies.map((body) => Object.keys(body).sort()), new Array(3).fill(["inputs", "key_id", "model_id", "version"]));
 });

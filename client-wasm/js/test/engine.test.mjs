@@ -46,7 +46,7 @@ test("the copy in a script works where the files are missing", async () => {
       const server = fakeServer();
       const model = await (await there.connect("https://server.test", { fetch: server.fetch })).model("sum");
       await model.prepareKeys();
-      assert.equal(bodyOf({ body: await model.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292, entry);
+      assert.equal(bodyOf({ body: (await model.encrypt([1, 2, 3, 4])).input }).payloads[0].length, 30292, entry);
       await model.close();
     }
   } finally {

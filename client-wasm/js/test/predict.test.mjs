@@ -122,10 +122,10 @@ test("a batch ends with its first error", async () => {
 
 test("an input can be encrypted now and sent later, by somebody without the key", async () => {
   const { server, model } = await ready(() => problem(409, "LEVEL_MISMATCH"));
-  const input = await model.encrypt([1, 2, 3, 4]);
+  const { input } = await model.encrypt([1, 2, 3, 4]);
   assert.equal(server.log.filter(({ path }) => path === "/infer").length, 0);
   const offline = await openKeys(await model.exportKeys());
-  assert.equal((await offline.encrypt([1, 2, 3, 4])).length, input.length);
+  assert.equal((await offline.encrypt([1, 2, 3, 4])).input.length, input.length);
   for (const call of [() => offline.predict([1, 2, 3, 4]), () => offline.prepareKeys(), () => offline.rotateKeys()]) {
     await assert.rejects(async () => call(), { code: "OFFLINE" });
   }

@@ -112,12 +112,12 @@ test("what is encrypted is the sample", async () => {
   const server = fakeServer();
   const model = await (await connect("https://server.test", { fetch: server.fetch })).model("sum");
   await model.prepareKeys();
-  const bundle = bodyOf({ body: await model.encrypt([1, 2, 3, 4]) });
+  const bundle = bodyOf({ body: (await model.encrypt([1, 2, 3, 4])).input });
   assert.deepEqual(Object.keys(bundle).sort(), ["format", "key_id", "model_id", "payloads", "request", "samples", "secret_id", "version"]);
   assert.equal(bundle.payloads[0].length, 30292);
   assert.equal(bundle.key_id, model.keyId);
   const twin = await openKeys(await model.exportKeys());
-  assert.equal(bodyOf({ body: await twin.encrypt([1, 2, 3, 4]) }).payloads[0].length, 30292);
+  assert.equal(bodyOf({ body: (await twin.encrypt([1, 2, 3, 4])).input }).payloads[0].length, 30292);
 });
 
 test("as many samples as the model allows share a request", async () => {

@@ -15,7 +15,7 @@ async fn ask(service: &Service<TestHost>, path: &str) -> (StatusCode, String) {
 async fn metrics_count_what_happened_and_name_no_caller() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     for _ in 0..2 {
         api.post("/infer", &body).await;
     }

@@ -21,7 +21,7 @@ const CLAIM: Claim =
 async fn every_route_that_needs_the_store_says_when_to_come_back_while_it_fails() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let accepted = api.post("/infer", &body).await;
     let (job, set) = (accepted.header("location").to_owned(), format!("/keys/{key_id}"));
 
@@ -57,7 +57,8 @@ async fn every_route_that_needs_the_store_says_when_to_come_back_while_it_fails(
 async fn an_outcome_is_offered_until_the_store_takes_it() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     api.service.host().clock().set_impatient(true);
     api.service.host().store().fail_next_outcomes(100);
     assert_eq!(api.run_jobs().await, 1);
@@ -69,7 +70,8 @@ async fn an_outcome_is_offered_until_the_store_takes_it() {
 async fn a_job_whose_outcome_waits_for_the_store_is_not_evaluated_again() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
     api.service.host().store().fail_next_outcomes(1);
     let mut settling = Box::pin(api.service.settle(evaluated));
@@ -90,7 +92,8 @@ async fn a_job_whose_outcome_waits_for_the_store_is_not_evaluated_again() {
 async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
     api.service.host().clock().set_impatient(true);
     api.service.host().store().fail_next_outcomes(usize::MAX);
@@ -100,7 +103,8 @@ async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() 
 
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
     api.service.host().store().fail_next_outcomes(1);
     api.service.host().clock().pass(Duration::from_secs(60 * 60));
@@ -114,7 +118,8 @@ async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() 
 async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     for failures in 1..=20 {
         api.service.host().store().fail_next_keys(1);
         api.service.run_next().await.expect_err("it says so");
@@ -133,7 +138,7 @@ async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
 async fn the_next_keys_are_asked_for_before_the_first_has_come() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let store = api.service.host().store();
     store.be_silent_about(KeySetId::parse(&key_id));
     let before = store.key_reads();
@@ -153,7 +158,8 @@ async fn the_next_keys_are_asked_for_before_the_first_has_come() {
 async fn a_job_that_runs_when_the_service_halts_is_given_back() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let store = api.service.host().store();
     store.be_silent_about(KeySetId::parse(&key_id));
     let mut evaluation = Box::pin(api.service.evaluate_next());
@@ -169,7 +175,7 @@ async fn a_job_that_runs_when_the_service_halts_is_given_back() {
 async fn a_service_that_ceases_ends_what_runs_and_starts_nothing() {
     let api = Api::new();
     let (mut session, silent_keys) = api.ready().await;
-    let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let payload = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
     let keys = api.upload_keys(&mut session, "tiny").await;
     let mut accepted = Vec::new();
     for key_id in [&silent_keys, &keys, &keys] {
@@ -200,7 +206,8 @@ async fn a_service_that_ceases_ends_what_runs_and_starts_nothing() {
 async fn a_job_that_keeps_ending_its_process_is_given_up() {
     let api = Api::with(Settings { attempts: 2, ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     for interrupted in 0..2 {
         let store = api.service.host().store();
         let job = store.claim_job(CLAIM).await.unwrap().unwrap();
@@ -220,7 +227,7 @@ async fn a_job_that_keeps_ending_its_process_is_given_up() {
 async fn a_job_that_ends_its_process_spends_two_starts_of_others_at_most() {
     let api = Api::new();
     let (mut session, poison_keys) = api.ready().await;
-    let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let payload = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
     let keys = api.upload_keys(&mut session, "tiny").await;
     let mut accepted = Vec::new();
     for key_id in [&keys, &poison_keys, &keys, &keys] {
@@ -264,7 +271,7 @@ async fn jobs_whose_process_ended_once_run_beside_others_unless_it_is_their_last
     for (attempts, alone) in [(5, false), (2, true)] {
         let api = Api::with(Settings { attempts, ..Settings::default() });
         let (mut session, silent_keys) = api.ready().await;
-        let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+        let payload = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
         let keys = api.upload_keys(&mut session, "tiny").await;
         for key_id in [&silent_keys, &keys] {
             api.post("/infer", &infer(&payload, key_id)).await;
@@ -293,7 +300,7 @@ async fn jobs_whose_process_ended_once_run_beside_others_unless_it_is_their_last
 async fn jobs_that_wait_too_long_fail_with_their_deadline() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     body["deadline_seconds"] = json!(10);
     let name = [("idempotency-key", "late")];
     let late_body = body.clone();
@@ -313,7 +320,7 @@ async fn jobs_that_wait_too_long_fail_with_their_deadline() {
 
     let api = Api::with(Settings { job_time: Duration::from_secs(5), ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
-    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let mut body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     body["deadline_seconds"] = json!(1000);
     let accepted = api.post("/infer", &body).await;
     api.service.host().clock().pass(Duration::from_secs(5));
@@ -325,7 +332,7 @@ async fn jobs_that_wait_too_long_fail_with_their_deadline() {
 async fn a_clock_that_jumps_forward_makes_nothing_old() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let done = api.post("/infer", &body).await;
     api.run_jobs().await;
     let waiting = api.post("/infer", &body).await;
@@ -342,7 +349,7 @@ async fn a_clock_that_jumps_back_keeps_things_longer_and_stops_nothing() {
     let api = Api::new();
     api.service.host().clock().pass(2 * year);
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let (done, waiting) = (api.post("/infer", &body).await, api.post("/infer", &body).await);
     assert!(api.service.run_next().await.unwrap());
     api.service.host().clock().jump_back(year);
@@ -365,7 +372,7 @@ async fn a_clock_that_jumps_back_keeps_things_longer_and_stops_nothing() {
 async fn results_and_unused_keys_are_forgotten_in_time() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let done = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let done = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     api.run_jobs().await;
     let hour = Duration::from_secs(60 * 60);
     api.service.host().clock().pass(24 * hour);

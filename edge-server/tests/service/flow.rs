@@ -13,7 +13,7 @@ const INPUT: [f64; 4] = [0.5, -0.25, 1.0, 0.75];
 async fn answers_in_json_equal_the_clear_ones() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let payload = session.encrypt(&INPUT).unwrap().remove(0);
+    let payload = session.encrypt(&INPUT).unwrap().payloads.remove(0);
 
     let accepted = api.post("/infer", &infer(&payload, &key_id)).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED);
@@ -69,7 +69,7 @@ fn cbor(payload: &[u8], key_id: &str) -> Vec<u8> {
 async fn answers_in_cbor_are_byte_strings_and_base64_in_json() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let payload = session.encrypt(&INPUT).unwrap().remove(0);
+    let payload = session.encrypt(&INPUT).unwrap().payloads.remove(0);
     let request = Request::post("/infer").header(header::CONTENT_TYPE, "application/cbor");
     let accepted = api.send(request.body(cbor(&payload, &key_id)).unwrap()).await;
     assert_eq!(

@@ -73,7 +73,7 @@ async fn alices(api: &Api, token: &str) -> Alices {
         assert_eq!(put.status, StatusCode::OK);
         last = Some((name.to_string(), key));
     }
-    let payload = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let payload = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
     let accepted = post(api, token, "/infer", &infer(&payload, &key_id)).await;
     Alices { job: accepted.text("/job_id").to_owned(), key_id, key: last.unwrap(), payload }
 }

@@ -17,7 +17,7 @@ use crate::api::{Api, infer};
 async fn waiting_answers_with_the_finished_job() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let wait = [("prefer", "wait=5")];
     let run = async {
         while api.run_jobs().await == 0 {
@@ -35,7 +35,7 @@ async fn waiting_answers_with_the_finished_job() {
 async fn waiting_ends_in_time() {
     let api = Api::with(Settings { max_wait: Duration::from_secs(3), ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     api.service.host().clock().set_impatient(true);
     let answer = api.post_with("/infer", &body, &[("prefer", "wait=60")]).await;
     assert_eq!((answer.status, answer.header("preference-applied")), (StatusCode::ACCEPTED, "wait=3"));
@@ -49,7 +49,8 @@ async fn waiting_ends_in_time() {
 async fn waiting_for_a_job_hears_its_end() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let request = || Request::get(accepted.header("location")).header("prefer", "wait=5").body("").unwrap();
     let (job, ran) = tokio::join!(api.send(request()), api.run_jobs());
     assert_eq!((job.text("/status"), ran), ("completed", 1));
@@ -60,7 +61,7 @@ async fn waiting_for_a_job_hears_its_end() {
 async fn an_idempotency_key_runs_a_request_once() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let header = [("idempotency-key", "\"one\"")];
     let first = api.post_with("/infer", &body, &header).await;
     let second = api.post_with("/infer", &body, &header).await;
@@ -70,7 +71,7 @@ async fn an_idempotency_key_runs_a_request_once() {
     assert_eq!(first.tree, third.tree);
     assert_eq!(api.run_jobs().await, 0);
 
-    let other = infer(&session.encrypt(&[0.25; 4]).unwrap()[0], &key_id);
+    let other = infer(&session.encrypt(&[0.25; 4]).unwrap().payloads[0], &key_id);
     api.post_with("/infer", &other, &header).await.is_problem("IDEMPOTENCY_CONFLICT");
     let open = json!({"model_id": "tiny", "version": "1.0.0"});
     api.post_with("/keys", &open, &header).await.is_problem("IDEMPOTENCY_CONFLICT");
@@ -92,7 +93,7 @@ async fn opening_a_key_set_is_idempotent_too() {
 async fn a_full_queue_says_when_to_come_back() {
     let api = Api::with(Settings { waiting_jobs: 1, ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     assert_eq!(api.post("/infer", &body).await.status, StatusCode::ACCEPTED);
     let refused = api.post("/infer", &body).await;
     assert_eq!(refused.is_problem("QUEUE_FULL").header("retry-after"), "1");
@@ -103,7 +104,8 @@ async fn a_full_queue_says_when_to_come_back() {
 async fn unfinished_jobs_run_again_after_a_restart() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     assert_eq!(api.service.host().executor().woken(), 1);
     let claim =
         Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
@@ -120,7 +122,8 @@ async fn unfinished_jobs_run_again_after_a_restart() {
 async fn a_job_whose_keys_are_gone_fails_alone() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let gone = api.send(Request::delete(format!("/keys/{key_id}")).body("").unwrap()).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
     api.run_jobs().await;
@@ -132,7 +135,7 @@ async fn a_job_whose_keys_are_gone_fails_alone() {
 async fn deleted_jobs_are_gone_whatever_their_state() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let delete = |path: &str| Request::delete(path.to_owned()).body("").unwrap();
 
     let over = api.post("/infer", &body).await.header("location").to_owned();
@@ -155,7 +158,8 @@ async fn deleted_jobs_are_gone_whatever_their_state() {
 async fn whoever_waits_for_a_deleted_job_hears_of_it() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let path = accepted.header("location").to_owned();
     let wait = Request::get(&path).header("prefer", "wait=5").body("").unwrap();
     let (job, gone) = tokio::join!(api.send(wait), api.send(Request::delete(&path).body("").unwrap()));
@@ -167,7 +171,8 @@ async fn whoever_waits_for_a_deleted_job_hears_of_it() {
 async fn a_job_that_is_over_elsewhere_stops_here() {
     let api = Api::new();
     let (mut session, key_id) = api.ready().await;
-    let accepted = api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id)).await;
+    let accepted =
+        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     let store = api.service.host().store();
     store.be_silent_about(KeySetId::parse(&key_id));
     let mut evaluation = Box::pin(api.service.evaluate_next());

@@ -25,7 +25,7 @@ async fn an_upload_can_stop_and_go_on() {
     let again = api.put(&format!("{path}/{}", names[0]), keys[0].clone()).await;
     assert_eq!(again.tree, first.tree, "the same bytes again change nothing");
 
-    let input = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let input = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
     let early = api.post("/infer", &infer(&input, opened.text("/key_id"))).await;
     assert_eq!(early.is_problem("EVALUATION_KEYS_INCOMPLETE").tree["found"], json!(names[..1]));
 
@@ -53,7 +53,7 @@ async fn deleted_sets_are_gone() {
     assert_eq!(api.send(delete()).await.status, StatusCode::NO_CONTENT);
     api.send(delete()).await.is_problem("UNKNOWN_KEY");
     api.get(&format!("/keys/{key_id}")).await.is_problem("UNKNOWN_KEY");
-    let input = session.encrypt(&[0.5; 4]).unwrap().remove(0);
+    let input = session.encrypt(&[0.5; 4]).unwrap().payloads.remove(0);
     let answer = api.post("/infer", &infer(&input, &key_id)).await;
     assert_eq!(answer.is_problem("UNKNOWN_KEY").text("/pointer"), "/key_id");
 }

@@ -68,7 +68,7 @@ async fn a_tenant_has_its_own_bound_beside_that_of_all() {
     let tenant = TenantLimits { waiting_jobs: 1, ..TenantLimits::default() };
     let api = Api::with(Settings { tenant, ..Settings::default() });
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let accepted = api.post("/infer", &body).await;
     let refused = api.post("/infer", &body).await;
     assert_eq!(refused.is_problem("TOO_MANY_JOBS").status, StatusCode::TOO_MANY_REQUESTS);

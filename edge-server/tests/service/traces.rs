@@ -38,7 +38,7 @@ fn attribute(span: &Span, name: &str) -> Option<String> {
 async fn a_job_is_part_of_the_trace_that_its_caller_has_begun() {
     let api = exporting(0.0);
     let (mut session, key_id) = api.ready().await;
-    let payload = session.encrypt(&INPUT).unwrap().remove(0);
+    let payload = session.encrypt(&INPUT).unwrap().payloads.remove(0);
     let host = api.service.host();
     assert_eq!(host.take_spans(), [], "nobody exports these");
 
@@ -148,7 +148,7 @@ async fn whoever_asks_whether_the_service_is_well_leaves_no_span() {
 async fn a_job_that_fails_says_why() {
     let api = exporting(0.0);
     let (mut session, key_id) = api.ready().await;
-    let payload = session.encrypt(&INPUT).unwrap().remove(0);
+    let payload = session.encrypt(&INPUT).unwrap().payloads.remove(0);
     api.post_with("/infer", &infer(&payload, &key_id), &[("traceparent", CALLER)]).await;
     api.service.host().clock().pass(Duration::from_secs(2 * 60 * 60));
     api.run_jobs().await;

@@ -116,7 +116,7 @@ fn a_ciphertext_that_hides_nothing_is_refused() {
 
 #[test]
 fn a_ciphertext_of_another_model_is_refused() {
-    let foreign = world().other_session("other").encrypt(&[0.0; 4]).unwrap().remove(0);
+    let foreign = world().other_session("other").encrypt(&[0.0; 4]).unwrap().payloads.remove(0);
     refuses("other parameters", "PARAMETER_MISMATCH", |payload| *payload = foreign);
     world().still_serves();
 }

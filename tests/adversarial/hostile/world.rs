@@ -129,7 +129,7 @@ impl World {
 
     /// Encrypts an input of the model `tiny`.
     pub(crate) fn encrypt(&self, input: &[f64]) -> Vec<u8> {
-        self.session().encrypt(input).unwrap().remove(0)
+        self.session().encrypt(input).unwrap().payloads.remove(0)
     }
 
     /// Another client, of either model.

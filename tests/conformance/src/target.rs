@@ -150,7 +150,7 @@ impl Target {
             keys.insert(name.to_string(), key);
         }
         let values = sample(subject);
-        let mut payloads = session.encrypt(&values).map_err(|error| error.to_string())?;
+        let mut payloads = session.encrypt(&values).map_err(|error| error.to_string())?.payloads;
         crate::case::ensure!(
             payloads.len() == 1,
             "{}the model takes several ciphertexts a sample",
@@ -266,8 +266,8 @@ impl Client {
     /// Encrypts the client's values once more.
     pub(crate) fn encrypt(&self) -> Result<Vec<u8>, String> {
         let mut session = self.session.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut payloads = session.encrypt(&self.values).map_err(|error| error.to_string())?;
-        Ok(payloads.remove(0))
+        let mut input = session.encrypt(&self.values).map_err(|error| error.to_string())?;
+        Ok(input.payloads.remove(0))
     }
 
     /// The payload as a whole ciphertext.

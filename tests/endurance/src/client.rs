@@ -64,7 +64,7 @@ impl Client {
             session.key_names().into_iter().map(|name| Ok((name.to_string(), session.generate_key(name)?)));
         let keys = keys.collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         let input: Vec<f64> = (0..dimension).map(|index| (index % 7) as f64 / 7.0).collect();
-        let payload = session.encrypt(&input)?.concat();
+        let payload = session.encrypt(&input)?.payloads.concat();
         Ok(Self { agent, base, model_id: model_id.to_owned(), version, keys, payload })
     }
 

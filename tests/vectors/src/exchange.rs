@@ -113,7 +113,7 @@ pub(crate) fn file() -> File {
         talk.send(&format!("key {name}"), "a key, made in the order of the set", request);
         talk.add(|vector| vector.given("session_seed", hex(SESSION_SEED)));
     }
-    let payload = session.encrypt(&VALUES).unwrap().remove(0);
+    let payload = session.encrypt(&VALUES).unwrap().payloads.remove(0);
     let body = json!({
         "api_version": "1.1", "model_id": "tiny", "version": "1.0.0", "batch_size": 1, "key_id": key_id,
         "inputs": [{ "encoding": "base64", "payload": BASE64.encode(&payload) }]

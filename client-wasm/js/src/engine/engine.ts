@@ -16,14 +16,20 @@ export interface Decrypted {
   inRange: boolean;
 }
 
+/** Samples, encrypted together. */
+export interface Encrypted {
+  /** One for each ciphertext. */
+  payloads: Uint8Array<ArrayBuffer>[];
+  /** Whether all values fit the model's scale. The server must not learn of it: no request may depend on it. */
+  fits: boolean;
+}
+
 /** The cryptography of one secret key and one model, wherever it runs. */
 export interface Engine {
   keyNames(): Promise<string[]>;
   generateKey(name: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Encrypts so many samples, one after the other in `values`, together: one payload for each ciphertext. */
-  encrypt(values: Float64Array, samples: number): Promise<Uint8Array<ArrayBuffer>[]>;
-  /** Whether all values of so many samples fit the model's scale. The server must not learn of it: ask after the answer. */
-  fits(values: Float64Array, samples: number): Promise<boolean>;
+  /** Encrypts so many samples, one after the other in `values`, together. */
+  encrypt(values: Float64Array, samples: number): Promise<Encrypted>;
   /** Decrypts the outputs of so many samples. */
   decrypt(result: Uint8Array, samples: number): Promise<Decrypted[]>;
   secret(): Promise<Uint8Array<ArrayBuffer>>;

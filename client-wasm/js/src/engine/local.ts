@@ -1,6 +1,6 @@
 import { EncryptedInferenceError, fromThrown } from "../errors.js";
 import { bind } from "./bindings.js";
-import type { Engine, Engines, Start } from "./engine.js";
+import type { Encrypted, Engine, Engines, Start } from "./engine.js";
 
 /** Engines in this thread. */
 export function localEngines(module: () => Promise<WebAssembly.Module>): Engines {
@@ -26,8 +26,7 @@ export function openLocal(module: WebAssembly.Module, { model, parameters, secre
       await turn();
       return call(() => session.generateKey(name) as Uint8Array<ArrayBuffer>);
     },
-    encrypt: (values, samples) => call(() => session.encrypt(values, samples) as Uint8Array<ArrayBuffer>[]),
-    fits: (values, samples) => call(() => session.fits(values, samples)),
+    encrypt: (values, samples) => call(() => session.encrypt(values, samples) as Encrypted),
     decrypt: (result, samples) =>
       call(() => {
         const all = session.decrypt(result, samples);

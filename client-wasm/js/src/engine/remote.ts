@@ -160,7 +160,6 @@ function remoteEngine(connection: Connection, number: number, released: () => vo
     keyNames: () => ask({ method: "keyNames", parameters: [] }),
     generateKey: (name) => ask({ method: "generateKey", parameters: [name] }),
     encrypt: (values, samples) => ask({ method: "encrypt", parameters: [values, samples] }),
-    fits: (values, samples) => ask({ method: "fits", parameters: [values, samples] }),
     decrypt: (result, samples) => ask({ method: "decrypt", parameters: [result, samples] }),
     secret: () => ask({ method: "secret", parameters: [] }),
     async close() {

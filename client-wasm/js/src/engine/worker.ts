@@ -49,6 +49,6 @@ function reply(answer: Reply, transfer: Transferable[]): void {
 
 /** Byte arrays are handed over, not copied. */
 function buffers(value: unknown): Transferable[] {
-  const values = Array.isArray(value) ? value : [value];
-  return values.flatMap((item) => (item instanceof Uint8Array ? [item.buffer as ArrayBuffer] : []));
+  const { payloads = [value] } = (value ?? {}) as { payloads?: unknown[] };
+  return payloads.flatMap((item) => (item instanceof Uint8Array ? [item.buffer as ArrayBuffer] : []));
 }
