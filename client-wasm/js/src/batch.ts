@@ -1,3 +1,5 @@
+import { checkAborted } from "./errors.js";
+
 /** Groups that are at work at the same time. */
 const PARALLEL = 2;
 /** Groups that may be done before the one whose turn it is. */
@@ -11,12 +13,14 @@ interface Entry<Result> {
 /**
  * Takes items in groups of `size`, has two groups at work at a time, and gives the results in order. Items are taken
  * as results are: a source of any length is never held as a whole. A failure ends it when its turn comes; a source
- * that fails, when all that it gave before is done. Whoever leaves early ends nothing that is at work.
+ * that fails, when all that it gave before is done. A signal ends it as soon as it has nothing to give. Whoever leaves
+ * early ends the source, and nothing that is at work: that is for the signal.
  */
 export async function* inOrder<Item, Result>(
   source: Iterable<Item> | AsyncIterable<Item>,
   size: number,
   work: (group: Item[], at: number) => Promise<Result>,
+  signal: AbortSignal,
 ): AsyncGenerator<Result, void> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   const waiting: Entry<Result>[] = [];
@@ -27,6 +31,8 @@ export async function* inOrder<Item, Result>(
   let isOver = false;
   let isBroken = false;
   let failure: { error: unknown } | undefined;
+  let wake = (): void => undefined;
+  signal.addEventListener("abort", () => wake(), { once: true });
 
   const begin = (group: Item[]): void => {
     const entry: Entry<Result> = {};
@@ -69,7 +75,10 @@ export async function* inOrder<Item, Result>(
         if ("error" in first.over) throw first.over.error;
         yield first.over.result;
       } else if (taking || first) {
-        await Promise.race(taking ? [taking, ...running] : running);
+        checkAborted(signal);
+        // A source may have nothing to give for long.
+        const woken = new Promise<void>((resolve) => (wake = resolve));
+        await Promise.race([woken, ...running, ...(taking ? [taking] : [])]);
       } else {
         break;
       }

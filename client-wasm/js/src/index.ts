@@ -21,6 +21,7 @@ export type { ModuleSource } from "./platform/platform.js";
 export { browserStore, type KeyStore } from "./store.js";
 export type {
   BatchPrediction,
+  EachPrediction,
   EncryptedInput,
   Features,
   KeyProgress,

@@ -3,17 +3,17 @@
 import { inOrder } from "./batch.js";
 import { type InputBundle, packInput, unpackOutput } from "./bundle.js";
 import type { Engines } from "./engine/engine.js";
-import { EncryptedInferenceError, checkAborted } from "./errors.js";
+import { EncryptedInferenceError, checkAborted, fromThrown } from "./errors.js";
 import type { Transport } from "./http.js";
 import { type EncryptedOutput, type InferOptions, type Inferred, infer } from "./infer.js";
 import type { KeptKey } from "./kept.js";
-import { describe } from "./output.js";
+import { describe, unread } from "./output.js";
 import { SampleSteps } from "./progress.js";
 import { flatten, split, warningsOf } from "./sample.js";
 import { SecretKey } from "./secret-key.js";
 import { SharedWork } from "./shared.js";
 import { follow } from "./signals.js";
-import type { BatchPrediction, EncryptedInput, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
+import type { BatchPrediction, EachPrediction, EncryptedInput, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
 import { type KeyOptions, KeySetUpload } from "./upload.js";
 
 /** Problems that say that the server has lost keys: it is given them again, once. */
@@ -67,8 +67,11 @@ interface Answered {
   timings: { encrypt: number; roundTrip: number };
 }
 
-/** What became of the samples of a request that the server has answered. */
-type Outcome = { predictions: Prediction[] } | { failure: unknown };
+/** What became of the samples of a request that the server has answered: where it failed, that is in each of them. */
+interface Outcome {
+  predictions: (Prediction & EachPrediction)[];
+  failure?: EncryptedInferenceError;
+}
 
 /** What is done for samples that share a request, the first of which has a place. */
 type Work<Result> = (group: Float64Array[], at: number, options: PredictOptions) => Promise<Result>;
@@ -185,17 +188,21 @@ export class Model {
     }
     const outcomes: Outcome[] = [];
     for (const answered of all) outcomes.push(await this.#read(answered, steps));
-    return outcomes.flatMap((outcome) => shown(outcome, options));
+    return outcomes.flatMap(predictionsOf).map((prediction) => shown(prediction, options));
   }
 
   /**
    * As `predictBatch`, for any number of samples: takes them as it goes, from whatever gives them, and gives each
-   * prediction when it is there, in order. A few requests are ahead of the loop.
+   * prediction when it is there, in order. A few requests are ahead of the loop; leaving it gives them up, and ends the
+   * source.
+   *
+   * An answer that cannot be decrypted has its turn too, with an `error` and `NaN` for numbers, so that the loop goes on
+   * with all samples, and can be left in the same places. The first such error is thrown after the last sample.
    *
    * The server sees the pace of the loop, and where it ends: what the loop does must not take a time that depends on a
-   * prediction, nor may it be left because of one. `predictBatch` shows the server nothing of that kind.
+   * prediction or an `error`, nor may it be left because of one. `predictBatch` shows the server nothing of that kind.
    */
-  predictEach(samples: Iterable<Sample> | AsyncIterable<Sample>, options: BatchOptions = {}): AsyncGenerator<BatchPrediction, void> {
+  predictEach(samples: Iterable<Sample> | AsyncIterable<Sample>, options: BatchOptions = {}): AsyncGenerator<EachPrediction, void> {
     const { input } = this.info;
     const total = Array.isArray(samples) ? samples.length : undefined;
     async function* flat(): AsyncGenerator<Float64Array> {
@@ -208,18 +215,21 @@ export class Model {
     samples: AsyncIterable<Float64Array>,
     total: number | undefined,
     options: BatchOptions,
-  ): AsyncGenerator<BatchPrediction, void> {
+  ): AsyncGenerator<EachPrediction, void> {
     const steps = new SampleSteps(options.onProgress, total);
     const predict: Work<Outcome> = async (group, at, each) => this.#read(await this.#ask(group, at, steps, each), steps);
-    let failed: Outcome | undefined;
+    let failure: EncryptedInferenceError | undefined;
     for await (const outcome of this.#inRequests(samples, total, options, predict)) {
-      if ("failure" in outcome) failed ??= outcome;
-      else yield* shown(outcome, options);
+      failure ??= outcome.failure;
+      for (const prediction of outcome.predictions) yield shown(prediction, options);
     }
-    if (failed) shown(failed, options);
+    if (failure) throw failure;
   }
 
-  /** Has work done for samples in groups that share a request, in order. The first that fails ends the others. */
+  /**
+   * Has work done for samples in groups that share a request, in order. The first that fails ends the others, as does
+   * whoever does not want the rest.
+   */
   async *#inRequests<Result>(
     samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
     total: number | undefined,
@@ -231,11 +241,10 @@ export class Model {
     try {
       // Once for all requests.
       if (total !== 0) await this.#prepareIfNeeded(each);
-      yield* inOrder(samples, this.info.constraints.max_batch_size, (group, at) => work(group, at, each));
-    } catch (error) {
-      controller.abort();
-      throw error;
+      yield* inOrder(samples, this.info.constraints.max_batch_size, (group, at) => work(group, at, each), each.signal);
     } finally {
+      // Where all went well nothing is under way.
+      controller.abort();
       end();
     }
   }
@@ -285,24 +294,28 @@ export class Model {
    */
   async #read({ key, release, samples, index, fits, sent, inferred, timings }: Answered, steps: SampleSteps): Promise<Outcome> {
     const { payload: received, bytes, retries, jobId } = inferred;
+    const begun = performance.now();
+    const predicted = (outputs: (Output & Pick<EachPrediction, "error">)[]): Outcome["predictions"] => {
+      const decrypt = performance.now() - begun;
+      const all = { ...timings, decrypt, total: timings.encrypt + timings.roundTrip + decrypt };
+      return outputs.map((output, i) => ({ ...output, index: index + i, timings: all, bytes, retries, sent, received, jobId }));
+    };
     try {
-      const begun = performance.now();
       // Told now, not before: a request that does not come would tell the server.
       if (!fits) {
         throw new EncryptedInferenceError("INPUT_VALUE", "A value of the input is too large for the model's scale, and the answer means nothing");
       }
       steps.begin("decrypt");
       const outputs = await this.#decrypt(key, received, samples.length);
-      const decrypt = performance.now() - begun;
       steps.end("decrypt", samples.length, received.length);
-      const all = { ...timings, decrypt, total: timings.encrypt + timings.roundTrip + decrypt };
-      const predictions = outputs.map((output, i): Prediction => {
+      const warned = outputs.map((output, i) => {
         const warnings = [...warningsOf(samples[i] as Float64Array, this.info.input), ...output.warnings];
-        return { ...output, index: index + i, timings: all, bytes, retries, warnings, sent, received, jobId };
+        return { ...output, warnings };
       });
-      return { predictions };
-    } catch (failure) {
-      return { failure };
+      return { predictions: predicted(warned) };
+    } catch (thrown) {
+      const failure = fromThrown(thrown, "ENGINE");
+      return { predictions: predicted(samples.map(() => unread(failure, this.info.output))), failure };
     } finally {
       release();
     }
@@ -455,15 +468,14 @@ export class Model {
 export interface Model extends Disposable, AsyncDisposable {}
 
 /** The predictions of a request; throws what it failed with. */
-function predictionsOf(outcome: Outcome): Prediction[] {
-  if ("failure" in outcome) throw outcome.failure;
-  return outcome.predictions;
+function predictionsOf({ predictions, failure }: Outcome): Prediction[] {
+  if (failure) throw failure;
+  return predictions;
 }
 
-/** The same as a batch gives them, without the ciphertexts unless they are wanted. */
-function shown(outcome: Outcome, { ciphertexts }: BatchOptions): BatchPrediction[] {
-  const predictions = predictionsOf(outcome);
-  return ciphertexts ? predictions : predictions.map(({ sent, received, ...prediction }) => prediction);
+/** A prediction without its ciphertexts, unless they are wanted. */
+function shown<Whole extends Prediction>({ sent, received, ...prediction }: Whole, { ciphertexts }: BatchOptions): Omit<Whole, "sent" | "received"> {
+  return ciphertexts ? { ...prediction, sent, received } : prediction;
 }
 
 function online(upload: KeySetUpload | undefined): KeySetUpload {

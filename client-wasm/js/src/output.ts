@@ -1,4 +1,5 @@
 import type { Decrypted } from "./engine/engine.js";
+import type { EncryptedInferenceError } from "./errors.js";
 import type { ModelInfo, Output, Warning } from "./types.js";
 
 /** What is said of an output that the model cannot give. */
@@ -18,4 +19,14 @@ export function describe({ raw, values, inRange }: Decrypted, { labels = [], pos
   const isDenied = postprocessing === "sigmoid" && scores.length === 1 && value < 0.5;
   const best = { index, value, label: isDenied ? undefined : labels[index] };
   return { values, raw, labels, best, warnings: inRange ? [] : [OUT_OF_RANGE] };
+}
+
+/**
+ * What stands in the place of an output that cannot be read. It has as many values as one that can: a loop over
+ * predictions that does not look for errors must not end because of it.
+ */
+export function unread(error: EncryptedInferenceError, { dimension, labels = [], postprocessing }: ModelInfo["output"]): Output & { error: EncryptedInferenceError } {
+  const nothing = (count: number): number[] => new Array<number>(count).fill(Number.NaN);
+  const values = nothing(postprocessing === "argmax" ? 1 : dimension);
+  return { values, raw: nothing(dimension), labels, best: { index: -1, value: Number.NaN, label: undefined }, warnings: [], error };
 }

@@ -233,6 +233,12 @@ export interface BatchPrediction extends Output {
   received?: Uint8Array;
 }
 
+/** What `predictEach` gives for each sample. */
+export interface EachPrediction extends BatchPrediction {
+  /** Why the answer cannot be decrypted, or means nothing: then all numbers of the output are `NaN`. Do not tell the server. */
+  error?: EncryptedInferenceError;
+}
+
 /** A decrypted answer, with what it took. */
 export interface Prediction extends BatchPrediction {
   sent: Uint8Array[];

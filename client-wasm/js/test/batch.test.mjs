@@ -95,11 +95,67 @@ test("an answer that cannot be decrypted is told when everything else is there",
   const { model, requests } = await open((_, i) => (i === 1 ? wrong() : right()));
   const seen = [];
   const loop = async () => {
-    for await (const { index } of model.predictEach(samples(5))) seen.push(index);
+    for await (const { index, values, best, error } of model.predictEach(samples(5))) {
+      seen.push([index, values[0].toFixed(1), best.label, error?.code]);
+    }
   };
   await assert.rejects(loop(), { code: "INVALID_BYTES" });
-  assert.deepEqual(seen, [0, 2, 3, 4]);
+  const unread = [1, "NaN", undefined, "INVALID_BYTES"];
+  assert.deepEqual(seen, [0, 1, 2, 3, 4].map((index) => (index === 1 ? unread : [index, "0.0", "sum", undefined])));
   assert.equal(requests(), 5);
+});
+
+test("a loop over a source that never ends can be left although no answer can be decrypted", { timeout: 10_000 }, async () => {
+  const { model, requests } = await open(wrong);
+  let returned = false;
+  function* endless() {
+    try {
+      for (;;) yield SAMPLE;
+    } finally {
+      returned = true;
+    }
+  }
+  const codes = [];
+  for await (const { index, error } of model.predictEach(endless())) {
+    codes.push(error.code);
+    if (index === 9) break;
+  }
+  assert.deepEqual(codes, new Array(10).fill("INVALID_BYTES"));
+  for (let i = 0; i < 5; i += 1) await soon();
+  assert.ok(returned);
+  assert.ok(requests() <= 20, `${requests()} requests`);
+});
+
+test("leaving the loop gives up what is under way", { timeout: 10_000 }, async () => {
+  let given = 0;
+  const { model, requests } = await open(({ signal }, i) => {
+    if (i === 0) return right();
+    return new Promise((_, reject) => signal.addEventListener("abort", () => ((given += 1), reject(signal.reason))));
+  });
+  for await (const _ of model.predictEach(samples(5))) {
+    while (requests() < 3) await soon();
+    break;
+  }
+  await soon();
+  assert.deepEqual([requests(), given], [3, 2]);
+});
+
+test("a caller gives up although the source has nothing to give", { timeout: 10_000 }, async () => {
+  const { model } = await open(right);
+  const controller = new AbortController();
+  async function* live() {
+    yield SAMPLE;
+    await new Promise(() => undefined);
+  }
+  const seen = [];
+  const loop = async () => {
+    for await (const { index } of model.predictEach(live(), { signal: controller.signal })) {
+      seen.push(index);
+      setTimeout(() => controller.abort());
+    }
+  };
+  await assert.rejects(loop(), { code: "ABORTED" });
+  assert.deepEqual(seen, [0]);
 });
 
 test("a request that fails ends the others", async () => {
