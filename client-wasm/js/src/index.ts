@@ -16,7 +16,8 @@ export { Api, connect, openKeys, type ConnectOptions, type EngineOptions, type M
 export { CODES, type ClientCode, type ServerCode } from "./advice.js";
 export { EncryptedInferenceError, type ErrorCode, type Problem } from "./errors.js";
 export type { EncryptedOutput, InferOptions } from "./infer.js";
-export { Model, type BatchOptions, type CallOptions, type PredictOptions } from "./model.js";
+export type { CallOptions } from "./keys.js";
+export { Model, type BatchOptions, type PredictOptions } from "./model.js";
 export type { ModuleSource } from "./platform/platform.js";
 export { browserStore, type KeyStore } from "./store.js";
 export type {

@@ -2,19 +2,17 @@
 
 import { inOrder } from "./batch.js";
 import { type InputBundle, packInput, unpackOutput } from "./bundle.js";
-import type { Engines } from "./engine/engine.js";
 import { EncryptedInferenceError, checkAborted, fromThrown } from "./errors.js";
 import type { Transport } from "./http.js";
 import { type EncryptedOutput, type InferOptions, type Inferred, infer } from "./infer.js";
-import type { KeptKey } from "./kept.js";
+import { type CallOptions, ModelKeys, type Parts } from "./keys.js";
 import { describe, unread } from "./output.js";
 import { SampleSteps } from "./progress.js";
 import { flatten, split, warningsOf } from "./sample.js";
-import { SecretKey } from "./secret-key.js";
-import { SharedWork } from "./shared.js";
+import type { SecretKey } from "./secret-key.js";
 import { follow } from "./signals.js";
-import type { BatchPrediction, EachPrediction, EncryptedInput, KeyProgress, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
-import { type KeyOptions, KeySetUpload } from "./upload.js";
+import type { BatchPrediction, EachPrediction, EncryptedInput, KeyReport, ModelInfo, Output, ParameterSet, Prediction, Progress, RotationReport, Sample, Tensor } from "./types.js";
+import type { KeyOptions } from "./upload.js";
 
 /** Problems that say that the server has lost keys: it is given them again, once. */
 const LOST = new Set(["UNKNOWN_KEY", "EVALUATION_KEYS_INCOMPLETE"]);
@@ -31,26 +29,8 @@ export interface BatchOptions extends PredictOptions {
   ciphertexts?: boolean;
 }
 
-/** Options of calls that only talk to the server. */
-export interface CallOptions {
-  /** Gives up. */
-  signal?: AbortSignal;
-}
-
-/** What a model is made from. */
-export interface Parts {
-  info: ModelInfo;
-  parameters: ParameterSet;
-  engines: Engines;
-  key: SecretKey;
-  /** Nothing when there is no server. */
-  transport: Transport | undefined;
-  /** Where the keys are kept, if they are. */
-  kept: KeptKey | undefined;
-}
-
 /** Wipes the keys of models that were dropped without `close`. */
-const dropped = new FinalizationRegistry<{ key: SecretKey }>(({ key }) => void key.engine.close());
+const dropped = new FinalizationRegistry<ModelKeys>((keys) => void keys.close());
 
 /** A request that the server has answered, and the key that reads the answer, which is held until then. */
 interface Answered {
@@ -87,18 +67,17 @@ export class Model {
   readonly info: ModelInfo;
   /** The parameters that its ciphertexts have. */
   readonly parameters: ParameterSet;
-  readonly #parts: Parts;
-  #preparing: SharedWork<KeyProgress, KeyReport> | undefined;
-  /** Fulfilled when the rotations that were asked for are over. */
-  #rotated: Promise<void> = Promise.resolve();
-  #isClosed = false;
+  readonly #keys: ModelKeys;
+  /** Nothing when there is no server. */
+  readonly #transport: Transport | undefined;
 
   /** @internal */
   constructor(parts: Parts) {
-    this.#parts = parts;
+    this.#keys = new ModelKeys(parts);
+    this.#transport = parts.transport;
     this.info = parts.info;
     this.parameters = parts.parameters;
-    dropped.register(this, parts, parts);
+    dropped.register(this, this.#keys, this.#keys);
   }
 
   static {
@@ -111,7 +90,7 @@ export class Model {
 
   /** The set of evaluation keys on the server, once it has been opened. */
   get keyId(): string | undefined {
-    return this.#parts.key.keyId;
+    return this.#keys.current.keyId;
   }
 
   /**
@@ -120,33 +99,8 @@ export class Model {
    * and does nothing; called while another call is under way, it waits for the same upload, which goes on for as long
    * as one of the callers has not given up. `predict` calls it if you have not.
    */
-  async prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
-    checkAborted(options.signal);
-    // Two uploads at once would make every key twice.
-    if (!this.#preparing || this.#preparing.isGivenUp) this.#preparing = this.#share(this.#preparing?.settled);
-    return this.#preparing.join(options);
-  }
-
-  /** Begins an upload that calls share, after one that all of its callers have given up. */
-  #share(before: Promise<void> | undefined): SharedWork<KeyProgress, KeyReport> {
-    const shared = new SharedWork<KeyProgress, KeyReport>(async (options) => {
-      await before;
-      return this.#prepare(options);
-    });
-    void shared.settled.then(() => {
-      if (this.#preparing === shared) this.#preparing = undefined;
-    });
-    return shared;
-  }
-
-  async #prepare(options: KeyOptions): Promise<KeyReport> {
-    const { key, kept } = this.#parts;
-    const upload = online(key.upload);
-    // Evaluation keys of a secret key that was rotated or forgotten elsewhere must not come back.
-    await kept?.check();
-    const report = await key.use(() => upload.complete(key.engine, () => this.#keep(key), options));
-    key.isPrepared = true;
-    return report;
+  prepareKeys(options: KeyOptions = {}): Promise<KeyReport> {
+    return this.#keys.prepare(options);
   }
 
   /**
@@ -254,18 +208,18 @@ export class Model {
     checkAborted(options.signal);
     await this.#prepareIfNeeded(options);
     try {
-      return await this.#askWith(this.#parts.key, samples, index, steps, options);
+      return await this.#askWith(this.#keys.current, samples, index, steps, options);
     } catch (error) {
       if (!LOST.has((error as EncryptedInferenceError).code)) throw error;
     }
-    this.#parts.key.isPrepared = false;
+    this.#keys.current.isPrepared = false;
     await this.prepareKeys(options);
     // Encrypted anew: the key may be another one by now.
-    return this.#askWith(this.#parts.key, samples, index, steps, options);
+    return this.#askWith(this.#keys.current, samples, index, steps, options);
   }
 
   async #prepareIfNeeded(options: PredictOptions): Promise<void> {
-    if (!this.#parts.key.isPrepared) await this.prepareKeys(options);
+    if (!this.#keys.current.isPrepared) await this.prepareKeys(options);
   }
 
   async #askWith(key: SecretKey, samples: Float64Array[], index: number, steps: SampleSteps, options: InferOptions): Promise<Answered> {
@@ -278,7 +232,7 @@ export class Model {
       const encrypted = performance.now();
 
       steps.begin("infer");
-      const inferred = await infer(this.#parts.transport as Transport, input, options);
+      const inferred = await infer(this.#transport as Transport, input, options);
       const timings = { encrypt: encrypted - begun, roundTrip: performance.now() - encrypted };
       steps.end("infer", samples.length, inferred.bytes.request + inferred.bytes.response);
       return { key, release, samples, index, fits, sent: input.payloads, inferred, timings };
@@ -341,7 +295,7 @@ export class Model {
 
   async #encryptForLater(samples: Float64Array[]): Promise<EncryptedInput> {
     const { relinearization, galois } = this.info.evaluation_keys;
-    const { key } = this.#parts;
+    const key = this.#keys.current;
     if (key.keyId === undefined && (relinearization || galois.length > 0)) {
       throw new EncryptedInferenceError("EVALUATION_KEYS_REQUIRED", "What is encrypted now could not be computed on: the server has no evaluation keys for it");
     }
@@ -360,7 +314,7 @@ export class Model {
   /** Decrypts what `api.send` gave for an input of `encryptBatch`: as many outputs as it has samples. */
   async decryptBatch(output: EncryptedOutput | Uint8Array): Promise<Output[]> {
     const { secret_id, payload, samples } = unpackOutput(output instanceof Uint8Array ? output : output.output);
-    const { key } = this.#parts;
+    const key = this.#keys.current;
     if (secret_id !== key.id) {
       const advice = "Decrypt it with the keys that its input was encrypted with: export them before `rotateKeys`, and open them with `openKeys`.";
       throw new EncryptedInferenceError("KEYS_MISMATCH", "The output is encrypted with another secret key", { advice });
@@ -373,7 +327,7 @@ export class Model {
    * with it where there is no server. Whoever has these bytes can read everything that was encrypted with the key.
    */
   async exportKeys(): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#parts.key.export(this.info, this.parameters);
+    return this.#keys.current.export(this.info, this.parameters);
   }
 
   /**
@@ -384,47 +338,12 @@ export class Model {
    * A server that does not delete the old evaluation keys does not undo it: `notDeleted` says why.
    */
   rotateKeys(options: KeyOptions = {}): Promise<RotationReport> {
-    const rotation = this.#rotated.then(() => this.#rotate(options));
-    this.#rotated = rotation.then(
-      () => undefined,
-      () => undefined,
-    );
-    return rotation;
-  }
-
-  async #rotate(options: KeyOptions): Promise<RotationReport> {
-    checkAborted(options.signal);
-    const { info, parameters, engines, key: old, transport } = this.#parts;
-    const oldUpload = online(old.upload);
-    const upload = new KeySetUpload(transport as Transport, info, undefined);
-    const key = new SecretKey(crypto.randomUUID(), await engines.open({ model: info, parameters }), upload);
-    let report: KeyReport;
-    try {
-      report = await upload.complete(key.engine, async () => undefined, options);
-      if (this.#isClosed) throw new EncryptedInferenceError("CLOSED", "The model was closed while its keys were rotated");
-      await this.#keep(key);
-    } catch (error) {
-      // The old keys stay in use; what was uploaded of the new ones is of no use to anybody.
-      await Promise.allSettled([key.engine.close(), upload.delete(undefined)]);
-      throw error;
-    }
-    key.isPrepared = true;
-    this.#parts.key = key;
-    // Closed while the new keys were being stored.
-    if (this.#isClosed) await key.engine.close();
-    await old.idle();
-    await old.engine.close();
-    const notDeleted = await oldUpload.delete(options.signal).catch((error: EncryptedInferenceError) => error);
-    return { ...report, ...(notDeleted && { notDeleted }) };
+    return this.#keys.rotate(options);
   }
 
   /** Deletes the evaluation keys on the server. The next prediction uploads new ones of the same secret key. */
-  async deleteKeys(options: CallOptions = {}): Promise<void> {
-    await this.#rotated;
-    const { key } = this.#parts;
-    key.isPrepared = false;
-    await online(key.upload).delete(options.signal);
-    await this.#keep(key);
+  deleteKeys(options: CallOptions = {}): Promise<void> {
+    return this.#keys.delete(options);
   }
 
   /**
@@ -432,18 +351,15 @@ export class Model {
    * server. What was encrypted with it can never be read again. Each of these is done whatever becomes of the others; a
    * deletion that failed is told afterwards, and tried again by another call.
    */
-  async forget(options: CallOptions = {}): Promise<void> {
-    await this.#rotated;
-    const { kept, key } = this.#parts;
-    const done = await Promise.allSettled([this.close(), kept?.delete(), key.upload?.delete(options.signal)]);
-    for (const each of done) if (each.status === "rejected") throw each.reason;
+  forget(options: CallOptions = {}): Promise<void> {
+    dropped.unregister(this.#keys);
+    return this.#keys.forget(options);
   }
 
   /** Wipes the secret key from memory. Keys that are kept and keys on the server stay. */
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    dropped.unregister(this.#parts);
-    await this.#parts.key.engine.close();
+  close(): Promise<void> {
+    dropped.unregister(this.#keys);
+    return this.#keys.close();
   }
 
   async #encrypt({ id, engine, keyId }: SecretKey, samples: Float64Array[]): Promise<{ input: InputBundle; fits: boolean }> {
@@ -460,9 +376,6 @@ export class Model {
     return decrypted.map((each) => describe(each, this.info.output));
   }
 
-  async #keep(key: SecretKey): Promise<void> {
-    await this.#parts.kept?.replace(key, this.info, this.parameters);
-  }
 }
 
 export interface Model extends Disposable, AsyncDisposable {}
@@ -476,11 +389,6 @@ function predictionsOf({ predictions, failure }: Outcome): Prediction[] {
 /** A prediction without its ciphertexts, unless they are wanted. */
 function shown<Whole extends Prediction>({ sent, received, ...prediction }: Whole, { ciphertexts }: BatchOptions): Omit<Whole, "sent" | "received"> {
   return ciphertexts ? { ...prediction, sent, received } : prediction;
-}
-
-function online(upload: KeySetUpload | undefined): KeySetUpload {
-  if (!upload) throw new EncryptedInferenceError("OFFLINE", "This model was opened without a server");
-  return upload;
 }
 
 const sum = (arrays: readonly Uint8Array[]): number => arrays.reduce((bytes, { length }) => bytes + length, 0);
