@@ -1,4 +1,4 @@
-// A `fetch` that remembers what left this page and what came back: sizes, times, the first bytes.
+// A `fetch` that remembers what left this page and what came back: sizes, times, the first bytes that were sent.
 
 /** Bytes of a body that are kept to be looked at. */
 const HEAD = 512;
@@ -30,18 +30,53 @@ export class Traffic {
     };
     this.#requests.push(request);
     this.#changed(request);
+    const over = (outcome) => {
+      Object.assign(request, outcome, { ended: performance.now() });
+      this.#changed(request);
+    };
     try {
       // Chromium sends a Blob faster than an array; the package does the same when it is not given a `fetch`.
       const response = await fetch(url, init.body ? { ...init, body: new Blob([init.body]) } : init);
-      const answer = new Uint8Array(await response.clone().arrayBuffer());
-      Object.assign(request, { status: response.status, received: answer.length, answer: answer.slice(0, HEAD) });
-      return response;
+      const { status } = response;
+      return counted(response, (received) => over({ status, received }), () => over({ failed: true }));
     } catch (error) {
-      request.failed = true;
+      over({ failed: true });
       throw error;
-    } finally {
-      request.ended = performance.now();
-      this.#changed(request);
     }
   };
+}
+
+/**
+ * The same answer, counted as it is read: nothing is held here, and whoever reads decides how much of it. At its end,
+ * or where its reader has enough, `over` is told how many bytes that were; `failed` is called where it breaks off.
+ */
+function counted(response, over, failed) {
+  if (!response.body) {
+    over(0);
+    return response;
+  }
+  const { status, statusText, headers } = response;
+  const reader = response.body.getReader();
+  let received = 0;
+  const body = new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) {
+          received += value.length;
+          return controller.enqueue(value);
+        }
+      } catch (error) {
+        failed();
+        throw error;
+      }
+      over(received);
+      controller.close();
+    },
+    cancel(reason) {
+      over(received);
+      return reader.cancel(reason);
+    },
+  });
+  return new Response(body, { status, statusText, headers });
 }
