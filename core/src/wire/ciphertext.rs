@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{
     error::DecodeError,
     header::{HEADER, Header, Kind, body},
-    packing::{moduli, poly_len, read_poly, write_poly},
+    packing::{main_moduli, poly_len, read_poly, write_poly},
 };
 use crate::scheme::{Ciphertext, Level, Params, Scale, Seed, SeededCiphertext};
 
@@ -45,7 +45,7 @@ impl SeededCiphertext {
     /// When `level` does not exist.
     #[must_use]
     pub fn encoded_len(params: &Params, level: Level) -> usize {
-        HEADER + SEED + poly_len(params, moduli(params, level, false), 0)
+        HEADER + SEED + poly_len(params, main_moduli(params, level), 0)
     }
 
     /// Encodes.
@@ -55,7 +55,7 @@ impl SeededCiphertext {
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::SeededCiphertext, self.params_id, total);
         bytes.extend(self.seed.as_bytes());
-        write_poly(&mut bytes, &self.c0, moduli(params, self.level, false), 0);
+        write_poly(&mut bytes, &self.c0, main_moduli(params, self.level), 0);
         bytes
     }
 
@@ -67,7 +67,7 @@ impl SeededCiphertext {
         let (level, scale) = read_header(params, Kind::SeededCiphertext, bytes)?;
         let mut body = body(bytes, Self::encoded_len(params, level))?;
         let seed = read_seed(&mut body);
-        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let limbs: Vec<_> = main_moduli(params, level).collect();
         let c0 = read_poly(params, &mut body, limbs.iter().copied(), 0, 0)?;
         Ok(Self { params_id: params.id(), level, scale, c0, seed })
     }
@@ -91,7 +91,7 @@ impl Ciphertext {
     /// When `level` does not exist.
     #[must_use]
     pub fn encoded_len(params: &Params, level: Level) -> usize {
-        HEADER + 2 * poly_len(params, moduli(params, level, false), 0)
+        HEADER + 2 * poly_len(params, main_moduli(params, level), 0)
     }
 
     /// Encodes.
@@ -101,7 +101,7 @@ impl Ciphertext {
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::Ciphertext, self.params_id, total);
         for half in [&self.c0, &self.c1] {
-            write_poly(&mut bytes, half, moduli(params, self.level, false), 0);
+            write_poly(&mut bytes, half, main_moduli(params, self.level), 0);
         }
         bytes
     }
@@ -113,7 +113,7 @@ impl Ciphertext {
     pub fn from_bytes(params: &Params, bytes: &[u8]) -> Result<Self, DecodeError> {
         let (level, scale) = read_header(params, Kind::Ciphertext, bytes)?;
         let mut body = body(bytes, Self::encoded_len(params, level))?;
-        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let limbs: Vec<_> = main_moduli(params, level).collect();
         let c0 = read_poly(params, &mut body, limbs.iter().copied(), 0, 0)?;
         let c1 = read_poly(params, &mut body, limbs.iter().copied(), 0, limbs.len())?;
         let ciphertext = Self { params_id: params.id(), level, scale, c0, c1 };

@@ -8,7 +8,7 @@ use super::{
     ciphertext::{SEED, read_seed},
     error::DecodeError,
     header::{HEADER, Header, Kind, body},
-    packing::{moduli, poly_len, read_poly, write_poly},
+    packing::{extended_moduli, main_moduli, poly_len, read_poly, write_poly},
 };
 use crate::scheme::{
     CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, GaloisElement, Level, Params,
@@ -49,7 +49,7 @@ impl PublicKey {
     /// The length of the encoding: 84 bytes and one polynomial over all main primes.
     #[must_use]
     pub fn encoded_len(params: &Params) -> usize {
-        HEADER + SEED + poly_len(params, moduli(params, params.max_level(), false), 0)
+        HEADER + SEED + poly_len(params, main_moduli(params, params.max_level()), 0)
     }
 
     /// Encodes.
@@ -58,7 +58,7 @@ impl PublicKey {
         let header = Header::of_key(params.max_level(), 0);
         let mut bytes = header.write(Kind::PublicKey, self.params_id, Self::encoded_len(params));
         bytes.extend(self.seed.as_bytes());
-        write_poly(&mut bytes, &self.b, moduli(params, params.max_level(), false), 0);
+        write_poly(&mut bytes, &self.b, main_moduli(params, params.max_level()), 0);
         bytes
     }
 
@@ -77,7 +77,7 @@ impl PublicKey {
         }
         let mut body = body(bytes, Self::encoded_len(params))?;
         let seed = read_seed(&mut body);
-        let limbs: Vec<_> = moduli(params, expected, false).collect();
+        let limbs: Vec<_> = main_moduli(params, expected).collect();
         let b = read_poly(params, &mut body, limbs.iter().copied(), 0, 0)?;
         Ok(Self { params_id: params.id(), b, seed })
     }
@@ -86,7 +86,7 @@ impl PublicKey {
 /// The length of a switching key's encoding: 84 bytes and one polynomial per digit over the
 /// primes of the level and the special ones.
 fn switching_len(params: &Params, level: Level) -> usize {
-    HEADER + SEED + params.digits_at(level) * poly_len(params, moduli(params, level, true), 0)
+    HEADER + SEED + params.digits_at(level) * poly_len(params, extended_moduli(params, level), 0)
 }
 
 fn write_switching(params: &Params, kind: Kind, argument: u32, key: &CompressedSwitchingKey) -> Vec<u8> {
@@ -94,7 +94,7 @@ fn write_switching(params: &Params, kind: Kind, argument: u32, key: &CompressedS
     let mut bytes = header.write(kind, key.params_id, switching_len(params, key.level));
     bytes.extend(key.seed.as_bytes());
     for digit in &key.digits {
-        write_poly(&mut bytes, digit, moduli(params, key.level, true), 0);
+        write_poly(&mut bytes, digit, extended_moduli(params, key.level), 0);
     }
     bytes
 }
@@ -106,7 +106,7 @@ fn read_switching(
 ) -> Result<CompressedSwitchingKey, DecodeError> {
     let mut body = body(bytes, switching_len(params, level))?;
     let seed = read_seed(&mut body);
-    let limbs: Vec<_> = moduli(params, level, true).collect();
+    let limbs: Vec<_> = extended_moduli(params, level).collect();
     let digits = (0..params.digits_at(level))
         .map(|j| read_poly(params, &mut body, limbs.iter().copied(), 0, j * limbs.len()))
         .collect::<Result<_, _>>()?;

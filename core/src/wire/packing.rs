@@ -15,11 +15,14 @@ const fn limb_len(degree: usize, bits: u32) -> usize {
     degree / 8 * bits as usize
 }
 
-/// The moduli of the limbs of a polynomial at `level`, followed by the special ones if asked for.
-pub(super) fn moduli(params: &Params, level: Level, special: bool) -> impl Iterator<Item = Modulus> {
-    let ring = params.ring();
-    let tail = if special { ring.special() } else { &[] };
-    ring.moduli()[..params.limbs_at(level)].iter().chain(tail).copied()
+/// The moduli of the limbs of a polynomial at `level`.
+pub(super) fn main_moduli(params: &Params, level: Level) -> impl Iterator<Item = Modulus> {
+    params.ring().moduli()[..params.limbs_at(level)].iter().copied()
+}
+
+/// The same followed by the special ones.
+pub(super) fn extended_moduli(params: &Params, level: Level) -> impl Iterator<Item = Modulus> {
+    main_moduli(params, level).chain(params.ring().special().iter().copied())
 }
 
 /// The bytes of a polynomial whose residues have lost `dropped_bits`.

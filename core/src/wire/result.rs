@@ -6,7 +6,7 @@ use super::{
     ciphertext::expect_at,
     error::DecodeError,
     header::{HEADER, Header, Kind, body},
-    packing::{moduli, poly_len, read_poly, write_poly},
+    packing::{main_moduli, poly_len, read_poly, write_poly},
 };
 use crate::scheme::{Level, Params, ResultCiphertexts};
 
@@ -24,7 +24,7 @@ impl ResultCiphertexts {
         let polys = count.saturating_mul(2);
         // Where addresses have 32 bits, a count from elsewhere can announce more bytes than there are.
         polys
-            .saturating_mul(poly_len(params, moduli(params, level, false), dropped_bits))
+            .saturating_mul(poly_len(params, main_moduli(params, level), dropped_bits))
             .saturating_add(HEADER)
     }
 
@@ -37,7 +37,7 @@ impl ResultCiphertexts {
         let total = Self::encoded_len(params, self.level, self.dropped_bits, self.ciphertexts.len());
         let mut bytes = header.write(Kind::ResultCiphertexts, self.params_id, total);
         for half in self.ciphertexts.iter().flatten() {
-            write_poly(&mut bytes, half, moduli(params, self.level, false), self.dropped_bits);
+            write_poly(&mut bytes, half, main_moduli(params, self.level), self.dropped_bits);
         }
         bytes
     }
@@ -80,7 +80,7 @@ impl ResultCiphertexts {
         }
         let count = header.argument as usize;
         let mut body = body(bytes, Self::encoded_len(params, level, dropped_bits, count))?;
-        let limbs: Vec<_> = moduli(params, level, false).collect();
+        let limbs: Vec<_> = main_moduli(params, level).collect();
         let mut read = |poly: usize| {
             read_poly(params, &mut body, limbs.iter().copied(), dropped_bits, poly * limbs.len())
         };
