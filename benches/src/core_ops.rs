@@ -171,6 +171,6 @@ fn measure(params: &Params) -> Result<Vec<Row>> {
         ),
         ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext)), None),
         ("bytes of a fresh ciphertext", fresh_bytes as f64, None),
-        ("bytes of one Galois key", compressed.to_bytes(params).len() as f64, None),
+        ("bytes of one Galois key", compressed.to_bytes(params)?.len() as f64, None),
     ])
 }

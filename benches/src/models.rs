@@ -141,6 +141,6 @@ impl<'a> Server<'a> {
             SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params)?;
         let outputs = self.program.evaluate_while(&[input], &self.keys, team, |_| true)?;
         let outputs = outputs.ok_or("nobody stops it")?;
-        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params))
+        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params)?)
     }
 }

@@ -42,7 +42,7 @@ impl World {
             CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params)?;
         Ok(Self {
             prepared: encoder.prepare(&plaintext)?,
-            fresh_bytes: fresh.to_bytes(params).len(),
+            fresh_bytes: fresh.to_bytes(params)?.len(),
             ciphertext: fresh.expand(params)?,
             galois: compressed.prepare(params)?,
             evaluator: Evaluator::new(params),

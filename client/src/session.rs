@@ -183,14 +183,14 @@ impl Session {
             KeyName::Relinearization => {
                 let level = existing(params, keys.relinearization.ok_or_else(unknown)?.level)?;
                 let key = CompressedRelinearizationKey::generate(params, secret, level, &mut self.seeds);
-                Ok(key.map_err(ClientError::Model)?.to_bytes(params))
+                key.and_then(|key| key.to_bytes(params)).map_err(ClientError::Model)
             }
             KeyName::Galois(element) => {
                 let key = keys.galois.iter().find(|key| key.element == element).ok_or_else(unknown)?;
                 let level = existing(params, key.level)?;
                 let element = GaloisElement::new(params, element).map_err(ClientError::Model)?;
                 let key = CompressedGaloisKey::generate(params, secret, element, level, &mut self.seeds);
-                Ok(key.map_err(ClientError::Model)?.to_bytes(params))
+                key.and_then(|key| key.to_bytes(params)).map_err(ClientError::Model)
             }
         }
     }
@@ -218,7 +218,8 @@ impl Session {
             EncryptedInput { payloads: Vec::with_capacity(self.model.input.ciphertexts), fits: true };
         for (plaintext, wrapped) in self.encode_batch(samples)? {
             let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
-            input.payloads.push(ciphertext.map_err(ClientError::Model)?.to_bytes(&self.params));
+            let payload = ciphertext.and_then(|ciphertext| ciphertext.to_bytes(&self.params));
+            input.payloads.push(payload.map_err(ClientError::Model)?);
             input.fits &= !wrapped;
         }
         Ok(input)

@@ -37,7 +37,7 @@ fn what_is_encrypted_comes_back_times_the_gain() {
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
-    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params).unwrap();
     let values = session.decrypt(&result).unwrap();
     assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 2.5).abs() < 1e-3, "{values:?}");
     let probabilities = session.postprocess(&values);
@@ -56,7 +56,7 @@ fn samples_of_a_batch_share_ciphertexts_and_come_back_apart() {
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payloads[0]).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
-    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params).unwrap();
     let values = session.decrypt_batch(&result, 4).unwrap();
     // The last place holds the first sample again.
     for (found, expected) in values.iter().zip(samples.iter().cycle()) {
@@ -87,7 +87,7 @@ fn elements_are_scaled_before_encryption() {
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
-    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params).unwrap();
     let values = session.decrypt(&result).unwrap();
     assert!((values[0] - 1.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
     model.input.scaling = Some(vec![0.5]);
@@ -96,7 +96,7 @@ fn elements_are_scaled_before_encryption() {
     let input =
         SeededCiphertext::from_bytes_at(&params, Level(1), &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
-    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params);
+    let result = ResultCiphertexts::new(&params, &[low], 4).unwrap().to_bytes(&params).unwrap();
     let values = session.decrypt(&result).unwrap();
     assert!((values[0] - 2.0).abs() < 1e-3 && (values[1] + 3.0).abs() < 1e-3, "{values:?}");
     for (scaling, found) in [(vec![1.0; 2], 2), (vec![1.0, 0.0, f64::NAN], 1), (vec![], 0)] {
@@ -131,7 +131,7 @@ fn a_stored_secret_decrypts_what_the_first_session_encrypted() {
         Session::from_secret(&model, &parameters, &session.secret_bytes(), &Seed::new([1; 32])).unwrap();
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let low = Evaluator::new(&params).adjust_level(&input, Level(0)).unwrap();
-    let result = ResultCiphertexts::new(&params, &[low], 0).unwrap().to_bytes(&params);
+    let result = ResultCiphertexts::new(&params, &[low], 0).unwrap().to_bytes(&params).unwrap();
     assert_eq!(again.decrypt(&result), session.decrypt(&result));
     assert!((again.decrypt(&result).unwrap()[1] - 4.0).abs() < 1e-3);
 }
@@ -145,7 +145,7 @@ fn wrong_inputs_results_and_publications_are_refused() {
     assert!(matches!(session.decrypt(&payload), Err(ClientError::Decode(DecodeError::WrongKind { .. }))));
     let input = SeededCiphertext::from_bytes(&params, &payload).unwrap().expand(&params).unwrap();
     let high = ResultCiphertexts::new(&params, std::slice::from_ref(&input), 0);
-    let high = high.unwrap().to_bytes(&params);
+    let high = high.unwrap().to_bytes(&params).unwrap();
     let refused = |result: &[u8]| match session.decrypt(result) {
         Err(error @ ClientError::Decode(_)) => (error.code(), error.to_string()),
         other => panic!("{other:?}"),
@@ -153,10 +153,10 @@ fn wrong_inputs_results_and_publications_are_refused() {
     assert!(refused(&high).1.contains("level"));
     let evaluator = Evaluator::new(&params);
     let unscaled = evaluator.drop_level(&input, Level(0)).unwrap();
-    let unscaled = ResultCiphertexts::new(&params, &[unscaled], 0).unwrap().to_bytes(&params);
+    let unscaled = ResultCiphertexts::new(&params, &[unscaled], 0).unwrap().to_bytes(&params).unwrap();
     assert!(refused(&unscaled).1.contains("scale"));
     let low = evaluator.adjust_level(&input, Level(0)).unwrap();
-    let two = ResultCiphertexts::new(&params, &[low.clone(), low], 0).unwrap().to_bytes(&params);
+    let two = ResultCiphertexts::new(&params, &[low.clone(), low], 0).unwrap().to_bytes(&params).unwrap();
     assert!(refused(&two).1.contains("expected 1 ciphertexts, found 2"));
     assert!([high, unscaled, two].iter().all(|result| refused(result).0 == "INVALID_RESULT"));
 

@@ -89,7 +89,7 @@ impl Encrypted {
             *time = (*time).min(pair[1] - pair[0]);
         }
         let result = ResultCiphertexts::new(params, &outputs, self.package.manifest.output.dropped_bits);
-        let bytes = result.map_err(CompileError::program)?.to_bytes(params);
+        let bytes = result.and_then(|result| result.to_bytes(params)).map_err(CompileError::program)?;
         self.session.decrypt_batch(&bytes, samples.len()).map_err(CompileError::program)
     }
 

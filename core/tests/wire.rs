@@ -55,14 +55,24 @@ fn kinds(s: &Samples) -> Vec<(&'static str, Vec<u8>, Decoder)> {
     let p = &s.params;
     vec![
         ("secret", s.secret.to_bytes().to_vec(), |p, b| Ok(SecretKey::from_bytes(p, b)?.to_bytes().to_vec())),
-        ("public", s.public.to_bytes(p), |p, b| Ok(PublicKey::from_bytes(p, b)?.to_bytes(p))),
-        ("relinearization", s.relinearization.to_bytes(p), |p, b| {
-            Ok(CompressedRelinearizationKey::from_bytes(p, b)?.to_bytes(p))
+        ("public", s.public.to_bytes(p).unwrap(), |p, b| {
+            Ok(PublicKey::from_bytes(p, b)?.to_bytes(p).unwrap())
         }),
-        ("galois", s.galois.to_bytes(p), |p, b| Ok(CompressedGaloisKey::from_bytes(p, b)?.to_bytes(p))),
-        ("seeded", s.seeded.to_bytes(p), |p, b| Ok(SeededCiphertext::from_bytes(p, b)?.to_bytes(p))),
-        ("ciphertext", s.ciphertext.to_bytes(p), |p, b| Ok(Ciphertext::from_bytes(p, b)?.to_bytes(p))),
-        ("result", s.result.to_bytes(p), |p, b| Ok(ResultCiphertexts::from_bytes(p, b)?.to_bytes(p))),
+        ("relinearization", s.relinearization.to_bytes(p).unwrap(), |p, b| {
+            Ok(CompressedRelinearizationKey::from_bytes(p, b)?.to_bytes(p).unwrap())
+        }),
+        ("galois", s.galois.to_bytes(p).unwrap(), |p, b| {
+            Ok(CompressedGaloisKey::from_bytes(p, b)?.to_bytes(p).unwrap())
+        }),
+        ("seeded", s.seeded.to_bytes(p).unwrap(), |p, b| {
+            Ok(SeededCiphertext::from_bytes(p, b)?.to_bytes(p).unwrap())
+        }),
+        ("ciphertext", s.ciphertext.to_bytes(p).unwrap(), |p, b| {
+            Ok(Ciphertext::from_bytes(p, b)?.to_bytes(p).unwrap())
+        }),
+        ("result", s.result.to_bytes(p).unwrap(), |p, b| {
+            Ok(ResultCiphertexts::from_bytes(p, b)?.to_bytes(p).unwrap())
+        }),
     ]
 }
 
@@ -72,9 +82,18 @@ fn decoding_and_encoding_again_gives_the_same_bytes() {
     for (name, bytes, decode) in kinds(&s) {
         assert_eq!(decode(&s.params, &bytes).unwrap(), bytes, "{name}");
     }
-    assert_eq!(SeededCiphertext::from_bytes(&s.params, &s.seeded.to_bytes(&s.params)).unwrap(), s.seeded);
-    assert_eq!(Ciphertext::from_bytes(&s.params, &s.ciphertext.to_bytes(&s.params)).unwrap(), s.ciphertext);
-    assert_eq!(ResultCiphertexts::from_bytes(&s.params, &s.result.to_bytes(&s.params)).unwrap(), s.result);
+    assert_eq!(
+        SeededCiphertext::from_bytes(&s.params, &s.seeded.to_bytes(&s.params).unwrap()).unwrap(),
+        s.seeded
+    );
+    assert_eq!(
+        Ciphertext::from_bytes(&s.params, &s.ciphertext.to_bytes(&s.params).unwrap()).unwrap(),
+        s.ciphertext
+    );
+    assert_eq!(
+        ResultCiphertexts::from_bytes(&s.params, &s.result.to_bytes(&s.params).unwrap()).unwrap(),
+        s.result
+    );
     assert_eq!(ParamsSpec::from_bytes(&s.params.spec().to_bytes()).unwrap(), *s.params.spec());
 }
 
@@ -86,17 +105,20 @@ fn lengths_are_known_without_encoding() {
     let bits: Vec<usize> =
         p.spec().levels.iter().flatten().map(|q| 32 - q.leading_zeros() as usize).collect();
     let main = |limbs: usize| bits[..limbs].iter().map(|b| 8 * b).sum::<usize>();
-    assert_eq!(s.seeded.to_bytes(p).len(), 84 + main(4));
-    assert_eq!(s.seeded.to_bytes(p).len(), SeededCiphertext::encoded_len(p, Level(3)));
-    assert_eq!(s.ciphertext.to_bytes(p).len(), 52 + 2 * main(2));
-    assert_eq!(s.ciphertext.to_bytes(p).len(), Ciphertext::encoded_len(p, Level(1)));
-    assert_eq!(s.galois.to_bytes(p).len(), 84 + main(2) + 2 * 240);
-    assert_eq!(s.galois.to_bytes(p).len(), CompressedGaloisKey::encoded_len(p, Level(1)));
-    assert_eq!(s.relinearization.to_bytes(p).len(), 84 + 2 * (main(3) + 2 * 240));
-    assert_eq!(s.relinearization.to_bytes(p).len(), CompressedRelinearizationKey::encoded_len(p, Level(2)));
-    assert_eq!(s.result.to_bytes(p).len(), 52 + 4 * 8 * (30 - 8));
-    assert_eq!(s.result.to_bytes(p).len(), ResultCiphertexts::encoded_len(p, Level(0), 8, 2));
-    assert_eq!(s.public.to_bytes(p).len(), PublicKey::encoded_len(p));
+    assert_eq!(s.seeded.to_bytes(p).unwrap().len(), 84 + main(4));
+    assert_eq!(s.seeded.to_bytes(p).unwrap().len(), SeededCiphertext::encoded_len(p, Level(3)));
+    assert_eq!(s.ciphertext.to_bytes(p).unwrap().len(), 52 + 2 * main(2));
+    assert_eq!(s.ciphertext.to_bytes(p).unwrap().len(), Ciphertext::encoded_len(p, Level(1)));
+    assert_eq!(s.galois.to_bytes(p).unwrap().len(), 84 + main(2) + 2 * 240);
+    assert_eq!(s.galois.to_bytes(p).unwrap().len(), CompressedGaloisKey::encoded_len(p, Level(1)));
+    assert_eq!(s.relinearization.to_bytes(p).unwrap().len(), 84 + 2 * (main(3) + 2 * 240));
+    assert_eq!(
+        s.relinearization.to_bytes(p).unwrap().len(),
+        CompressedRelinearizationKey::encoded_len(p, Level(2))
+    );
+    assert_eq!(s.result.to_bytes(p).unwrap().len(), 52 + 4 * 8 * (30 - 8));
+    assert_eq!(s.result.to_bytes(p).unwrap().len(), ResultCiphertexts::encoded_len(p, Level(0), 8, 2));
+    assert_eq!(s.public.to_bytes(p).unwrap().len(), PublicKey::encoded_len(p));
     assert_eq!(s.secret.to_bytes().len(), SecretKey::ENCODED_LEN);
 }
 
@@ -145,7 +167,7 @@ fn no_flipped_bit_panics_and_what_decodes_is_canonical() {
 fn each_header_field_has_its_own_refusal() {
     let s = samples();
     let p = &s.params;
-    let seeded = s.seeded.to_bytes(p);
+    let seeded = s.seeded.to_bytes(p).unwrap();
     let with = |offset: usize, patch: &[u8]| {
         let mut bytes = seeded.clone();
         bytes[offset..offset + patch.len()].copy_from_slice(patch);
@@ -171,7 +193,7 @@ fn each_header_field_has_its_own_refusal() {
 fn an_input_must_be_at_the_level_and_scale_that_are_asked_for() {
     let s = samples();
     let p = &s.params;
-    let bytes = s.ciphertext.to_bytes(p);
+    let bytes = s.ciphertext.to_bytes(p).unwrap();
     assert!(Ciphertext::from_bytes_at(p, Level(1), &bytes).is_ok());
     assert_eq!(
         Ciphertext::from_bytes_at(p, Level(3), &bytes),
@@ -192,13 +214,13 @@ fn a_residue_that_is_not_below_its_prime_is_refused_with_its_place() {
     let s = samples();
     let p = &s.params;
     // The first prime has 30 bits: all ones in residue 0 of limb 0 are above it.
-    let mut bytes = s.seeded.to_bytes(p);
+    let mut bytes = s.seeded.to_bytes(p).unwrap();
     bytes[84..88].copy_from_slice(&[0xFF; 4]);
     assert_eq!(
         SeededCiphertext::from_bytes(p, &bytes),
         Err(DecodeError::ResidueOutOfRange { limb: 0, index: 0 })
     );
-    let mut bytes = s.relinearization.to_bytes(p);
+    let mut bytes = s.relinearization.to_bytes(p).unwrap();
     let end = bytes.len();
     bytes[end - 4..].fill(0xFF);
     assert_eq!(
@@ -211,12 +233,12 @@ fn a_residue_that_is_not_below_its_prime_is_refused_with_its_place() {
 fn transparent_ciphertexts_and_even_or_trivial_galois_elements_are_refused() {
     let s = samples();
     let p = &s.params;
-    let mut bytes = s.ciphertext.to_bytes(p);
+    let mut bytes = s.ciphertext.to_bytes(p).unwrap();
     let half = (bytes.len() - 52) / 2;
     bytes[52 + half..].fill(0);
     assert_eq!(Ciphertext::from_bytes(p, &bytes), Err(DecodeError::Transparent));
     for element in [0u32, 1, 2, 128, 129, u32::MAX] {
-        let mut bytes = s.galois.to_bytes(p);
+        let mut bytes = s.galois.to_bytes(p).unwrap();
         bytes[8..12].copy_from_slice(&element.to_le_bytes());
         assert_eq!(
             CompressedGaloisKey::from_bytes(p, &bytes),
@@ -229,7 +251,7 @@ fn transparent_ciphertexts_and_even_or_trivial_galois_elements_are_refused() {
 fn results_with_no_or_too_many_ciphertexts_or_dropped_bits_are_refused_before_allocation() {
     let s = samples();
     let p = &s.params;
-    let bytes = s.result.to_bytes(p);
+    let bytes = s.result.to_bytes(p).unwrap();
     for count in [0, 4097, u32::MAX] {
         let mut bytes = bytes.clone();
         bytes[8..12].copy_from_slice(&count.to_le_bytes());
@@ -247,9 +269,25 @@ fn results_with_no_or_too_many_ciphertexts_or_dropped_bits_are_refused_before_al
 }
 
 #[test]
+fn encoding_for_other_parameters_is_refused() {
+    let s = samples();
+    let (expected, found) = (s.other.id(), s.params.id());
+    for encoded in [
+        s.public.to_bytes(&s.other),
+        s.relinearization.to_bytes(&s.other),
+        s.galois.to_bytes(&s.other),
+        s.seeded.to_bytes(&s.other),
+        s.ciphertext.to_bytes(&s.other),
+        s.result.to_bytes(&s.other),
+    ] {
+        assert_eq!(encoded, Err(Error::ParamsMismatch { expected, found }));
+    }
+}
+
+#[test]
 fn bytes_tell_what_they_are() {
     let s = samples();
-    assert_eq!(identify(&s.galois.to_bytes(&s.params)), Ok(Some(Kind::GaloisKey)));
+    assert_eq!(identify(&s.galois.to_bytes(&s.params).unwrap()), Ok(Some(Kind::GaloisKey)));
     assert_eq!(identify(&s.params.spec().to_bytes()), Ok(Some(Kind::Params)));
     assert_eq!(identify(b"{\"a\""), Err(DecodeError::WrongMagic { found: *b"{\"a\"" }));
     assert_eq!(identify(&[]), Err(DecodeError::WrongMagic { found: [0; 4] }));

@@ -7,7 +7,7 @@ use super::{
     header::{HEADER, Header, Kind, body},
     packing::{main_moduli, poly_len, read_poly, write_poly},
 };
-use crate::scheme::{Ciphertext, Level, Params, Scale, Seed, SeededCiphertext};
+use crate::scheme::{Ciphertext, Error, Level, Params, Scale, Seed, SeededCiphertext};
 
 /// The bytes of a seed.
 pub(super) const SEED: usize = 32;
@@ -49,14 +49,17 @@ impl SeededCiphertext {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
+        params.check(self.params_id)?;
         let header = Header::of_ciphertext(self.level, self.scale);
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::SeededCiphertext, self.params_id, total);
         bytes.extend(self.seed.as_bytes());
         write_poly(&mut bytes, &self.c0, main_moduli(params, self.level), 0);
-        bytes
+        Ok(bytes)
     }
 
     /// Decodes strictly.
@@ -95,15 +98,18 @@ impl Ciphertext {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
+        params.check(self.params_id)?;
         let header = Header::of_ciphertext(self.level, self.scale);
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::Ciphertext, self.params_id, total);
         for half in [&self.c0, &self.c1] {
             write_poly(&mut bytes, half, main_moduli(params, self.level), 0);
         }
-        bytes
+        Ok(bytes)
     }
 
     /// Decodes strictly; a ciphertext with `c₁ = 0` is refused.

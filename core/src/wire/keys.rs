@@ -11,8 +11,8 @@ use super::{
     packing::{extended_moduli, main_moduli, poly_len, read_poly, write_poly},
 };
 use crate::scheme::{
-    CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, GaloisElement, Level, Params,
-    PublicKey, SecretKey,
+    CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, Error, GaloisElement, Level,
+    Params, PublicKey, SecretKey,
 };
 
 impl SecretKey {
@@ -53,13 +53,16 @@ impl PublicKey {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
+        params.check(self.params_id)?;
         let header = Header::of_key(params.max_level(), 0);
         let mut bytes = header.write(Kind::PublicKey, self.params_id, Self::encoded_len(params));
         bytes.extend(self.seed.as_bytes());
         write_poly(&mut bytes, &self.b, main_moduli(params, params.max_level()), 0);
-        bytes
+        Ok(bytes)
     }
 
     /// Decodes strictly.
@@ -89,14 +92,20 @@ fn switching_len(params: &Params, level: Level) -> usize {
     HEADER + SEED + params.digits_at(level) * poly_len(params, extended_moduli(params, level), 0)
 }
 
-fn write_switching(params: &Params, kind: Kind, argument: u32, key: &CompressedSwitchingKey) -> Vec<u8> {
+fn write_switching(
+    params: &Params,
+    kind: Kind,
+    argument: u32,
+    key: &CompressedSwitchingKey,
+) -> Result<Vec<u8>, Error> {
+    params.check(key.params_id)?;
     let header = Header::of_key(key.level, argument);
     let mut bytes = header.write(kind, key.params_id, switching_len(params, key.level));
     bytes.extend(key.seed.as_bytes());
     for digit in &key.digits {
         write_poly(&mut bytes, digit, extended_moduli(params, key.level), 0);
     }
-    bytes
+    Ok(bytes)
 }
 
 fn read_switching(
@@ -124,8 +133,10 @@ impl CompressedRelinearizationKey {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
         write_switching(params, Kind::RelinearizationKey, 0, &self.0)
     }
 
@@ -153,8 +164,10 @@ impl CompressedGaloisKey {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
         write_switching(params, Kind::GaloisKey, self.element.value(), &self.key)
     }
 

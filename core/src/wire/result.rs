@@ -8,7 +8,7 @@ use super::{
     header::{HEADER, Header, Kind, body},
     packing::{main_moduli, poly_len, read_poly, write_poly},
 };
-use crate::scheme::{Level, Params, ResultCiphertexts};
+use crate::scheme::{Error, Level, Params, ResultCiphertexts};
 
 /// More than any model answers.
 const MAX_COUNT: u32 = 1 << 12;
@@ -29,8 +29,11 @@ impl ResultCiphertexts {
     }
 
     /// Encodes.
-    #[must_use]
-    pub fn to_bytes(&self, params: &Params) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn to_bytes(&self, params: &Params) -> Result<Vec<u8>, Error> {
+        params.check(self.params_id)?;
         let mut header = Header::of_ciphertext(self.level, self.scale);
         header.dropped_bits = self.dropped_bits;
         header.argument = self.ciphertexts.len() as u32;
@@ -39,7 +42,7 @@ impl ResultCiphertexts {
         for half in self.ciphertexts.iter().flatten() {
             write_poly(&mut bytes, half, main_moduli(params, self.level), self.dropped_bits);
         }
-        bytes
+        Ok(bytes)
     }
 
     /// Decodes strictly.

@@ -193,7 +193,7 @@ impl Model {
         let Some(outputs) = outputs.map_err(failed)? else { return Ok(None) };
         let result = ResultCiphertexts::new(&self.params, &outputs, self.manifest.output.dropped_bits)
             .map_err(failed)?;
-        Ok(Some(result.to_bytes(&self.params).into()))
+        Ok(Some(result.to_bytes(&self.params).map_err(failed)?.into()))
     }
 }
 

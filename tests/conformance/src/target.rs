@@ -275,7 +275,7 @@ impl Client {
         let seeded =
             SeededCiphertext::from_bytes(&self.params, &self.payload).map_err(|error| error.to_string())?;
         let whole = seeded.expand(&self.params).map_err(|error| error.to_string())?;
-        Ok(whole.to_bytes(&self.params))
+        whole.to_bytes(&self.params).map_err(|error| error.to_string())
     }
 
     /// A fresh ciphertext of zeros at any level, under some key.
@@ -285,7 +285,8 @@ impl Client {
         let plaintext = ckks_core::Encoder::new(params).encode_real(&[], level, params.scale_at(level));
         let plaintext = plaintext.map_err(|error| format!("{error:?}"))?;
         let ciphertext = encrypt_symmetric(params, &secret, &plaintext, &mut seeds);
-        Ok(ciphertext.map_err(|error| format!("{error:?}"))?.to_bytes(params))
+        let bytes = ciphertext.and_then(|ciphertext| ciphertext.to_bytes(params));
+        bytes.map_err(|error| format!("{error:?}"))
     }
 }
 

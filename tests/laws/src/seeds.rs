@@ -29,17 +29,24 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ([0, 2].map(&mut fresh), [0, 1].map(&mut fresh).map(|ciphertext| ciphertext.expand(params).unwrap()));
     let bottom = fresh(0).expand(params).unwrap();
     let results = [0, 12].map(|dropped| {
-        ResultCiphertexts::new(params, std::slice::from_ref(&bottom), dropped).unwrap().to_bytes(params)
+        ResultCiphertexts::new(params, std::slice::from_ref(&bottom), dropped)
+            .unwrap()
+            .to_bytes(params)
+            .unwrap()
     });
-    let public = PublicKey::generate(params, &secret, &mut seeds).unwrap().to_bytes(params);
+    let public = PublicKey::generate(params, &secret, &mut seeds).unwrap().to_bytes(params).unwrap();
     let mut relinearization = |level| {
         CompressedRelinearizationKey::generate(params, &secret, Level(level), &mut seeds)
             .unwrap()
             .to_bytes(params)
+            .unwrap()
     };
     let relinearization = [0, 2].map(&mut relinearization);
     let galois = [GaloisElement::rotation(params, 1), GaloisElement::conjugation(params)].map(|g| {
-        CompressedGaloisKey::generate(params, &secret, g, Level(1), &mut seeds).unwrap().to_bytes(params)
+        CompressedGaloisKey::generate(params, &secret, g, Level(1), &mut seeds)
+            .unwrap()
+            .to_bytes(params)
+            .unwrap()
     });
     let model = tiny_package("tiny", "1.0.0", 22);
     let cbor = [
@@ -56,8 +63,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("public_key", vec![public]),
         ("relinearization_key", relinearization.to_vec()),
         ("galois_key", galois.to_vec()),
-        ("seeded_ciphertext", seeded.iter().map(|ciphertext| ciphertext.to_bytes(params)).collect()),
-        ("ciphertext", whole.iter().map(|ciphertext| ciphertext.to_bytes(params)).collect()),
+        ("seeded_ciphertext", seeded.iter().map(|ciphertext| ciphertext.to_bytes(params).unwrap()).collect()),
+        ("ciphertext", whole.iter().map(|ciphertext| ciphertext.to_bytes(params).unwrap()).collect()),
         ("result", results.to_vec()),
         ("json", vec![REQUEST.into(), br#"[1e2,-0.0,"\u00e9",{"a":{}}]"#.to_vec()]),
         ("cbor", cbor.map(<[u8]>::to_vec).to_vec()),

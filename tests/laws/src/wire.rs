@@ -48,25 +48,29 @@ pub(crate) fn secret_key(bytes: &[u8]) {
 }
 
 pub(crate) fn public_key(bytes: &[u8]) {
-    canonical_under(bytes, PublicKey::from_bytes, |params, key| key.to_bytes(params));
+    canonical_under(bytes, PublicKey::from_bytes, |params, key| key.to_bytes(params).unwrap());
 }
 
 pub(crate) fn relinearization_key(bytes: &[u8]) {
-    canonical_under(bytes, CompressedRelinearizationKey::from_bytes, |params, key| key.to_bytes(params));
+    canonical_under(bytes, CompressedRelinearizationKey::from_bytes, |params, key| {
+        key.to_bytes(params).unwrap()
+    });
 }
 
 pub(crate) fn galois_key(bytes: &[u8]) {
-    canonical_under(bytes, CompressedGaloisKey::from_bytes, |params, key| key.to_bytes(params));
+    canonical_under(bytes, CompressedGaloisKey::from_bytes, |params, key| key.to_bytes(params).unwrap());
 }
 
 pub(crate) fn seeded_ciphertext(bytes: &[u8]) {
-    canonical_under(bytes, SeededCiphertext::from_bytes, |params, ciphertext| ciphertext.to_bytes(params));
+    canonical_under(bytes, SeededCiphertext::from_bytes, |params, ciphertext| {
+        ciphertext.to_bytes(params).unwrap()
+    });
 }
 
 pub(crate) fn ciphertext(bytes: &[u8]) {
-    canonical_under(bytes, Ciphertext::from_bytes, |params, ciphertext| ciphertext.to_bytes(params));
+    canonical_under(bytes, Ciphertext::from_bytes, |params, ciphertext| ciphertext.to_bytes(params).unwrap());
 }
 
 pub(crate) fn result(bytes: &[u8]) {
-    canonical_under(bytes, ResultCiphertexts::from_bytes, |params, result| result.to_bytes(params));
+    canonical_under(bytes, ResultCiphertexts::from_bytes, |params, result| result.to_bytes(params).unwrap());
 }

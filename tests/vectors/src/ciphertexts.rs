@@ -32,13 +32,13 @@ fn given(world: &World, name: &str, shows: &str, level: Level) -> (Vector, Vec<f
 fn symmetric(world: &World, name: &str, level: Level) -> Vector {
     let (vector, values) = given(world, name, "a fresh ciphertext under the secret key", level);
     let seeded = world.encrypt(&values, level);
-    let bytes = seeded.to_bytes(&world.params);
+    let bytes = seeded.to_bytes(&world.params).unwrap();
     let whole = seeded.expand(&world.params).unwrap();
     let message = world.decrypt(&whole);
     vector
         .gives("bytes", hex(bytes))
         .gives("c1", residues(whole.components()[1]))
-        .gives("whole", hex(whole.to_bytes(&world.params)))
+        .gives("whole", hex(whole.to_bytes(&world.params).unwrap()))
         .gives("message", residues(message.poly()))
         .gives("decoded", world.encoder.decode_real(&message).unwrap())
 }
@@ -51,7 +51,7 @@ fn public(world: &World) -> Vector {
         encrypt_public(&world.params, &key, &world.encode(&values, Level(2)), &mut stream()).unwrap();
     let message = world.decrypt(&ciphertext);
     vector
-        .gives("bytes", hex(ciphertext.to_bytes(&world.params)))
+        .gives("bytes", hex(ciphertext.to_bytes(&world.params).unwrap()))
         .gives("message", residues(message.poly()))
         .gives("decoded", world.encoder.decode_real(&message).unwrap())
 }
@@ -72,6 +72,6 @@ fn result(world: &World, dropped_bits: u8) -> Vector {
     vector
         .given("second_values", second)
         .given("dropped_bits", dropped_bits)
-        .gives("bytes", hex(result.to_bytes(&world.params)))
+        .gives("bytes", hex(result.to_bytes(&world.params).unwrap()))
         .gives("decoded", decoded)
 }

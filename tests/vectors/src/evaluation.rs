@@ -63,7 +63,7 @@ pub(crate) fn file(backend: Backend) -> File {
     let rescaled = wide.evaluator.rescale(&product).unwrap();
     let composite = vector(&wide, "composite", "a times b, rescaled by two primes", &a, Some(&b), &rescaled);
     // At this scale doubles round some coefficients either way, so the ciphertexts are given.
-    let [x, y] = seeded.map(|ciphertext| hex(ciphertext.to_bytes(&wide.params)));
+    let [x, y] = seeded.map(|ciphertext| hex(ciphertext.to_bytes(&wide.params).unwrap()));
     vectors.push(with_steps(&wide, composite.given("x", x).given("y", y), &tensor, Level(1)));
     File {
         name: "evaluation.json",
@@ -105,6 +105,6 @@ fn vector(
         .fold(vector, |vector, (name, value)| vector.given(name, value))
         .gives("level", result.level().0)
         .gives("scale", result.scale().value())
-        .gives("bytes", hex(result.to_bytes(&world.params)))
+        .gives("bytes", hex(result.to_bytes(&world.params).unwrap()))
         .gives("decoded", world.encoder.decode_real(&world.decrypt(result)).unwrap())
 }

@@ -25,7 +25,7 @@ pub(crate) fn file(backend: Backend) -> File {
             .gives("bytes", hex(&*world.secret.to_bytes())),
         seeded("public", "a public key").gives(
             "bytes",
-            hex(PublicKey::generate(params, &world.secret, &mut stream()).unwrap().to_bytes(params)),
+            hex(PublicKey::generate(params, &world.secret, &mut stream()).unwrap().to_bytes(params).unwrap()),
         ),
     ];
     for level in [3, 1, 0] {
@@ -34,7 +34,7 @@ pub(crate) fn file(backend: Backend) -> File {
         vectors.push(
             seeded(&name, "the key from s² to s, for ciphertexts up to a level")
                 .given("level", level)
-                .gives("bytes", hex(key.to_bytes(params))),
+                .gives("bytes", hex(key.to_bytes(params).unwrap())),
         );
     }
     let elements = [
@@ -49,7 +49,7 @@ pub(crate) fn file(backend: Backend) -> File {
             seeded(&name, "the key of an automorphism")
                 .given("element", element.value())
                 .given("level", 2)
-                .gives("bytes", hex(key.to_bytes(params))),
+                .gives("bytes", hex(key.to_bytes(params).unwrap())),
         );
     }
     File { name: "keys.json", about: "Keys from seeds, byte for byte. Parameters `small`.", vectors }

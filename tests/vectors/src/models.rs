@@ -52,13 +52,13 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
     let (mut keys, mut digests) = (EvaluationKeys::new(), Vec::new());
     if let Some(level) = facts.keys.relinearization {
         let key = CompressedRelinearizationKey::generate(&params, &secret, level, &mut seeds_left).unwrap();
-        digests.push(json!({"name": "relinearization", "sha256": digest(&key.to_bytes(&params))}));
+        digests.push(json!({"name": "relinearization", "sha256": digest(&key.to_bytes(&params).unwrap())}));
         keys.set_relinearization(key.prepare(&params).unwrap());
     }
     for (&element, &level) in &facts.keys.galois {
         let key = CompressedGaloisKey::generate(&params, &secret, element, level, &mut seeds_left).unwrap();
         digests.push(
-            json!({"name": format!("galois-{}", element.value()), "sha256": digest(&key.to_bytes(&params))}),
+            json!({"name": format!("galois-{}", element.value()), "sha256": digest(&key.to_bytes(&params).unwrap())}),
         );
         keys.insert_galois(key.prepare(&params).unwrap());
     }
@@ -77,7 +77,7 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
     let request = encrypt_symmetric(&params, &secret, &plaintext, &mut seeds_left).unwrap();
 
     let prepared = PreparedProgram::new(&params, program).unwrap();
-    let request_bytes = request.to_bytes(&params);
+    let request_bytes = request.to_bytes(&params).unwrap();
     let outputs = prepared.evaluate(&[request.expand(&params).unwrap()], &keys).unwrap();
     let result = ResultCiphertexts::new(&params, &outputs, manifest.output.dropped_bits).unwrap();
     let decoded = Encoder::new(&params)
@@ -102,6 +102,6 @@ fn vector(name: &str, package: &Package, backend: Backend) -> Vector {
         .gives("params_id", params.id().to_string())
         .gives("keys", digests)
         .gives("request_sha256", digest(&request_bytes))
-        .gives("result_sha256", digest(&result.to_bytes(&params)))
+        .gives("result_sha256", digest(&result.to_bytes(&params).unwrap()))
         .gives("answer", answer)
 }

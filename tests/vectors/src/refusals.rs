@@ -55,15 +55,17 @@ impl As {
             Self::Params => params.spec().to_bytes(),
             Self::Secret => world.secret.to_bytes().to_vec(),
             Self::Public => {
-                PublicKey::generate(params, &world.secret, &mut stream()).unwrap().to_bytes(params)
+                PublicKey::generate(params, &world.secret, &mut stream()).unwrap().to_bytes(params).unwrap()
             }
-            Self::Relinearization => world.relinearization_key(Level(0)).to_bytes(params),
-            Self::Galois => world.galois_key(GaloisElement::rotation(params, 1), Level(0)).to_bytes(params),
-            Self::Seeded => world.encrypt(&values, Level(1)).to_bytes(params),
-            Self::Whole => world.encrypt_whole(&values, Level(1)).to_bytes(params),
+            Self::Relinearization => world.relinearization_key(Level(0)).to_bytes(params).unwrap(),
+            Self::Galois => {
+                world.galois_key(GaloisElement::rotation(params, 1), Level(0)).to_bytes(params).unwrap()
+            }
+            Self::Seeded => world.encrypt(&values, Level(1)).to_bytes(params).unwrap(),
+            Self::Whole => world.encrypt_whole(&values, Level(1)).to_bytes(params).unwrap(),
             Self::Result => {
                 let ciphertext = world.encrypt_whole(&values, Level(0));
-                ResultCiphertexts::new(params, &[ciphertext], 12).unwrap().to_bytes(params)
+                ResultCiphertexts::new(params, &[ciphertext], 12).unwrap().to_bytes(params).unwrap()
             }
         }
     }

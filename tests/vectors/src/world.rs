@@ -82,7 +82,7 @@ impl World {
 
     /// A ciphertext with another second component of the same level.
     pub(crate) fn with_second_component(&self, template: &Ciphertext, poly: &Poly<Ntt>) -> Ciphertext {
-        let mut bytes = template.to_bytes(&self.params);
+        let mut bytes = template.to_bytes(&self.params).unwrap();
         let half = 52 + (bytes.len() - 52) / 2;
         bytes[half..].fill(0);
         let mut at = 8 * half;
@@ -100,7 +100,7 @@ impl World {
 
     /// The secret key's coefficients: it decrypts (0, 1) to itself.
     pub(crate) fn secret_coefficients(&self) -> Vec<i64> {
-        let template = self.encrypt_whole(&[], Level(0)).to_bytes(&self.params);
+        let template = self.encrypt_whole(&[], Level(0)).to_bytes(&self.params).unwrap();
         let (header, body) = template.split_at(52);
         let bits = 8 * body.len() / (2 * self.params.degree());
         let ones = (0..self.params.degree()).map(|i| i * bits);
