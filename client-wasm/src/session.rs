@@ -1,6 +1,6 @@
 //! The secret key of one client for one model, as a JavaScript class.
 
-use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session as Client};
+use ckks_client::{ClientError, KeyName, ModelSpec, ParameterSpec, Session as Client};
 use ckks_core::Seed;
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -61,8 +61,9 @@ impl Session {
     /// Throws an `Error` with a `code`.
     #[wasm_bindgen(js_name = generateKey)]
     pub fn generate_key(&mut self, name: &str) -> Result<Vec<u8>, JsValue> {
-        let name: KeyName = name.parse().map_err(|error| thrown(&error))?;
-        self.client.generate_key(name).map_err(|error| thrown(&error))
+        let unknown = || ClientError::UnknownKey { found: name.to_owned() };
+        let key_name = KeyName::parse(name).ok_or_else(|| thrown(&unknown()))?;
+        self.client.generate_key(key_name).map_err(|error| thrown(&error))
     }
 
     /// Encrypts so many input vectors, one after the other in `values`: one payload for each ciphertext, and whether

@@ -15,9 +15,10 @@ mod error;
 // the secret key and what is done with it
 mod session;
 
+pub use ckks_core::KeyName;
 pub use error::ClientError;
 pub use postprocess::{Postprocessing, argmax};
-pub use session::{EncryptedInput, KeyName, Session};
+pub use session::{EncryptedInput, Session};
 pub use spec::{
     ConstraintsSpec, EvaluationKeySpec, GaloisSpec, InputSpec, LayoutAxisSpec, LayoutSpec, ModelSpec,
     OutputSpec, ParameterSpec, RelinearizationSpec,

@@ -1,10 +1,8 @@
 //! The secret key of one client for one model, and what is done with it.
 
-use std::{fmt, str::FromStr};
-
 use ckks_core::{
-    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, Params, Plaintext,
-    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
+    CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, KeyName, Level, Params,
+    Plaintext, ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
 };
 use zeroize::Zeroizing;
 
@@ -16,36 +14,6 @@ use crate::{
 
 /// The most ciphertexts of an input or an output: what a result can hold in wire form.
 const MAX_CIPHERTEXTS: usize = 1 << 12;
-
-/// The name of an evaluation key in the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyName {
-    /// `relinearization`.
-    Relinearization,
-    /// `galois-<element>`.
-    Galois(u32),
-}
-
-impl fmt::Display for KeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Relinearization => f.write_str("relinearization"),
-            Self::Galois(element) => write!(f, "galois-{element}"),
-        }
-    }
-}
-
-impl FromStr for KeyName {
-    type Err = ClientError;
-
-    fn from_str(name: &str) -> Result<Self, ClientError> {
-        let galois = || name.strip_prefix("galois-")?.parse().ok().map(Self::Galois);
-        let parsed = if name == "relinearization" { Some(Self::Relinearization) } else { galois() };
-        // Only the canonical spelling: no sign, no leading zeros.
-        let canonical = parsed.filter(|parsed| parsed.to_string() == name);
-        canonical.ok_or_else(|| ClientError::UnknownKey { found: name.to_owned() })
-    }
-}
 
 /// An input, encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -113,13 +113,10 @@ fn keys_are_made_by_name_at_the_level_that_the_model_states() {
     assert_eq!(names, ["relinearization".to_owned(), format!("galois-{}", 5)]);
     let bytes = session.generate_key(KeyName::Relinearization).unwrap();
     assert_eq!(CompressedRelinearizationKey::from_bytes(&params, &bytes).unwrap().level(), Level(1));
-    let bytes = session.generate_key("galois-5".parse().unwrap()).unwrap();
+    let bytes = session.generate_key(KeyName::Galois(5)).unwrap();
     assert_eq!(CompressedGaloisKey::from_bytes(&params, &bytes).unwrap().level(), Level(0));
     let unknown = ClientError::UnknownKey { found: "galois-25".into() };
     assert_eq!(session.generate_key(KeyName::Galois(25)), Err(unknown));
-    for name in ["galois-05", "galois-+5", "galois-", "Relinearization", ""] {
-        assert_eq!(name.parse::<KeyName>(), Err(ClientError::UnknownKey { found: name.into() }));
-    }
 }
 
 #[test]

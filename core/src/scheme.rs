@@ -15,6 +15,7 @@ mod tables;
 
 // data
 mod ciphertext;
+mod key_name;
 mod keys;
 mod sampling;
 
@@ -37,6 +38,7 @@ pub use error::Error;
 pub use evaluator::Evaluator;
 pub(crate) use extended::ExtendedCiphertext;
 pub use galois::GaloisElement;
+pub use key_name::KeyName;
 pub use key_switch::HoistedDigits;
 pub use keys::{
     CompressedGaloisKey, CompressedRelinearizationKey, CompressedSwitchingKey, EvaluationKeys, GaloisKey,

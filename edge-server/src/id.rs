@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+pub use ckks_core::KeyName;
 use data_encoding::HEXLOWER;
 
 use crate::port::Entropy;
@@ -122,56 +123,9 @@ impl fmt::Display for ModelKey {
     }
 }
 
-/// Names one evaluation key within its set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KeyName {
-    /// The relinearization key.
-    Relinearization,
-    /// The key of one Galois element.
-    Galois(u32),
-}
-
-impl KeyName {
-    /// Reads `relinearization` or `galois-<element>`, in canonical form only.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let name = match text.strip_prefix("galois-") {
-            None => (text == "relinearization").then_some(Self::Relinearization),
-            Some(element) => element.parse().ok().map(Self::Galois),
-        }?;
-        (name.to_string() == text).then_some(name)
-    }
-}
-
-impl fmt::Display for KeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Relinearization => f.write_str("relinearization"),
-            Self::Galois(element) => write!(f, "galois-{element}"),
-        }
-    }
-}
-
-impl serde::Serialize for KeyName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn key_names_are_canonical() {
-        assert_eq!(KeyName::parse("relinearization"), Some(KeyName::Relinearization));
-        assert_eq!(KeyName::parse("galois-5"), Some(KeyName::Galois(5)));
-        for wrong in
-            ["", "galois", "galois-", "galois-05", "galois-+5", "galois-4294967296", "Galois-5", "galois--5"]
-        {
-            assert_eq!(KeyName::parse(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn identifiers_read_only_their_own_text() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     document::Document,
-    id::{JobId, KeyName, KeySetId, ModelKey},
+    id::{JobId, KeySetId, ModelKey},
     payload::{Encoding, Payload},
     problem::{Code, Problem},
 };
@@ -147,13 +147,13 @@ pub(crate) struct KeySetView {
     pub(crate) params_id: String,
     pub(crate) status: &'static str,
     pub(crate) keys: Vec<KeyView>,
-    pub(crate) missing: Vec<KeyName>,
+    pub(crate) missing: Vec<String>,
 }
 
 /// One key of a set.
 #[derive(Debug, Serialize)]
 pub(crate) struct KeyView {
-    pub(crate) name: KeyName,
+    pub(crate) name: String,
     pub(crate) level: u8,
     pub(crate) bytes: u64,
     pub(crate) present: bool,

@@ -164,8 +164,9 @@ fn key_set_id(call: &Call) -> Result<KeySetId, Problem> {
 }
 
 /// Names of the keys that are still to be uploaded.
-pub(super) fn missing(model: &Model, set: &KeySet) -> Vec<KeyName> {
-    model.evaluation_keys().keys().filter(|name| !set.present.contains_key(name)).copied().collect()
+pub(super) fn missing(model: &Model, set: &KeySet) -> Vec<String> {
+    let missing = model.evaluation_keys().keys().filter(|name| !set.present.contains_key(name));
+    missing.map(KeyName::to_string).collect()
 }
 
 fn opened(media: Media, model: &Model, set: &KeySet) -> Result<Reply, Problem> {
@@ -176,7 +177,7 @@ fn opened(media: Media, model: &Model, set: &KeySet) -> Result<Reply, Problem> {
 fn view(model: &Model, set: &KeySet) -> KeySetView {
     let missing = missing(model, set);
     let keys = model.evaluation_keys().iter().map(|(name, requirement)| KeyView {
-        name: *name,
+        name: name.to_string(),
         level: requirement.level.0,
         bytes: requirement.bytes as u64,
         present: set.present.contains_key(name),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ckks_client::KeyName;
 use http::Method;
 use serde_json::Value;
 
@@ -201,7 +202,7 @@ fn refuses_another_key(target: &Target) -> Verdict {
     let (name, key) = first_key(target)?;
     let path = format!("/keys/{}/{name}", target.open_key_set()?);
     target.send(Sent::put(&path, key))?.expect_status(200)?;
-    let parsed = name.parse().map_err(|_| format!("the name {name}"))?;
+    let parsed = KeyName::parse(name).ok_or_else(|| format!("the name {name}"))?;
     let other = target.session(target.subject()?)?.generate_key(parsed).map_err(|error| error.to_string())?;
     target.send(Sent::put(&path, other))?.expect_problem("KEY_CONFLICT")
 }
