@@ -16,6 +16,7 @@ use crate::{
     noise,
     pack::{Conditions, Prices},
     report::{Candidate, Precision, Report},
+    runtime::Agreement,
     sparse::SparseMatrix,
     verify::Encrypted,
 };
@@ -39,6 +40,8 @@ pub(crate) struct Assembly<'a> {
     pub(crate) scaling: Option<Vec<f64>>,
     /// How many operations the imported graph had.
     pub(crate) operations: usize,
+    /// What the plaintext runtime says of it.
+    pub(crate) runtime: Agreement,
     pub(crate) approximations: Vec<Approximation>,
     /// Of the input.
     pub(crate) input: Range,

@@ -10,14 +10,10 @@ use std::{
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use model_compiler::{
-    Agreement, CompileError, Identity, Objective, Options, Preprocessing, Samples, compile, import,
-    largest_difference, picture, read_labels, read_samples, verify,
+    Identity, Objective, Options, Preprocessing, Samples, compile, import, picture, read_labels,
+    read_samples, verify,
 };
 use serde::Deserialize;
-
-/// The largest part of an output by which a model as imported may differ from the plaintext runtime, which
-/// computes with 24 bits.
-const DISAGREEMENT: f64 = 1e-3;
 
 /// Compiles ONNX models so that a server can evaluate them on encrypted inputs.
 #[derive(Debug, Parser)]
@@ -211,19 +207,6 @@ fn compile_files(arguments: &Compile) -> Result<(), Box<dyn Error>> {
         bar.finish_and_clear();
         compiled.report.accuracy = Some(accuracy);
     }
-
-    let compared = if samples.inputs.is_empty() { &calibration.inputs } else { &samples.inputs };
-    let compared = largest_difference(&model, &compiled.graph, &compared[..compared.len().min(100)]);
-    compiled.report.runtime = Some(match compared {
-        Ok(difference) if difference > DISAGREEMENT => {
-            let reason = format!(
-                "it gives other numbers, by {difference:.1e} of the largest: the model was not understood; please report it"
-            );
-            return Err(CompileError::Runtime { reason }.into());
-        }
-        Ok(difference) => Agreement::LargestDifference(difference),
-        Err(error) => Agreement::Refused(error.to_string()),
-    });
 
     fs::create_dir_all(&arguments.output).map_err(|error| about(&arguments.output, error))?;
     let mut report = serde_json::to_vec_pretty(&compiled.report)?;

@@ -14,10 +14,14 @@ use crate::{
     import::import,
     normalise::normalise,
     report::Report,
+    runtime::agreement,
 };
 
 /// Scales that are tried in turn, in bits, until the result is precise enough.
 const SCALE_BITS: [u8; 5] = [24, 26, 28, 46, 56];
+
+/// Samples that the plaintext runtime is compared on, at the most.
+const COMPARED: usize = 100;
 
 /// How far, in bits, the measured precision may be from the predicted one.
 pub(crate) const PREDICTION_TOLERANCE: f64 = 2.0;
@@ -92,10 +96,12 @@ pub struct Compiled {
     pub report: Report,
 }
 
-/// Compiles an ONNX file with samples of its input to calibrate on.
+/// Compiles an ONNX file with samples of its input to calibrate on. On some of them, the model as imported is compared
+/// with what a plaintext runtime computes from the same file.
 ///
 /// # Errors
-/// [`CompileError`]: what cannot be compiled is refused by name.
+/// [`CompileError`]: what cannot be compiled is refused by name, and [`CompileError::Runtime`] where the plaintext
+/// runtime gives other numbers.
 pub fn compile(
     model: &[u8],
     identity: &Identity,
@@ -118,6 +124,7 @@ pub fn compile(
     if !names.is_empty() && (names.len() != inputs || distinct != inputs) {
         return Err(CompileError::FeatureNames { expected: inputs, found: names.len(), distinct });
     }
+    let runtime = agreement(model, &imported, &calibration[..calibration.len().min(COMPARED)])?;
     let fused = fuse(compose(imported.clone()));
     let ranges = calibrate(&fused, calibration);
     let (input, output) = (ranges[0], ranges[fused.output()]);
@@ -133,6 +140,7 @@ pub fn compile(
         graph,
         scaling,
         operations: imported.values.len() - 1,
+        runtime,
         approximations,
         input,
         features: if names.is_empty() { vec![] } else { element_ranges(calibration) },
@@ -183,6 +191,7 @@ mod tests {
     use super::*;
     use crate::{
         onnx::fixtures::{model, node, tensor},
+        runtime::Agreement,
         samples::Samples,
         verify::verify,
     };
@@ -220,6 +229,8 @@ mod tests {
             let Compiled { manifest, weights, graph, report } = compiled.expect("compiles");
             assert_eq!(report.approximations.len(), 1, "{activation}");
             assert!(report.precision.measured_bits >= 8.0, "{activation}: {:?}", report.precision);
+            let agrees = matches!(report.runtime, Agreement::LargestDifference(least) if least < 1e-5);
+            assert!(agrees, "{activation}: {:?}", report.runtime);
             let samples = Samples { inputs: inputs()[..3].to_vec(), classes: vec![] };
             let accuracy = verify(&graph, &manifest, &weights, &samples, &|| ()).expect("runs");
             assert!(accuracy.precision_bits >= bits, "{activation}: {accuracy:?}");

@@ -6,7 +6,7 @@ use ckks_core::{Backend, CompressedGaloisKey, CompressedRelinearizationKey, Para
 use model_package::{Package, Summary};
 use serde::Serialize;
 
-use crate::{assemble::Assembly, layers::Layer, ranking::Ranking};
+use crate::{assemble::Assembly, layers::Layer, ranking::Ranking, runtime::Agreement};
 
 /// Time of one butterfly of the number-theoretic transform on this machine, in nanoseconds, with what belongs to it
 /// in an evaluation. The shipped models take 0.5 to 0.6 with AVX2, 0.15 to 0.35 with AVX-512.
@@ -41,19 +41,9 @@ pub struct Report {
     /// On labelled samples, if there were any.
     pub accuracy: Option<Accuracy>,
     /// The model as imported against the plaintext runtime.
-    pub runtime: Option<Agreement>,
+    pub runtime: Agreement,
     #[serde(skip)]
     summary: Summary,
-}
-
-/// What a plaintext runtime says of the model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Agreement {
-    /// The largest difference of an output, post-processing included.
-    LargestDifference(f64),
-    /// Why it does not run the model.
-    Refused(String),
 }
 
 /// A function and the polynomial in its place.
@@ -257,7 +247,7 @@ impl Report {
             layers: vec![],
             precision,
             accuracy: None,
-            runtime: None,
+            runtime: assembly.runtime.clone(),
             summary,
         }
     }
@@ -324,15 +314,14 @@ impl fmt::Display for Report {
             )?;
         }
         match &self.runtime {
-            Some(Agreement::LargestDifference(difference)) => {
+            Agreement::LargestDifference(difference) => {
                 writeln!(
                     f,
                     "{:<18}the imported model differs by at most {difference:.1e} of the largest output",
                     "runtime"
                 )?;
             }
-            Some(Agreement::Refused(reason)) => writeln!(f, "{:<18}not compared: {reason}", "WARNING")?,
-            None => {}
+            Agreement::Refused(reason) => writeln!(f, "{:<18}not compared: {reason}", "WARNING")?,
         }
         let Some(accuracy) = &self.accuracy else { return Ok(()) };
         writeln!(

@@ -3,12 +3,26 @@
 
 use std::{io::Cursor, sync::Arc};
 
+use serde::Serialize;
 use tract_onnx::prelude::{
     DatumExt, Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TractError, TypedRunnableModel,
     tract_ndarray::ArrayD, tvec,
 };
 
 use crate::{error::CompileError, graph::Graph, reference};
+
+/// The largest part of an output by which a model as imported may differ from the runtime, which computes with 24 bits.
+const DISAGREEMENT: f64 = 1e-3;
+
+/// What a plaintext runtime says of the model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Agreement {
+    /// The largest difference of an output, post-processing included.
+    LargestDifference(f64),
+    /// Why it does not run the model.
+    Refused(String),
+}
 
 /// A model ready to run in plain numbers.
 pub struct Runtime {
@@ -37,6 +51,23 @@ pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> R
         magnitude = expected.iter().fold(magnitude, |most, number| most.max(number.abs()));
     }
     Ok(largest / magnitude)
+}
+
+/// What the runtime says of an imported model on some samples.
+///
+/// # Errors
+/// [`CompileError::Runtime`] when it gives other numbers.
+pub(crate) fn agreement(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> Result<Agreement, CompileError> {
+    match largest_difference(bytes, graph, inputs) {
+        Ok(difference) if difference > DISAGREEMENT => {
+            let reason = format!(
+                "it gives other numbers, by {difference:.1e} of the largest: the model was not understood; please report it"
+            );
+            Err(CompileError::Runtime { reason })
+        }
+        Ok(difference) => Ok(Agreement::LargestDifference(difference)),
+        Err(error) => Ok(Agreement::Refused(error.to_string())),
+    }
 }
 
 impl Runtime {
@@ -74,5 +105,34 @@ impl Runtime {
         let output = output.cast_to::<f32>().map_err(|error| refused(format!("{error:#}")))?;
         let view = output.to_plain_array_view::<f32>().map_err(|error| refused(format!("{error:#}")))?;
         Ok(view.iter().map(|&number| number.into()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        import::import,
+        onnx::fixtures::{model, node, tensor},
+    };
+
+    /// Four numbers times a weight each, summed.
+    fn weighted(weights: [f32; 4]) -> Vec<u8> {
+        let nodes = vec![node("Flatten", &["x"], "flat"), node("MatMul", &["flat", "w"], "y")];
+        model(nodes, vec![tensor("w", &[4, 1], &weights)])
+    }
+
+    #[test]
+    fn a_model_that_was_not_understood_is_refused() {
+        let file = weighted([1.0, 2.0, 3.0, 4.0]);
+        let inputs = [vec![0.5, -0.25, 1.0, 2.0]];
+        let graph = import(&file).expect("imports");
+        let Ok(Agreement::LargestDifference(difference)) = agreement(&file, &graph, &inputs) else {
+            panic!("the runtime runs it");
+        };
+        assert!(difference < 1e-6, "{difference}");
+        let mistaken = import(&weighted([1.0, 2.0, 3.0, 4.1])).expect("imports");
+        let refused = agreement(&file, &mistaken, &inputs);
+        assert!(matches!(refused, Err(CompileError::Runtime { .. })), "{refused:?}");
     }
 }
