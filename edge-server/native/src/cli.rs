@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use edge_server::{Access, Registry, store::Store};
 use tracing_subscriber::EnvFilter;
 
@@ -18,6 +18,7 @@ use crate::{
     options::{Layer, LogFormat, Options},
     output::print,
     server::{Config, Server},
+    source::{blamed, name_of},
     store::SqliteStore,
     tokens::{self, TokenCommand},
     traces::Traces,
@@ -112,7 +113,8 @@ struct StoreOptions {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| blamed(error, Arguments::command()).exit());
+    let done = match arguments.command {
         Command::Serve(arguments) => serve(*arguments),
         Command::Inspect { package } => inspect(&package),
         Command::Token { store: StoreOptions { postgres: Some(postgres), objects, .. }, command } => {
@@ -174,7 +176,7 @@ fn serve(arguments: Serve) -> Result<(), Box<dyn Error>> {
         let printed = toml::to_string(&options.without_secrets())?;
         return Ok(print(format_args!("{printed}"))?);
     }
-    let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("log: {error}"))?;
+    let filter = EnvFilter::try_new(&options.log).map_err(|error| format!("{}: {error}", name_of("log")))?;
     let mut config = config(&options)?;
     if check_config {
         let registry = Registry::load(config.packages)?;
@@ -310,8 +312,6 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

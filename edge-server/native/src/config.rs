@@ -2,7 +2,8 @@
 //! checked before the server listens.
 
 use std::{
-    collections::BTreeMap, env, error::Error, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration,
+    collections::BTreeMap, env, error::Error, fmt, net::SocketAddr, num::NonZeroUsize, path::Path,
+    time::Duration,
 };
 
 use edge_server::{Access, Origins, Settings, TenantId, TenantLimits, Token, store::KeyQuota};
@@ -11,6 +12,7 @@ use crate::{
     options::{Layer, Options, TenantOptions, read_file},
     packages::read_packages,
     server::Config,
+    source::name_of,
     tls::TlsFiles,
     transport::Patience,
 };
@@ -61,7 +63,7 @@ pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
     let o = options;
     let assets = given(&o.assets);
     if let Some(directory) = assets.filter(|directory| !directory.is_dir()) {
-        return Err(format!("static: {} is not a directory", directory.display()).into());
+        return Err(wrong("static", format_args!("{} is not a directory", directory.display())).into());
     }
     let tls = match (given(&o.tls_certificate), given(&o.tls_key)) {
         (None, None) => None,
@@ -70,19 +72,20 @@ pub(crate) fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
         }
         _ => return Err("tls-certificate and tls-key belong together; only one of them is set".into()),
     };
-    let admin: Option<SocketAddr> = match o.admin.as_str() {
-        "" => None,
-        text => Some(
-            text.parse().map_err(|_| format!("admin: {text} is not an address such as 127.0.0.1:9090"))?,
-        ),
-    };
+    let admin: Option<SocketAddr> =
+        match o.admin.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| {
+                wrong("admin", format_args!("{text} is not an address such as 127.0.0.1:9090"))
+            })?),
+        };
     let threads = match usize::try_from(o.threads)? {
         0 => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         count => NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN),
     };
     let seconds = Duration::from_secs;
     Ok(Config {
-        packages: read_packages(&o.models).map_err(|error| format!("models: {error}"))?,
+        packages: read_packages(&o.models).map_err(|error| wrong("models", error))?,
         listen: o.listen,
         admin,
         assets: assets.map(Path::to_owned),
@@ -107,7 +110,7 @@ fn settings(o: &Options) -> Result<Settings, Box<dyn Error>> {
         return Err("open lets everybody in; tokens would be ignored: remove one of the two".into());
     }
     let tokens = o.tokens.iter().map(|token| Token::configured(token));
-    let tokens = tokens.collect::<Result<_, _>>().map_err(|error| format!("token: {error}"))?;
+    let tokens = tokens.collect::<Result<_, _>>().map_err(|error| wrong("token", error))?;
     let access = if o.open { Access::Open } else { Access::Tokens(tokens) };
     if o.postgres.is_empty() != o.objects.is_empty() {
         return Err("postgres and objects belong together; only one of them is set".into());
@@ -148,16 +151,19 @@ fn share(o: &Options) -> Result<f64, String> {
     let address = &o.traces;
     let uri = address.parse::<http::Uri>().ok().filter(|uri| uri.host().is_some());
     if !uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https"))) {
-        return Err(format!("traces: {address} is not an address such as http://127.0.0.1:4318/v1/traces"));
+        return Err(wrong(
+            "traces",
+            format_args!("{address} is not an address such as http://127.0.0.1:4318/v1/traces"),
+        ));
     }
     if !cfg!(feature = "traces") {
-        return Err("traces: this server was built without; build it with --features traces".to_owned());
+        return Err(wrong("traces", "this server was built without; build it with --features traces"));
     }
     let share = o.trace_share;
     if (0.0..=1.0).contains(&share) {
         Ok(share)
     } else {
-        Err(format!("trace-share: {share} is not from 0 to 1"))
+        Err(wrong("trace-share", format_args!("{share} is not from 0 to 1")))
     }
 }
 
@@ -173,6 +179,11 @@ fn limits(o: &Options, own: &TenantOptions) -> TenantLimits {
             key_bytes: own.keys.unwrap_or(o.tenant_keys).saturating_mul(MIB),
         },
     }
+}
+
+/// What is said of a setting whose value cannot be used.
+fn wrong(setting: &str, reason: impl fmt::Display) -> String {
+    format!("{}: {reason}", name_of(setting))
 }
 
 /// A path, unless it is the empty one that stands for none.

@@ -30,6 +30,7 @@ mod server;
 // the command line
 mod options;
 mod output;
+mod source;
 
 mod inspect;
 mod tokens;

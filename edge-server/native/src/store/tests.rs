@@ -71,7 +71,20 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(store.claim_job(claim()).await.expect("asked"), None, "it still seems to run");
     assert_eq!(store.release_jobs().await.expect("released"), 1);
     let claimed = store.claim_job(claim()).await.expect("claimed again");
-    assert_eq!(claimed, Some(ClaimedJob { request, inputs, interrupted: 1 }));
+    assert_eq!(
+        claimed,
+        Some(ClaimedJob { request: request.clone(), inputs: inputs.clone(), interrupted: 1 })
+    );
+    assert!(store.start_again(claim(), request.id).await.expect("counted"));
+    drop(store);
+    let store = SqliteStore::open(&scratch.0).expect("opens once more");
+    assert_eq!(store.release_jobs().await.expect("released"), 1);
+    let claimed = store.claim_job(claim()).await.expect("claimed a third time");
+    assert_eq!(
+        claimed,
+        Some(ClaimedJob { request, inputs, interrupted: 2 }),
+        "a start that was counted stays so"
+    );
 }
 
 const BOUNDS: QueueBounds = QueueBounds { total: 1000, tenant: 1000 };

@@ -70,6 +70,30 @@ fn settings_are_checked_without_a_start() {
 }
 
 #[test]
+fn a_wrong_value_is_told_by_where_it_came_from() {
+    let said = |arguments: &[&str], environment: &[(&str, &str)]| {
+        let models = models();
+        let start = ["serve", "--check-config", "--models", &models];
+        let output = run(&[&start[..], arguments].concat(), environment);
+        assert!(!output.status.success());
+        text(&output.stderr)
+    };
+    for (flag, variable, value) in
+        [("queue", "EDGE_SERVER_QUEUE", "many"), ("log-format", "EDGE_SERVER_LOG_FORMAT", "xml")]
+    {
+        let (flagged, set) = (said(&[&format!("--{flag}"), value], &[]), said(&[], &[(variable, value)]));
+        assert!(flagged.contains(&format!("'--{flag} ")) && !flagged.contains(variable), "{flagged}");
+        assert!(set.contains(variable) && !set.contains(&format!("--{flag}")), "{set}");
+        let both = said(&[&format!("--{flag}={value}")], &[(variable, value)]);
+        assert!(both.contains(&format!("'--{flag} ")), "the flag wins: {both}");
+    }
+    let set = said(&[], &[("EDGE_SERVER_ADMIN", "here")]);
+    assert!(set.contains("EDGE_SERVER_ADMIN: here is not an address"), "{set}");
+    let flagged = said(&["--admin", "here"], &[("EDGE_SERVER_ADMIN", "127.0.0.1:1")]);
+    assert!(flagged.contains("edge-server: admin: here"), "{flagged}");
+}
+
+#[test]
 fn every_setting_is_in_the_document() {
     let help = text(&run(&["serve", "--help"], &[]).stdout);
     let flags = help.split_whitespace().filter_map(|word| word.strip_prefix("--"));
