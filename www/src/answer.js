@@ -33,7 +33,7 @@ export function showAnswer(question, prediction, { output: { postprocessing } },
   byId("answer").dataset.state = newer ? "busy" : "answered";
   byId("verdict").textContent = question.verdict(best, prediction);
   byId("expected").textContent = question.expected ?? "";
-  byId("warnings").textContent = warnings.map(({ message }) => `${message}. The answer may be worth little.`).join(" ");
+  byId("warnings").textContent = warnings.map(({ message }) => `${message}. The answer may mean little.`).join(" ");
   byId("answer-time").textContent = `${milliseconds(timings.total)} from your input to this answer`;
   const list = byId("bars");
   const names = outcomes.map(({ label }) => label).join("\n");

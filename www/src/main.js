@@ -124,7 +124,7 @@ async function compare() {
     // Another answer may have come meanwhile.
     if (current()?.answered === answered && state.compares) showComparison(question, prediction, plain);
   } catch (error) {
-    byId("compared").textContent = `The model on plain numbers cannot be had: ${error.message}`;
+    byId("compared").textContent = `The model on plain numbers could not be loaded: ${error.message}`;
   }
 }
 

@@ -33,7 +33,7 @@ export function showSteps(question, prediction, { info, parameters, keyId }, req
     opened && step("secret", "A secret key is made", "here", {
       time: opened.ended - opened.begun,
       moved: "nothing sent",
-      text: `${parameters.poly_modulus_degree.toLocaleString("en")} coefficients of −1, 0 or 1 from the system's randomness, in a Web Worker. The time includes compiling the WebAssembly module. It is in the memory of that worker alone, which is told to wipe it and ends when this page is left.`,
+      text: `${parameters.poly_modulus_degree.toLocaleString("en")} coefficients of −1, 0 or 1 from the system's randomness, in a Web Worker. The time includes compiling the WebAssembly module. The key is in the memory of that worker alone. When this page is left, the worker is told to wipe it, and ends.`,
     }),
     uploads.length > 0 && step("keys", "Evaluation keys are made and uploaded, once", "there", {
       time: span(uploads),

@@ -34,7 +34,7 @@ export async function setUpWords({ ask }) {
     submit().catch(fail);
   });
   const fail = (error) => {
-    notice.textContent = `The table of words cannot be had: ${error.message}`;
+    notice.textContent = `The table of words could not be loaded: ${error.message}`;
     notice.classList.add("wrong");
   };
   const example = ({ text: example }) => {

@@ -161,7 +161,7 @@ options! {
     job_time "job-time" "SECONDS" "EDGE_SERVER_JOB_TIME": u64 = 3600;
     /// How often a job may be started before it is given up.
     attempts "attempts" "N" "EDGE_SERVER_ATTEMPTS": u64 = 5;
-    /// Time, in seconds, after which jobs of a silent process are others' to take.
+    /// Time, in seconds, that a process may be silent before others take its jobs.
     lease "lease" "SECONDS" "EDGE_SERVER_LEASE": u64 = 30;
     /// Longest wait, in seconds, that `Prefer: wait` gets.
     max_wait "max-wait" "SECONDS" "EDGE_SERVER_MAX_WAIT": u64 = 30;
@@ -182,8 +182,8 @@ options! {
     /// Collector that spans of requests and jobs are sent to, as http://host:4318/v1/traces (OTLP with protobuf
     /// over HTTP); also read from OTEL_EXPORTER_OTLP_TRACES_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT.
     traces "traces" "URL" "EDGE_SERVER_TRACES": String = String::new();
-    /// Share of the traces begun here that is sent, from 0 to 1; those that callers have begun are sent as
-    /// they say.
+    /// Share of the traces begun here that is sent, from 0 to 1; traces that callers began are sent if the callers
+    /// say so.
     trace_share "trace-share" "SHARE" "EDGE_SERVER_TRACE_SHARE": f64 = 1.0;
     /// What to log, as in `info` or `edge_server=debug`.
     log "log" "FILTER" "EDGE_SERVER_LOG": String = "info".to_owned();
