@@ -9,6 +9,7 @@ mod job;
 mod key_set;
 mod limits;
 mod phase;
+mod repetition;
 mod run;
 mod running;
 mod spans;
@@ -404,16 +405,4 @@ fn job_path(id: JobId) -> String {
 
 fn key_set_path(id: KeySetId) -> String {
     format!("/keys/{id}")
-}
-
-/// SHA-256 over everything that makes two requests the same.
-fn fingerprint(parts: &Parts, media: Media, body: &[u8]) -> [u8; 32] {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    for part in [parts.method.as_str(), parts.uri.path(), media.content_type()] {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.update(body);
-    hash.finalize().into()
 }

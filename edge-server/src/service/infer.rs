@@ -5,7 +5,13 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{StatusCode, header as names};
 
-use super::{Call, Reply, Service, fingerprint, job::job_reply, job_path, key_set, store_failed};
+use super::{
+    Call, Reply, Service,
+    job::job_reply,
+    job_path, key_set,
+    repetition::{self, idempotency},
+    store_failed,
+};
 use crate::{
     completion::End,
     decode,
@@ -17,7 +23,7 @@ use crate::{
     port::{Executor, Host},
     problem::{Code, Problem},
     registry::Model,
-    store::{Full, Idempotency, Inserted, JobRequest, Made, QueueBounds, Remembered, Store},
+    store::{Full, Inserted, JobRequest, Made, QueueBounds, Remembered, Store},
 };
 
 /// What the memory of a document is accounted with: its bytes, the tree, the decoded payloads.
@@ -43,22 +49,17 @@ impl<H: Host> Service<H> {
         let (media, bytes, _loan) = self.receive_document(call, body, limit).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_infer(&document)?;
-        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
-        let fingerprint = idempotency_key.as_ref().map(|_| fingerprint(&call.parts, media, &bytes));
+        let idempotency = idempotency(call, media, &bytes)?;
         drop(bytes);
-        let idempotency =
-            idempotency_key.zip(fingerprint).map(|(key, fingerprint)| Idempotency { key, fingerprint });
-        if let Some(idempotency) = &idempotency
-            && let Some(earlier) = self.remembered(call, Some(&idempotency.key)).await?
-        {
-            return self.accepted_before(call, &earlier, idempotency.fingerprint).await;
+        let fingerprint = idempotency.as_ref().map(|own| own.fingerprint);
+        if let Some(earlier) = self.remembered(call, idempotency.as_ref()).await? {
+            return self.accepted_before(call, &earlier, fingerprint).await;
         }
         let Validated { model, key_set, batch_size, encoding, inputs, deadline } =
             self.validate(call, InferRequest::from_document(document)?).await?;
 
         let id = JobId::random(self.host.entropy());
         let accepted = self.now();
-        let fingerprint = idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
         let job = JobRequest {
             id,
             tenant: call.tenant.clone(),
@@ -82,9 +83,7 @@ impl<H: Host> Service<H> {
                 self.host.executor().wake();
                 self.accepted(call, id, end).await
             }
-            Inserted::Remembered(earlier) => {
-                self.accepted_before(call, &earlier, fingerprint.unwrap_or_default()).await
-            }
+            Inserted::Remembered(earlier) => self.accepted_before(call, &earlier, fingerprint).await,
             Inserted::Refused(full) => Err(self.queue_full(full, bounds)),
         }
     }
@@ -191,15 +190,15 @@ impl<H: Host> Service<H> {
         &self,
         call: &Call,
         earlier: &Remembered,
-        fingerprint: [u8; 32],
+        fingerprint: Option<[u8; 32]>,
     ) -> Result<Reply, Problem> {
         match earlier.made {
-            Made::Job(id) if earlier.fingerprint == fingerprint => {
+            Made::Job(id) if Some(earlier.fingerprint) == fingerprint => {
                 // It may have been deleted since.
                 self.find_job(call, id).await?;
                 self.accepted(call, id, None).await
             }
-            _ => Err(key_set::idempotency_conflict()),
+            _ => Err(repetition::conflict()),
         }
     }
 }

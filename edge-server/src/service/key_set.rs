@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 
-use super::{Call, Reply, Service, fingerprint, key_set_path, store_failed};
+use super::{
+    Call, Reply, Service, key_set_path,
+    repetition::{self, idempotency},
+    store_failed,
+};
 use crate::{
     decode,
     document::Document,
-    header,
     id::{KeyName, KeySetId},
     media::{Media, expect_octets},
     message::{KeySetRequest, KeySetView, KeyView, unknown_key},
     port::{Executor, Host},
     problem::{Code, Problem},
     registry::Model,
-    store::{Idempotency, Inserted, KeyQuota, KeySet, Made, PutKey, Remembered, Store, Usage},
+    store::{Inserted, KeyQuota, KeySet, Made, PutKey, Remembered, Store, Usage},
 };
 
 impl<H: Host> Service<H> {
@@ -32,9 +35,9 @@ impl<H: Host> Service<H> {
         let (media, bytes, _loan) = self.receive_document(call, body, limit).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_key_set(&document)?;
-        let idempotency_key = header::idempotency_key(&call.parts.headers)?;
-        let fingerprint = fingerprint(&call.parts, media, &bytes);
-        if let Some(earlier) = self.remembered(call, idempotency_key.as_deref()).await? {
+        let idempotency = idempotency(call, media, &bytes)?;
+        let fingerprint = idempotency.as_ref().map(|own| own.fingerprint);
+        if let Some(earlier) = self.remembered(call, idempotency.as_ref()).await? {
             return self.opened_before(call, &earlier, fingerprint).await;
         }
         let model = self.registry.model(&KeySetRequest::model_from(document)?)?;
@@ -46,7 +49,6 @@ impl<H: Host> Service<H> {
             announced: model.evaluation_keys().values().map(|key| key.bytes as u64).sum(),
             present: BTreeMap::new(),
         };
-        let idempotency = idempotency_key.map(|key| Idempotency { key, fingerprint });
         let quota = self.limits_of(&call.tenant).keys;
         let stored = self.host.store().insert_key_set(set.clone(), idempotency, quota).await;
         match stored.map_err(store_failed)? {
@@ -61,14 +63,14 @@ impl<H: Host> Service<H> {
         &self,
         call: &Call,
         earlier: &Remembered,
-        fingerprint: [u8; 32],
+        fingerprint: Option<[u8; 32]>,
     ) -> Result<Reply, Problem> {
         match earlier.made {
-            Made::KeySet(id) if earlier.fingerprint == fingerprint => {
+            Made::KeySet(id) if Some(earlier.fingerprint) == fingerprint => {
                 let (set, model) = self.key_set(call, id).await?;
                 opened(call.media, model, &set)
             }
-            _ => Err(idempotency_conflict()),
+            _ => Err(repetition::conflict()),
         }
     }
 
@@ -129,23 +131,6 @@ impl<H: Host> Service<H> {
         let model = self.registry.model(&set.model)?;
         Ok((set, model))
     }
-
-    /// Looks up what an earlier request with this idempotency key made.
-    pub(super) async fn remembered(
-        &self,
-        call: &Call,
-        key: Option<&str>,
-    ) -> Result<Option<Remembered>, Problem> {
-        match key {
-            Some(key) => self.host.store().remembered(&call.tenant, key).await.map_err(store_failed),
-            None => Ok(None),
-        }
-    }
-}
-
-/// The problem of an idempotency key that came with another request before.
-pub(super) fn idempotency_conflict() -> Problem {
-    Problem::new(Code::IdempotencyConflict, "This Idempotency-Key was used before with another request.")
 }
 
 fn quota_exceeded(quota: KeyQuota, usage: Usage, announced: u64) -> Problem {
