@@ -106,6 +106,8 @@ impl State {
 }
 
 impl Store for MemoryStore {
+    type StagedKeys = BTreeMap<KeyName, Bytes>;
+
     async fn insert_job(
         &self,
         job: JobRequest,
@@ -267,6 +269,17 @@ impl Store for MemoryStore {
 
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
         Ok(self.state().key_set(tenant, id).and_then(|stored| stored.keys.get(&name).cloned()))
+    }
+
+    async fn stage_keys(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+        names: Vec<KeyName>,
+    ) -> Result<BTreeMap<KeyName, Bytes>, StoreError> {
+        let mut state = self.state();
+        let Some(stored) = state.key_set(tenant, id) else { return Ok(BTreeMap::new()) };
+        Ok(names.into_iter().filter_map(|name| Some((name, stored.keys.get(&name)?.clone()))).collect())
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool, StoreError> {

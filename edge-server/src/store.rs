@@ -6,6 +6,7 @@
 //! exist; bounds hold however many calls run at once; tenants take turns; what a call has
 //! acknowledged survives the process.
 
+mod staged;
 #[cfg(feature = "testing")]
 pub mod suite;
 
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, fmt, future::Future, ops::AddAssign, time::Dura
 
 use bytes::Bytes;
 
+pub use self::staged::StagedKeys;
 use crate::{
     access::TokenRecord,
     id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId},
@@ -284,6 +286,9 @@ impl AddAssign for Swept {
 
 /// Keeps what must survive a restart. See the module for the invariants.
 pub trait Store: MaybeSend + MaybeSync {
+    /// Where [`Self::stage_keys`] brings keys.
+    type StagedKeys: StagedKeys + MaybeSend;
+
     /// Tells whether other processes use it too, so that what they do has to be looked for.
     fn is_shared(&self) -> bool {
         false
@@ -393,6 +398,15 @@ pub trait Store: MaybeSend + MaybeSync {
         id: KeySetId,
         name: KeyName,
     ) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + MaybeSend;
+
+    /// Brings these keys of a tenant's set to where an evaluation reads them without waiting, as far as the set has
+    /// them.
+    fn stage_keys(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+        names: Vec<KeyName>,
+    ) -> impl Future<Output = Result<Self::StagedKeys, StoreError>> + MaybeSend;
 
     /// Deletes a tenant's key set with its keys; tells whether it existed.
     fn delete_key_set(

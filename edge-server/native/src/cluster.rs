@@ -13,7 +13,7 @@ mod schema;
 mod tls;
 mod tokens;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -242,6 +242,9 @@ fn inputs_gone() -> Failure {
 }
 
 impl Store for ClusterStore {
+    /// Objects cannot be read without waiting, so that an evaluation has them as they were uploaded.
+    type StagedKeys = BTreeMap<KeyName, Bytes>;
+
     fn is_shared(&self) -> bool {
         true
     }
@@ -378,6 +381,21 @@ impl Store for ClusterStore {
             Some(hash) => self.objects().key(id, name, hash).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn stage_keys(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+        names: Vec<KeyName>,
+    ) -> Result<BTreeMap<KeyName, Bytes>> {
+        let mut staged = BTreeMap::new();
+        for name in names {
+            if let Some(bytes) = self.key(tenant, id, name).await? {
+                staged.insert(name, bytes);
+            }
+        }
+        Ok(staged)
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {

@@ -46,7 +46,7 @@ pub use executor::{Threads, Turn, Workers};
 pub use options::{FileError, LogFormat};
 pub use packages::{PackagesError, read_package, read_packages};
 pub use server::{Config, NativeHost, Server, StartError};
-pub use store::{OpenError, SqliteStore};
+pub use store::{OpenError, SetReader, SqliteStore};
 pub use tls::{TlsError, TlsFiles};
 pub use traces::Traces;
 pub use transport::Patience;

@@ -20,7 +20,7 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 use edge_server_sqlite::{self as sqlite, Database, KeyFile, Value};
@@ -155,20 +155,39 @@ impl SqliteStore {
         work: impl FnOnce(&Sql<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let connections = Arc::clone(&self.0);
-        blocking(move || {
-            let free = connections.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let reader = match free {
-                Some(reader) => reader,
-                None => schema::open_reader(&connections.path).map_err(StoreError::new)?,
-            };
-            let value = work(&Sql(&reader))?;
-            let mut readers = connections.readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.len() < READERS {
-                readers.push(reader);
-            }
-            Ok(value)
-        })
-        .await?
+        blocking(move || connections.read(work)).await?
+    }
+}
+
+impl Connections {
+    /// Runs a query in this thread.
+    fn read<T>(&self, work: impl FnOnce(&Sql<'_>) -> Result<T>) -> Result<T> {
+        let free = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = match free {
+            Some(reader) => reader,
+            None => schema::open_reader(&self.path).map_err(StoreError::new)?,
+        };
+        let value = work(&Sql(&reader))?;
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(reader);
+        }
+        Ok(value)
+    }
+}
+
+/// Keys of a tenant's set, read in the thread that asks.
+#[derive(Debug)]
+pub struct SetReader {
+    store: SqliteStore,
+    tenant: TenantId,
+    set: KeySetId,
+}
+
+impl StagedKeys for SetReader {
+    fn key(&self, name: KeyName) -> Result<Option<Bytes>> {
+        let found = self.store.0.read(|sql| sqlite::key(sql, &self.tenant, self.set, name))?;
+        Ok(found.map(|(_, bytes)| bytes))
     }
 }
 
@@ -177,6 +196,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 impl Store for SqliteStore {
+    type StagedKeys = SetReader;
+
     async fn insert_job(
         &self,
         job: JobRequest,
@@ -260,6 +281,10 @@ impl Store for SqliteStore {
         let tenant = tenant.clone();
         let found = self.read(move |sql| sqlite::key(sql, &tenant, id, name)).await?;
         Ok(found.map(|(_, bytes)| bytes))
+    }
+
+    async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, _: Vec<KeyName>) -> Result<SetReader> {
+        Ok(SetReader { store: self.clone(), tenant: tenant.clone(), set: id })
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {

@@ -99,7 +99,7 @@ pub fn read_set(database: &impl Database, tenant: &TenantId, id: KeySetId) -> Re
     }))
 }
 
-fn name(row: &Row, index: usize) -> Result<KeyName> {
+pub(crate) fn name(row: &Row, index: usize) -> Result<KeyName> {
     KeyName::parse(row.text(index)?).ok_or_else(|| damaged("key name"))
 }
 
@@ -156,10 +156,11 @@ pub fn read(
 }
 
 /// Deletes a tenant's set and names the keys that it had; `None` if there was none.
-///
-/// # Errors
-/// [`StoreError`](edge_server::store::StoreError)
-pub fn delete_set(database: &impl Database, tenant: &TenantId, id: KeySetId) -> Result<Option<Vec<KeyFile>>> {
+pub(crate) fn delete_set(
+    database: &impl Database,
+    tenant: &TenantId,
+    id: KeySetId,
+) -> Result<Option<Vec<KeyFile>>> {
     if owns(database, tenant, id)? { forget(database, id).map(Some) } else { Ok(None) }
 }
 

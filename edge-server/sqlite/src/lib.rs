@@ -13,6 +13,7 @@ mod schema;
 mod idempotency;
 mod jobs;
 mod keys;
+mod staged;
 mod tokens;
 
 // what a store does in one step
@@ -24,9 +25,8 @@ pub use jobs::{
     claim as claim_job, delete as delete_job, finish as finish_job, give_back, queue, read as job,
     release as release_jobs, renew as renew_leases, start_again,
 };
-pub use keys::{
-    KeyFile, delete_set as delete_key_set, judge as judge_key, read as key, read_set as key_set, usage,
-};
+pub use keys::{KeyFile, judge as judge_key, read as key, read_set as key_set, usage};
 pub use schema::{MIGRATIONS, VERSION};
-pub use steps::{SweepStep, insert_job, insert_key_set, put_key, sweep_step};
+pub use staged::{STAGED_BYTES, stage as stage_key, staged as staged_key, unstaged as unstaged_keys};
+pub use steps::{SweepStep, delete_key_set, insert_job, insert_key_set, put_key, sweep_step};
 pub use tokens::{delete as delete_token, find as token, insert as insert_token, list as tokens};

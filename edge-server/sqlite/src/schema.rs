@@ -1,7 +1,7 @@
 //! The tables and their version.
 
 /// One step for each version of the tables. A step that has been released never changes.
-pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST, TRACES];
+pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST, TRACES, STAGED_KEYS];
 
 /// The version that these statements are for.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -107,3 +107,19 @@ CREATE INDEX used ON key_sets (used);
 
 /// The span of the request that a job came with.
 const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace TEXT;";
+
+/// Copies of keys whose bytes are in files, in parts, and how many bytes each set has there.
+const STAGED_KEYS: &str = "
+CREATE TABLE staged_sets (
+    key_set BLOB PRIMARY KEY,
+    bytes INTEGER NOT NULL,
+    used INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE staged_keys (
+    key_set BLOB NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (key_set, name, number)
+) STRICT;
+";

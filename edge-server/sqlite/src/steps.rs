@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use edge_server::{
-    TenantId,
+    KeySetId, TenantId,
     store::{
         Full, Horizon, Idempotency, Inserted, JobRequest, KeyQuota, KeySet, Made, PutKey, QueueBounds,
         Remembered, Swept, Usage,
@@ -14,6 +14,7 @@ use crate::{
     idempotency, jobs,
     keys::{self, KeyFile},
     room::Room,
+    staged,
 };
 
 /// What an earlier request with this idempotency key made.
@@ -94,6 +95,22 @@ pub fn put_key(
     Ok(PutKey::Stored)
 }
 
+/// Deletes a tenant's set with the copies of its keys, and names these; `None` if there was none.
+///
+/// # Errors
+/// [`StoreError`](edge_server::store::StoreError)
+pub fn delete_key_set(
+    database: &impl Database,
+    tenant: &TenantId,
+    id: KeySetId,
+) -> Result<Option<Vec<KeyFile>>> {
+    let keys = keys::delete_set(database, tenant, id)?;
+    if keys.is_some() {
+        staged::forget(database, id)?;
+    }
+    Ok(keys)
+}
+
 /// A part of what has been kept long enough, which was forgotten in one step.
 #[derive(Debug)]
 pub struct SweepStep {
@@ -114,6 +131,9 @@ pub fn sweep_step(database: &impl Database, horizon: Horizon) -> Result<SweepSte
     let mut room = Room::new();
     let jobs = jobs::sweep(database, horizon.finished, &mut room)?;
     let (key_sets, keys) = keys::sweep(database, horizon.key_sets, &mut room)?;
+    for of_a_set in keys.chunk_by(|one, next| one.set == next.set) {
+        staged::forget(database, of_a_set[0].set)?;
+    }
     idempotency::sweep(database, horizon.finished, &mut room)?;
     Ok(SweepStep { swept: Swept { jobs, key_sets }, keys, is_last: !room.is_full() })
 }

@@ -1,5 +1,7 @@
 //! What every store must do; each implementation runs it in its tests.
 
+mod staged;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
@@ -30,6 +32,8 @@ pub async fn run(store: &impl Store) {
     deleted_jobs_are_gone(store).await;
     other_tenants_see_nothing(store).await;
     keys_never_change(store).await;
+    staged::keys_are_read_without_waiting(store).await;
+    staged::keys_that_are_gone_are_not_read(store).await;
     quotas_hold(store).await;
     idempotency_keys_work_once(store).await;
     tokens_are_found_by_their_hash(store).await;
@@ -92,6 +96,7 @@ macro_rules! ok {
         $call.await.expect("the store answers")
     };
 }
+use ok;
 
 async fn insert(store: &impl Store, job: &JobRequest) {
     assert_eq!(ok!(store.insert_job(job.clone(), inputs(), None, WIDE)), Inserted::New);

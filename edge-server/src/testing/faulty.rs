@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
@@ -17,7 +17,7 @@ use crate::{
     port::Timestamp,
     store::{
         Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 
@@ -28,7 +28,9 @@ pub struct FaultyStore<S> {
     fails: AtomicBool,
     failing_outcomes: AtomicUsize,
     failing_keys: AtomicUsize,
+    failing_staged_key: Arc<Mutex<Option<KeyName>>>,
     key_reads: AtomicUsize,
+    staged_reads: Arc<AtomicUsize>,
     silent_set: Mutex<Option<KeySetId>>,
 }
 
@@ -46,6 +48,16 @@ impl<S> FaultyStore<S> {
     /// Makes the next calls fail that read a key.
     pub fn fail_next_keys(&self, count: usize) {
         self.failing_keys.store(count, Ordering::Relaxed);
+    }
+
+    /// Makes every call fail that reads this key where keys are staged.
+    pub fn fail_staged_key(&self, name: Option<KeyName>) {
+        *self.failing_staged_key.lock().unwrap_or_else(PoisonError::into_inner) = name;
+    }
+
+    /// How often a key was read where keys are staged.
+    pub fn staged_reads(&self) -> usize {
+        self.staged_reads.load(Ordering::Relaxed)
     }
 
     /// How often it has been asked for a key.
@@ -84,6 +96,24 @@ impl<S> FaultyStore<S> {
     }
 }
 
+/// Keys of a store that fails when it is told to.
+#[derive(Debug)]
+pub struct FaultyKeys<K> {
+    inner: K,
+    failing: Arc<Mutex<Option<KeyName>>>,
+    reads: Arc<AtomicUsize>,
+}
+
+impl<K: StagedKeys> StagedKeys for FaultyKeys<K> {
+    fn key(&self, name: KeyName) -> Result<Option<Bytes>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if *self.failing.lock().unwrap_or_else(PoisonError::into_inner) == Some(name) {
+            return Err(StoreError::new("told to fail for this key"));
+        }
+        self.inner.key(name)
+    }
+}
+
 /// Writes methods that pass on.
 macro_rules! passed_on {
     ($($through:ident $name:ident($($argument:ident: $type:ty),*) -> $output:ty;)+) => {
@@ -94,6 +124,19 @@ macro_rules! passed_on {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
+    type StagedKeys = FaultyKeys<S::StagedKeys>;
+
+    async fn stage_keys(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+        names: Vec<KeyName>,
+    ) -> Result<Self::StagedKeys, StoreError> {
+        let inner = self.inner_unless(&self.failing_keys)?.stage_keys(tenant, id, names).await?;
+        let (failing, reads) = (Arc::clone(&self.failing_staged_key), Arc::clone(&self.staged_reads));
+        Ok(FaultyKeys { inner, failing, reads })
+    }
+
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
         self.key_reads.fetch_add(1, Ordering::Relaxed);
         poll_fn(|context| {

@@ -7,7 +7,7 @@ mod alarm;
 mod bucket;
 mod database;
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use edge_server::{
@@ -15,7 +15,7 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept, Usage,
+        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 use edge_server_sqlite::{self as sqlite, KeyFile};
@@ -29,7 +29,7 @@ type Result<T> = std::result::Result<T, StoreError>;
 /// The store of one object.
 #[derive(Debug)]
 pub(crate) struct ObjectStore {
-    sql: Sql,
+    sql: Rc<Sql>,
     alarm: Alarm,
     keys: KeyFiles,
 }
@@ -50,7 +50,7 @@ impl ObjectStore {
     pub(crate) async fn open(state: &State, bucket: worker::Bucket, lease: Duration) -> Result<Self> {
         let storage = state.storage();
         let alarm = Alarm::read(state.storage(), lease).await?;
-        let sql = Sql::new(storage);
+        let sql = Rc::new(Sql::new(storage));
         sql.migrate()?;
         Ok(Self { sql, alarm, keys: KeyFiles::new(bucket) })
     }
@@ -61,7 +61,23 @@ impl ObjectStore {
     }
 }
 
+/// Keys of a tenant's set in rows of the database.
+#[derive(Debug)]
+pub(crate) struct CopiedKeys {
+    sql: Rc<Sql>,
+    tenant: TenantId,
+    set: KeySetId,
+}
+
+impl StagedKeys for CopiedKeys {
+    fn key(&self, name: KeyName) -> Result<Option<Bytes>> {
+        sqlite::staged_key(&*self.sql, &self.tenant, self.set, name)
+    }
+}
+
 impl Store for ObjectStore {
+    type StagedKeys = CopiedKeys;
+
     async fn insert_job(
         &self,
         job: JobRequest,
@@ -80,7 +96,7 @@ impl Store for ObjectStore {
     }
 
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
-        sqlite::job(&self.sql, tenant, id)
+        sqlite::job(&*self.sql, tenant, id)
     }
 
     async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
@@ -124,7 +140,7 @@ impl Store for ObjectStore {
     }
 
     async fn queue(&self) -> Result<QueueLengths> {
-        sqlite::queue(&self.sql)
+        sqlite::queue(&*self.sql)
     }
 
     async fn insert_key_set(
@@ -139,12 +155,12 @@ impl Store for ObjectStore {
     }
 
     async fn key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<Option<KeySet>> {
-        sqlite::key_set(&self.sql, tenant, id)
+        sqlite::key_set(&*self.sql, tenant, id)
     }
 
     async fn put_key(&self, tenant: &TenantId, id: KeySetId, name: KeyName, bytes: Bytes) -> Result<PutKey> {
         let file = KeyFile::of(id, name, &bytes);
-        if let Some(settled) = sqlite::judge_key(&self.sql, tenant, file)? {
+        if let Some(settled) = sqlite::judge_key(&*self.sql, tenant, file)? {
             return Ok(settled);
         }
         let length = bytes.len() as u64;
@@ -158,10 +174,22 @@ impl Store for ObjectStore {
     }
 
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
-        match sqlite::key(&self.sql, tenant, id, name)? {
+        match sqlite::key(&*self.sql, tenant, id, name)? {
             Some((file, _)) => self.keys.read(file).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, names: Vec<KeyName>) -> Result<CopiedKeys> {
+        let files = self.sql.step(|sql| sqlite::unstaged_keys(sql, tenant, id, &names))?;
+        for &file in &files {
+            let bytes = self.keys.read(file).await?;
+            self.sql.step(|sql| sqlite::stage_key(sql, file, &bytes, sqlite::STAGED_BYTES))?;
+        }
+        if !files.is_empty() {
+            tracing::info!(files = files.len(), "keys copied from the bucket");
+        }
+        Ok(CopiedKeys { sql: Rc::clone(&self.sql), tenant: tenant.clone(), set: id })
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {
@@ -175,15 +203,15 @@ impl Store for ObjectStore {
     }
 
     async fn remembered(&self, tenant: &TenantId, key: &str) -> Result<Option<Remembered>> {
-        sqlite::recall(&self.sql, tenant, key)
+        sqlite::recall(&*self.sql, tenant, key)
     }
 
     async fn usage(&self, tenant: &TenantId) -> Result<Usage> {
-        sqlite::usage(&self.sql, tenant)
+        sqlite::usage(&*self.sql, tenant)
     }
 
     async fn token(&self, hash: [u8; 32]) -> Result<Option<TokenRecord>> {
-        sqlite::token(&self.sql, hash)
+        sqlite::token(&*self.sql, hash)
     }
 
     async fn insert_token(&self, token: TokenRecord) -> Result<()> {
@@ -191,7 +219,7 @@ impl Store for ObjectStore {
     }
 
     async fn tokens(&self) -> Result<Vec<TokenRecord>> {
-        sqlite::tokens(&self.sql)
+        sqlite::tokens(&*self.sql)
     }
 
     async fn delete_token(&self, hash: [u8; 32]) -> Result<bool> {
