@@ -126,21 +126,23 @@ impl<'a> EncryptedMachine<'a> {
     ) -> Result<Vec<Ciphertext>, Error> {
         let rotated = self.baby_steps(inputs, rotated)?;
         let all = giants.iter().flatten();
-        let mut sums: Box<dyn Iterator<Item = Result<ExtendedCiphertext, Error>>> = match self
-            .program
-            .encoding
-        {
-            FactorEncoding::Ahead => {
-                let terms =
-                    all.map(|giant| giant.terms.iter().filter_map(|t| Some((t.number, t.factors.as_ref()?))));
-                let terms: Vec<Vec<_>> = terms.map(Iterator::collect).collect();
-                Box::new(self.evaluator.multiply_plain_sums_extended(&rotated, &terms).into_iter().map(Ok))
-            }
-            FactorEncoding::AsUsed => {
-                let level = inputs[0].level();
-                Box::new(all.map(move |giant| self.sum_as_used(&rotated, transform, &giant.terms, level)))
-            }
-        };
+        let mut sums: Box<dyn Iterator<Item = Result<ExtendedCiphertext, Error>>> =
+            match self.program.encoding {
+                FactorEncoding::Ahead => {
+                    let terms = all.map(|giant| {
+                        giant.terms.iter().filter_map(|t| Some((t.number, t.factors.as_ref()?)))
+                    });
+                    let terms: Vec<Vec<_>> = terms.map(Iterator::collect).collect();
+                    let sums = self.evaluator.multiply_plain_sums_extended(&rotated, &terms);
+                    // Their memory is for the giant steps.
+                    drop(rotated);
+                    Box::new(sums.into_iter().map(Ok))
+                }
+                FactorEncoding::AsUsed => {
+                    let level = inputs[0].level();
+                    Box::new(all.map(move |giant| self.sum_as_used(&rotated, transform, &giant.terms, level)))
+                }
+            };
         let mut outputs = Vec::with_capacity(giants.len());
         for giants in giants {
             let steps = giants.iter().map(|giant| giant.rotation);
