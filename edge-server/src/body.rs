@@ -28,6 +28,9 @@ const DISCARD: usize = 16 << 20;
 /// and then holds memory for as long as it takes.
 const SLOWEST: f64 = 4096.0;
 
+/// What the memory of a document is accounted with, in its bytes: these, the tree, the decoded payloads.
+pub(crate) const COPIES: usize = 3;
+
 /// The length that the headers announce; one beyond all memory counts as the longest there is.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;

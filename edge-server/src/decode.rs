@@ -1,9 +1,10 @@
 //! Bytes of callers into ciphertexts and keys, strictly against a model's parameters. The only
 //! place that knows which decoding error is which problem.
 
+use bytes::Bytes;
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, DecodeError, EvaluationKeys, Kind, Level,
-    Params, SeededCiphertext, identify,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, DecodeError, GaloisKey, Kind, Level,
+    Params, RelinearizationKey, SeededCiphertext, identify,
 };
 
 use crate::{
@@ -34,25 +35,31 @@ enum Key {
     Galois(CompressedGaloisKey),
 }
 
+/// The same, ready to use.
+pub(crate) enum PreparedKey {
+    Relinearization(RelinearizationKey),
+    Galois(GaloisKey),
+}
+
 /// Checks an uploaded key: well-formed, of this name, for this level.
 pub(crate) fn check_key(params: &Params, name: KeyName, level: Level, bytes: &[u8]) -> Result<(), Problem> {
     key(params, name, level, bytes).map(drop)
 }
 
-/// Prepares a stored key and adds it to a set.
-pub(crate) fn insert_key(
-    keys: &mut EvaluationKeys,
+/// Prepares a stored key. Its bytes are gone before the prepared key takes its memory.
+pub(crate) fn prepare_key(
     params: &Params,
     name: KeyName,
     level: Level,
-    bytes: &[u8],
-) -> Result<(), Problem> {
-    match key(params, name, level, bytes)? {
-        Key::Relinearization(key) => key.prepare(params).map(|key| keys.set_relinearization(key)),
-        Key::Galois(key) => key.prepare(params).map(|key| keys.insert_galois(key)),
-    }
-    .expect("decoded with these parameters");
-    Ok(())
+    bytes: Bytes,
+) -> Result<PreparedKey, Problem> {
+    let key = key(params, name, level, &bytes)?;
+    drop(bytes);
+    let prepared = match key {
+        Key::Relinearization(key) => key.prepare(params).map(PreparedKey::Relinearization),
+        Key::Galois(key) => key.prepare(params).map(PreparedKey::Galois),
+    };
+    Ok(prepared.expect("decoded with these parameters"))
 }
 
 fn key(params: &Params, name: KeyName, level: Level, bytes: &[u8]) -> Result<Key, Problem> {

@@ -62,7 +62,8 @@ pub use id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId};
 pub use port::Host;
 pub use problem::{Code, Problem};
 pub use registry::{
-    KeyRequirement, Limits, Model, ModelView, PackageFiles, ParameterSetView, Registry, RegistryError,
+    CheckedPackages, DoesNotFit, Figures, Grant, Holding, KeyHolding, KeyRequirement, Limits, Model,
+    ModelView, PackageFiles, ParameterSetView, Registry, RegistryError, Shares, hold,
 };
 pub use route::{Operation, ROUTES, RouteEntry, is_route};
 pub use service::{Evaluated, Service, ServiceError};

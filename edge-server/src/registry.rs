@@ -1,13 +1,21 @@
 //! The models of a server: loaded whole and checked whole before it listens, unchanged after.
 
 mod error;
-mod model;
+mod holding;
 mod view;
+
+mod model;
+
+mod checked;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jsonschema::Validator;
+
+use self::checked::Checked;
 pub use self::{
     error::RegistryError,
+    holding::{DoesNotFit, Figures, Grant, Holding, KeyHolding, Shares, hold},
     model::{KeyRequirement, Model},
     view::{ModelView, ParameterSetView},
 };
@@ -43,19 +51,80 @@ const ENVELOPE_BYTES: usize = 16 << 10;
 
 impl Limits {
     /// The smallest limits that let through whatever a model of this list takes.
-    fn of<'a>(models: impl Iterator<Item = &'a Model>) -> Self {
+    fn of<'a>(models: impl Iterator<Item = &'a Figures>) -> Self {
         let none = Self { envelope_bytes: ENVELOPE_BYTES, infer_bytes: ENVELOPE_BYTES, key_bytes: 0 };
-        models.fold(none, |limits, model| {
-            let longest_key = model.evaluation_keys().values().map(|key| key.bytes).max().unwrap_or(0);
-            Self {
-                envelope_bytes: ENVELOPE_BYTES,
-                // Hexadecimal text takes two characters a byte.
-                infer_bytes: limits.infer_bytes.max(ENVELOPE_BYTES + 2 * model.max_input_bytes()),
-                // A little more than the longest key, so that a key with something after its end
-                // is told so, not that it is too large.
-                key_bytes: limits.key_bytes.max(longest_key + ENVELOPE_BYTES),
-            }
+        models.fold(none, |limits, model| Self {
+            envelope_bytes: ENVELOPE_BYTES,
+            // Hexadecimal text takes two characters a byte.
+            infer_bytes: limits.infer_bytes.max(ENVELOPE_BYTES + 2 * model.inputs),
+            // A little more than the longest key, so that a key with something after its end
+            // is told so, not that it is too large.
+            key_bytes: limits.key_bytes.max(model.longest_key + ENVELOPE_BYTES),
         })
+    }
+}
+
+/// Packages that were checked, of which none is prepared yet: what each takes is known, and how it is to be held can be
+/// decided.
+#[derive(Debug)]
+pub struct CheckedPackages {
+    schema: Validator,
+    packages: BTreeMap<ModelKey, Checked>,
+}
+
+impl CheckedPackages {
+    /// Begins with none.
+    ///
+    /// # Errors
+    /// [`RegistryError`] if the published schema is not right, a defect of the build.
+    pub fn new() -> Result<Self, RegistryError> {
+        let schema = crate::envelope::validator("model-package.schema.json").map_err(|error| {
+            RegistryError::new("model-package.schema.json", "", "must be a schema").because(error.reason)
+        })?;
+        Ok(Self { schema, packages: BTreeMap::new() })
+    }
+
+    /// Checks a package: its manifest against the published schema, then its meaning. Its files are not kept.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; also when another package has the same model and version.
+    pub fn add(&mut self, files: PackageFiles) -> Result<(), RegistryError> {
+        let checked = Checked::new(&self.schema, files)?;
+        let key = checked.figures.model.clone();
+        if let Some(other) = self.packages.get(&key) {
+            return Err(RegistryError::new(
+                &checked.origin,
+                "/model_id",
+                "must name a model and version that no other package has",
+            )
+            .because(format!("{key} is also in {}", other.origin)));
+        }
+        self.packages.insert(key, checked);
+        Ok(())
+    }
+
+    /// What each model takes, by name and version.
+    #[must_use]
+    pub fn figures(&self) -> Vec<Figures> {
+        self.packages.values().map(|package| package.figures.clone()).collect()
+    }
+
+    /// Prepares all of them, one after the other, to be held like this; as fast as possible where nothing is said.
+    ///
+    /// # Errors
+    /// [`RegistryError`], when a program does not run.
+    pub fn prepare(self, held: &BTreeMap<ModelKey, Holding>) -> Result<Registry, RegistryError> {
+        let mut models = BTreeMap::new();
+        for (key, package) in self.packages {
+            let holding = held.get(&key).copied().unwrap_or(Holding::FASTEST);
+            if holding != Holding::FASTEST {
+                let Holding { factors, keys } = holding;
+                tracing::info!(model = %key, ?factors, ?keys, "held in less memory, at the cost of time");
+            }
+            models.insert(key, Arc::new(package.prepare(holding)?));
+        }
+        let limits = Limits::of(models.values().map(|model| model.figures()));
+        Ok(Registry { models, limits })
     }
 }
 
@@ -67,30 +136,22 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Checks every package: its manifest against the published schema, then its meaning.
+    /// Checks every package, and prepares all of them to be as fast as possible.
     ///
     /// # Errors
     /// The first [`RegistryError`]: one bad package, and there is no registry.
     pub fn load(packages: impl IntoIterator<Item = PackageFiles>) -> Result<Self, RegistryError> {
-        let schema = crate::envelope::validator("model-package.schema.json").map_err(|error| {
-            RegistryError::new("model-package.schema.json", "", "must be a schema").because(error.reason)
-        })?;
-        let mut models = BTreeMap::new();
-        let mut origins: BTreeMap<ModelKey, String> = BTreeMap::new();
-        for files in packages {
-            let model = Model::load(&schema, &files)?;
-            if let Some(other) = origins.insert(model.key().clone(), files.origin.clone()) {
-                return Err(RegistryError::new(
-                    &files.origin,
-                    "/model_id",
-                    "must name a model and version that no other package has",
-                )
-                .because(format!("{} is also in {other}", model.key())));
-            }
-            models.insert(model.key().clone(), Arc::new(model));
-        }
-        let limits = Limits::of(models.values().map(Arc::as_ref));
-        Ok(Self { models, limits })
+        let mut checked = CheckedPackages::new()?;
+        packages.into_iter().try_for_each(|files| checked.add(files))?;
+        checked.prepare(&BTreeMap::new())
+    }
+
+    /// Divides a grant between all that takes memory; [`Grant::taken`] is what is taken now.
+    ///
+    /// # Errors
+    /// [`DoesNotFit`].
+    pub fn divide(&self, grant: Grant) -> Result<Shares, DoesNotFit> {
+        Shares::divide(self.models().map(|model| (model.figures(), model.holding())), grant)
     }
 
     /// The models, by name and version.

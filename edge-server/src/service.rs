@@ -4,9 +4,11 @@
 
 mod admin;
 mod discovery;
+mod halt;
 mod infer;
 mod job;
 mod key_set;
+mod keys;
 mod limits;
 mod phase;
 mod repetition;
@@ -131,7 +133,7 @@ impl<H: Host> Service<H> {
         let kept = others * registry.models().map(|model| model.helper_bytes()).max().unwrap_or_default();
         let evaluation_bytes = settings.evaluation_bytes.saturating_sub(kept);
         for model in registry.models() {
-            let body = infer::BODY_COPIES * registry.limits().infer_bytes;
+            let body = body::COPIES * registry.limits().infer_bytes;
             for (setting, needed, granted) in [
                 ("evaluation memory", model.evaluation_bytes() + kept, settings.evaluation_bytes),
                 ("body memory", body, settings.body_bytes),
@@ -386,7 +388,7 @@ impl<H: Host> Service<H> {
         B::Error: fmt::Display,
     {
         let media = Media::of_body(&call.parts.headers)?;
-        let (bytes, loan) = self.receive(call, body, limit, infer::BODY_COPIES).await?;
+        let (bytes, loan) = self.receive(call, body, limit, body::COPIES).await?;
         Ok((media, bytes, loan))
     }
 }

@@ -26,9 +26,6 @@ use crate::{
     store::{Full, Inserted, JobRequest, Made, QueueBounds, Remembered, Store},
 };
 
-/// What the memory of a document is accounted with: its bytes, the tree, the decoded payloads.
-pub(super) const BODY_COPIES: usize = 3;
-
 /// A request that has passed every layer.
 struct Validated {
     model: ModelKey,

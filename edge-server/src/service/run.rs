@@ -1,25 +1,24 @@
 //! Runs jobs. Called by the host's executor, away from the threads that serve requests.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use bytes::Bytes;
-use ckks_core::{EvaluationKeys, Instruction, Level};
-use futures_util::{FutureExt, StreamExt, stream::FuturesOrdered};
+use ckks_core::Instruction;
+use futures_util::FutureExt;
 use tracing::{Instrument, Span};
 
 use super::{
     Service,
+    halt::Halt,
     phase::{Phase, Step},
     running::Run,
 };
 use crate::{
     budget::Loan,
-    decode,
-    id::{JobId, KeyName, KeySetId, ModelKey},
+    id::{JobId, ModelKey},
     metrics::Metrics,
     port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
-    registry::Model,
     store::{ClaimedJob, Failure, JobRequest, Store, StoreError},
 };
 
@@ -28,37 +27,9 @@ use crate::{
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
-/// Keys that are read at once: while one is prepared the next ones are on their way, and no more of them are
-/// in memory as they travel.
-const READ_AHEAD: usize = 4;
-
 /// A job whose process ended so often during it runs alone. The first time is far more often somebody's
 /// `kill` than the job's doing, and one by one what ran then would take long.
 const ALONE: u32 = 2;
-
-/// Why an evaluation has no result.
-enum Halt {
-    /// Its job has failed.
-    Failed(Problem),
-    /// Its caller has deleted the job, or it has become another's.
-    Gone,
-    /// The store did not give what it needs; the job waits again.
-    Store(StoreError),
-    /// The service stops; the job waits again.
-    Stopping,
-}
-
-impl From<Problem> for Halt {
-    fn from(problem: Problem) -> Self {
-        Self::Failed(problem)
-    }
-}
-
-impl From<StoreError> for Halt {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// Follows an evaluation from instruction to instruction.
 struct Follower<'a, H> {
@@ -308,10 +279,7 @@ impl<H: Host> Service<H> {
         let model = self.registry.model(&request.model)?;
         // Every model fits the whole budget, which was checked at the start.
         let _loan = self.evaluations.take(model.evaluation_bytes()).await;
-        let keys = match request.key_set {
-            Some(id) => self.evaluation_keys(request, model, id, run).await?,
-            None => Arc::new(EvaluationKeys::new()),
-        };
+        let keys = self.keys_of(request, model, run).await?;
         let clock = self.host.clock();
         let left = Duration::from_millis(request.deadline.0.saturating_sub(self.now().0));
         let mut follower = Follower {
@@ -325,61 +293,15 @@ impl<H: Host> Service<H> {
             stopped: None,
         };
         let team = self.host.executor().team();
-        let result = model
-            .evaluate(inputs, &keys, &team, |index, instruction| follower.goes_on(index, instruction))?;
+        let result =
+            model.evaluate(inputs, &keys, &team, |index, instruction| follower.goes_on(index, instruction));
         follower.finish_current(clock.elapsed());
-        result.ok_or_else(|| follower.stopped.unwrap_or(Halt::Gone))
-    }
-
-    /// Finds the prepared keys of a set, or prepares them from the store.
-    async fn evaluation_keys(
-        &self,
-        request: &JobRequest,
-        model: &Model,
-        id: KeySetId,
-        run: &Run,
-    ) -> Result<Arc<EvaluationKeys>, Halt> {
-        if let Some(keys) = self.prepared_keys.get(id) {
-            self.metrics.key_cache("hit", 1);
-            return Ok(keys);
+        // A key that the store did not give is no failure of the job.
+        if let Some(halt) = keys.into_halt() {
+            return Err(halt);
         }
-        self.metrics.key_cache("miss", 1);
-        let since = self.host.clock().elapsed();
-        // Before they are prepared, so that they and the cache are never in memory both.
-        let evicted = self.prepared_keys.make_room(model.prepared_key_bytes());
-        self.metrics.key_cache("eviction", evicted);
-        let mut keys = EvaluationKeys::new();
-        let mut wanted = model.evaluation_keys().iter();
-        let mut reads = FuturesOrdered::new();
-        loop {
-            let more = wanted.by_ref().take(READ_AHEAD - reads.len());
-            reads
-                .extend(more.map(|(&name, requirement)| self.read_key(request, id, name, requirement.level)));
-            let Some(read) = reads.next().await else { break };
-            let (name, level, bytes) = read?;
-            decode::insert_key(&mut keys, model.params(), name, level, &bytes)?;
-        }
-        let keys = Arc::new(keys);
-        run.spans.prepared_keys(&self.host, since);
-        let evicted = self.prepared_keys.insert(id, Arc::clone(&keys), keys.bytes());
-        self.metrics.key_cache("eviction", evicted);
-        Ok(keys)
+        result?.ok_or_else(|| follower.stopped.unwrap_or(Halt::Gone))
     }
-
-    async fn read_key(
-        &self,
-        request: &JobRequest,
-        id: KeySetId,
-        name: KeyName,
-        level: Level,
-    ) -> Result<(KeyName, Level, Bytes), Halt> {
-        let bytes = self.host.store().key(&request.tenant, id, name).await?;
-        Ok((name, level, bytes.ok_or_else(|| key_gone(name))?))
-    }
-}
-
-fn key_gone(name: KeyName) -> Problem {
-    Problem::new(Code::EvaluationFailed, format!("The key {name} was deleted before the job ran."))
 }
 
 fn broken_off() -> Problem {

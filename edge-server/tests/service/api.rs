@@ -1,12 +1,12 @@
 //! A client of the service under test.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use ckks_client::{ModelSpec, ParameterSpec, Session};
 use ckks_core::Seed;
 use edge_server::{
-    Registry, Service, Settings,
+    CheckedPackages, Holding, Service, Settings,
     testing::{Contract, TestHost, tiny_package},
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -53,8 +53,17 @@ impl Api {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        let packages = [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)];
-        let registry = Registry::load(packages).unwrap_or_else(|error| panic!("{error}"));
+        Self::held(settings, Holding::FASTEST)
+    }
+
+    /// With models that are held like this.
+    pub(crate) fn held(settings: Settings, holding: Holding) -> Self {
+        let mut packages = CheckedPackages::new().unwrap();
+        for files in [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)] {
+            packages.add(files).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let held: BTreeMap<_, _> = packages.figures().into_iter().map(|f| (f.model, holding)).collect();
+        let registry = packages.prepare(&held).unwrap();
         let service = Service::new(TestHost::new(), Arc::new(registry), settings).unwrap();
         Self { service, contract: Contract::new() }
     }

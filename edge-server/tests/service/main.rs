@@ -9,6 +9,7 @@ mod contract;
 mod discovery;
 mod faults;
 mod flow;
+mod holding;
 mod isolation;
 mod jobs;
 mod key_sets;

@@ -8,20 +8,35 @@ use std::{
     sync::Arc,
 };
 
-use edge_server::{Access, Registry, Service};
+use edge_server::{Access, CheckedPackages, Registry, Service, Settings, Shares, hold};
 use worker::{Bucket, Error, Result};
 
-use crate::{
-    host::{WorkerHost, memory_bytes},
-    packages,
-};
+use crate::{host::WorkerHost, memory, packages};
 
 /// The models of an isolate.
 #[derive(Clone)]
 pub(crate) struct Models {
     pub(crate) registry: Arc<Registry>,
     /// What the module's memory had grown to when they were loaded.
-    pub(crate) loaded: usize,
+    loaded: usize,
+    /// How the rest of it is divided.
+    shares: Shares,
+}
+
+impl Models {
+    /// Sets what the service may take.
+    pub(crate) fn share(&self, settings: &mut Settings) {
+        let Shares { body_bytes, evaluation_bytes, key_cache_bytes } = self.shares;
+        (settings.body_bytes, settings.evaluation_bytes) = (body_bytes, evaluation_bytes);
+        settings.key_cache_bytes = key_cache_bytes;
+        tracing::info!(
+            loaded = self.loaded,
+            bodies = body_bytes,
+            evaluations = evaluation_bytes,
+            prepared_keys = key_cache_bytes,
+            "memory"
+        );
+    }
 }
 
 /// What an event needs.
@@ -41,11 +56,20 @@ pub(crate) async fn models(bucket: &Bucket) -> Result<Models> {
     if let Some(models) = MODELS.with_borrow(Clone::clone) {
         return Ok(models);
     }
-    let registry = Registry::load(packages::read(bucket).await?);
-    let registry = Arc::new(registry.map_err(|error| Error::RustError(error.to_string()))?);
-    let models = Models { registry, loaded: memory_bytes() };
+    let mut packages = CheckedPackages::new().map_err(failed)?;
+    packages::read(bucket, |files| packages.add(files).map_err(failed)).await?;
+    let held = hold(&packages.figures(), memory::grant()).map_err(failed)?;
+    let registry = packages.prepare(&held).map_err(failed)?;
+    memory::check_values(&registry).map_err(failed)?;
+    let grant = memory::grant();
+    let shares = registry.divide(grant).map_err(failed)?;
+    let models = Models { registry: Arc::new(registry), loaded: grant.taken, shares };
     MODELS.set(Some(models.clone()));
     Ok(models)
+}
+
+fn failed(error: impl ToString) -> Error {
+    Error::RustError(error.to_string())
 }
 
 /// Forgets the object before this one, with all that it has in memory.

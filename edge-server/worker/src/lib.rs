@@ -19,8 +19,9 @@ mod store;
 mod host;
 
 // what an isolate has once, and how it is divided
-mod isolate;
 mod memory;
+
+mod isolate;
 
 // the object, and the way to it
 mod limits;

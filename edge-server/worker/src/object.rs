@@ -20,7 +20,7 @@ use crate::{
     executor::Signals,
     host::WorkerHost,
     isolate::{self, Running},
-    log, memory, settings,
+    log, settings,
     store::ObjectStore,
 };
 
@@ -92,7 +92,7 @@ async fn start(state: Rc<State>, env: Env) -> Result<Weak<Running>, Rc<str>> {
     let bucket = env.bucket("BUCKET").map_err(failed)?;
     let models = isolate::models(&bucket).await.map_err(failed)?;
     let mut settings = settings::read(&env)?;
-    memory::divide(&models, &mut settings)?;
+    models.share(&mut settings);
     let (executor, signals) = Signals::new();
     let host = WorkerHost {
         store: ObjectStore::open(&state, bucket, settings.lease).await.map_err(failed)?,

@@ -8,8 +8,28 @@ use worker::{Bucket, Error, Result};
 const FOLDER: &str = "packages/";
 const MANIFEST: &str = "manifest.json";
 
-/// Reads every package, in the order of their names.
-pub(crate) async fn read(bucket: &Bucket) -> Result<Vec<PackageFiles>> {
+/// Reads every package in the order of their names, and hands each over before the next one is read.
+pub(crate) async fn read(bucket: &Bucket, mut take: impl FnMut(PackageFiles) -> Result<()>) -> Result<()> {
+    for (origin, names) in folders(bucket).await? {
+        let weights = match &names[..] {
+            [one, other] if one == MANIFEST => other,
+            [one, other] if other == MANIFEST => one,
+            _ => {
+                let found = names.join(", ");
+                return Err(Error::RustError(format!(
+                    "{origin}: expected {MANIFEST} and one file of weights, found {found}"
+                )));
+            }
+        };
+        let manifest = object(bucket, format!("{origin}/{MANIFEST}")).await?;
+        let weights = object(bucket, format!("{origin}/{weights}")).await?;
+        take(PackageFiles { origin, manifest, weights })?;
+    }
+    Ok(())
+}
+
+/// The names of the files in each folder of a package.
+async fn folders(bucket: &Bucket) -> Result<BTreeMap<String, Vec<String>>> {
     let mut folders: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut cursor = None;
     loop {
@@ -28,26 +48,9 @@ pub(crate) async fn read(bucket: &Bucket) -> Result<Vec<PackageFiles>> {
         }
         cursor = page.cursor();
         if !page.truncated() || cursor.is_none() {
-            break;
+            return Ok(folders);
         }
     }
-    let mut packages = Vec::with_capacity(folders.len());
-    for (origin, names) in folders {
-        let weights = match &names[..] {
-            [one, other] if one == MANIFEST => other,
-            [one, other] if other == MANIFEST => one,
-            _ => {
-                let found = names.join(", ");
-                return Err(Error::RustError(format!(
-                    "{origin}: expected {MANIFEST} and one file of weights, found {found}"
-                )));
-            }
-        };
-        let manifest = object(bucket, format!("{origin}/{MANIFEST}")).await?;
-        let weights = object(bucket, format!("{origin}/{weights}")).await?;
-        packages.push(PackageFiles { origin, manifest, weights });
-    }
-    Ok(packages)
 }
 
 async fn object(bucket: &Bucket, key: String) -> Result<Vec<u8>> {

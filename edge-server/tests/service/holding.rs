@@ -1,0 +1,88 @@
+//! Models that take less memory at the cost of time: the same answers, and nothing is lost when the store fails.
+
+use ckks_core::FactorEncoding;
+use edge_server::{Holding, KeyHolding, KeyName, Settings, port::Host};
+use http::Request;
+
+use crate::api::{Api, infer};
+
+const SMALLEST: Holding = Holding { factors: FactorEncoding::AsUsed, keys: KeyHolding::OneAtATime };
+
+/// Runs one inference; says where its job is.
+async fn ask(api: &Api) -> String {
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5, -0.25, 0.125, 1.0]).unwrap()[0], &key_id);
+    api.post("/infer", &body).await.header("location").to_owned()
+}
+
+#[tokio::test]
+async fn the_answer_does_not_depend_on_how_a_model_is_held() {
+    let mut results = Vec::new();
+    for factors in [FactorEncoding::Ahead, FactorEncoding::AsUsed] {
+        for keys in [KeyHolding::Together, KeyHolding::OneAtATime] {
+            let api = Api::held(Settings::default(), Holding { factors, keys });
+            let job = ask(&api).await;
+            assert_eq!(api.run_jobs().await, 1);
+            results.push(api.get(&job).await.text("/result/payload").to_owned());
+        }
+    }
+    assert!(results[0].len() > 1000, "{} characters", results[0].len());
+    assert!(results.iter().all(|result| *result == results[0]));
+}
+
+#[tokio::test]
+async fn keys_that_come_one_at_a_time_are_read_in_every_evaluation() {
+    let api = Api::held(Settings::default(), SMALLEST);
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let store = api.service.host().store();
+    let mut reads = Vec::new();
+    for _ in 0..2 {
+        api.post("/infer", &body).await;
+        let before = store.staged_reads();
+        assert_eq!(api.run_jobs().await, 1);
+        reads.push(store.staged_reads() - before);
+    }
+    // A rotation and a product.
+    assert_eq!((reads, store.key_reads()), (vec![2, 2], 0));
+    let model = api.service.registry().models().next().unwrap();
+    let figures = model.figures();
+    assert_eq!(model.evaluation_bytes(), figures.working_as_used + figures.inputs + 2 * figures.largest_key);
+    assert_eq!(
+        (figures.loaded_bytes(SMALLEST), figures.loaded_bytes(Holding::FASTEST)),
+        (0, figures.factors)
+    );
+}
+
+#[tokio::test]
+async fn a_job_waits_again_when_the_store_fails_in_the_middle_of_it() {
+    let api = Api::held(Settings::default(), SMALLEST);
+    let job = ask(&api).await;
+    let store = api.service.host().store();
+    store.fail_next_keys(1);
+    api.service.run_next().await.expect_err("keys could not be staged");
+    assert_eq!(api.get(&job).await.text("/status"), "queued");
+    for name in [KeyName::Relinearization, KeyName::Galois(5)] {
+        store.fail_staged_key(Some(name));
+        let reads = store.staged_reads();
+        api.service.run_next().await.expect_err("it says so");
+        assert!(store.staged_reads() > reads, "it was being evaluated");
+        assert_eq!(api.get(&job).await.text("/status"), "queued", "{name}");
+    }
+    store.fail_staged_key(None);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(&job).await.text("/status"), "completed");
+}
+
+#[tokio::test]
+async fn a_job_whose_keys_are_deleted_fails_and_says_which() {
+    let api = Api::held(Settings::default(), SMALLEST);
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let job = api.post("/infer", &body).await.header("location").to_owned();
+    api.send(Request::delete(format!("/keys/{key_id}")).body("").unwrap()).await;
+    assert_eq!(api.run_jobs().await, 1);
+    let failed = api.get(&job).await;
+    assert_eq!(failed.text("/error/code"), "EVALUATION_FAILED");
+    assert!(failed.text("/error/detail").contains("was deleted before the job ran"), "{}", failed.tree);
+}
