@@ -6,7 +6,7 @@ use super::EncryptedMachine;
 use crate::{
     circuits::schedule::{Factor, Power, Schedule, Sum},
     ring::Binary,
-    scheme::{Ciphertext, Error, Level, TensorCiphertext},
+    scheme::{Ciphertext, Error, Level, RelinearizationKey, TensorCiphertext},
 };
 
 /// `T_n` by index.
@@ -25,20 +25,31 @@ impl EncryptedMachine<'_> {
                 Cow::Owned(self.plus(scaled, offset)?)
             }
         };
+        // All products share the key, asked for once; without powers there are none.
+        let key = match schedule.powers[..] {
+            [] => None,
+            _ => Some(self.keys.relinearization()?),
+        };
+        let key = key.as_deref();
         let mut powers = Powers::from([(1, argument)]);
         for power in &schedule.powers {
-            let value = self.power(power, &powers)?;
+            let value = self.power(power, &powers, key)?;
             powers.insert(power.index, Cow::Owned(value));
         }
-        Ok(self.at_its_scale(self.sum(&schedule.root, &powers)?))
+        Ok(self.at_its_scale(self.sum(&schedule.root, &powers, key)?))
     }
 
-    fn power(&self, power: &Power, powers: &Powers<'_>) -> Result<Ciphertext, Error> {
+    fn power(
+        &self,
+        power: &Power,
+        powers: &Powers<'_>,
+        key: Option<&RelinearizationKey>,
+    ) -> Result<Ciphertext, Error> {
         let at_level = |index: usize| self.limbs_of(&powers[&index], power.level);
         let (a, b) = power.factors;
         let (left, right) = (at_level(a)?, at_level(b)?);
         let tensor = self.evaluator.multiply(&left, &right)?;
-        let mut product = self.evaluator.relinearize(&tensor, &*self.keys.relinearization()?)?;
+        let mut product = self.relinearize(&tensor, key)?;
         if power.double {
             product = self.evaluator.add(&product, &product)?;
         }
@@ -52,19 +63,24 @@ impl EncryptedMachine<'_> {
 
     /// Adds up products of two ciphertexts before their one relinearization, and everything
     /// before its one rescaling.
-    fn sum(&self, sum: &Sum, powers: &Powers<'_>) -> Result<Ciphertext, Error> {
+    fn sum(
+        &self,
+        sum: &Sum,
+        powers: &Powers<'_>,
+        key: Option<&RelinearizationKey>,
+    ) -> Result<Ciphertext, Error> {
         let at_level = |index: usize| self.limbs_of(&powers[&index], sum.level);
         let mut products: Option<TensorCiphertext> = None;
         for (index, quotient) in &sum.products {
             let product =
-                self.evaluator.multiply(&self.sum(quotient, powers)?, at_level(*index)?.as_ref())?;
+                self.evaluator.multiply(&self.sum(quotient, powers, key)?, at_level(*index)?.as_ref())?;
             match &mut products {
                 Some(products) => self.add_tensor_assign(products, &product),
                 None => products = Some(product),
             }
         }
         let mut total: Option<Ciphertext> = match products {
-            Some(products) => Some(self.evaluator.relinearize(&products, &*self.keys.relinearization()?)?),
+            Some(products) => Some(self.relinearize(&products, key)?),
             None => None,
         };
         for &(index, Factor { value, scale }) in &sum.direct {
@@ -77,6 +93,14 @@ impl EncryptedMachine<'_> {
         let mut total = total.expect("a sum has a term");
         self.evaluator.rescale_assign(&mut total)?;
         self.plus(total, sum.offset)
+    }
+
+    fn relinearize(
+        &self,
+        tensor: &TensorCiphertext,
+        key: Option<&RelinearizationKey>,
+    ) -> Result<Ciphertext, Error> {
+        self.evaluator.relinearize(tensor, key.ok_or(Error::MissingRelinearizationKey)?)
     }
 
     /// Adds products of the same schedule, hence of equal level and scale.

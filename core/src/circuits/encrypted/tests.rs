@@ -1,6 +1,7 @@
 //! Twins: every instruction on ciphertexts against the same on plain numbers, with stated bits.
 
 use alloc::{borrow::Cow, collections::BTreeMap, sync::Arc, vec, vec::Vec};
+use core::cell::Cell;
 
 use super::EncryptedMachine;
 use crate::{
@@ -486,8 +487,8 @@ fn every_kind_of_vector_instructions_gives_the_same_bits() {
     assert!(outputs.iter().all(|output| *output == outputs[0]));
 }
 
-/// Makes each key when it is asked for it.
-struct OnDemand<'a>(&'a EvaluationKeys);
+/// Makes each key when it is asked for it, and counts how often it was for that of products.
+struct OnDemand<'a>(&'a EvaluationKeys, Cell<usize>);
 
 impl KeySource for OnDemand<'_> {
     fn are_at_hand(&self) -> bool {
@@ -495,6 +496,7 @@ impl KeySource for OnDemand<'_> {
     }
 
     fn relinearization(&self) -> Result<Cow<'_, RelinearizationKey>, Error> {
+        self.1.set(self.1.get() + 1);
         self.0.relinearization().cloned().map(Cow::Owned)
     }
 
@@ -523,13 +525,28 @@ fn factors_as_used_and_keys_on_demand_give_the_same_bits() {
             (0..random.inputs).map(|_| bench.encrypt(&numbers.vector(64), random.input_level)).collect();
         let expected = ahead.evaluate(&inputs, &keys).expect("levels and keys suffice");
         let team = Arc::new(Alone) as Arc<dyn Team>;
-        let sources: [&dyn KeySource; 2] = [&keys, &OnDemand(&keys)];
+        let sources: [&dyn KeySource; 2] = [&keys, &OnDemand(&keys, Cell::new(0))];
         for prepared in [&ahead, &as_used] {
             for source in sources {
                 let outputs = prepared.evaluate_from(&inputs, source, &team, |_| true);
                 assert_eq!(outputs.expect("levels and keys suffice"), Some(expected.clone()));
             }
         }
+    }
+}
+
+#[test]
+fn a_polynomial_asks_once_for_the_key_of_its_products() {
+    for (degree, asked) in [(1, 0), (2, 1), (15, 1)] {
+        let mut bench = Bench::single(7, 4);
+        let polynomial = polynomial_program(4, PolynomialBasis::Power, vec![0.5; degree + 1]);
+        let prepared = PreparedProgram::new(&bench.params, &polynomial).expect("valid");
+        let keys = bench.keys(&prepared.facts().keys);
+        let source = OnDemand(&keys, Cell::new(0));
+        let input = bench.encrypt(&[0.25; 64], Level(4));
+        let team = Arc::new(Alone) as Arc<dyn Team>;
+        prepared.evaluate_from(&[input], &source, &team, |_| true).expect("levels and keys suffice");
+        assert_eq!(source.1.get(), asked, "degree {degree}");
     }
 }
 
