@@ -11,10 +11,12 @@ export const CONFIGURATION = fileURLToPath(new URL("../wrangler.toml", import.me
 const MANIFEST = "manifest.json";
 const BUCKET = "BUCKET";
 
-/** The models of the page that fit one isolate. */
-export const SHIPPED = ["breast_cancer_logistic", "mnist_mlp", "mnist_cnn"].map((model) =>
-  fileURLToPath(new URL(`../../../models/${model}/package`, import.meta.url)),
-);
+const packagesOf = (...models) => models.map((model) => fileURLToPath(new URL(`../../../models/${model}/package`, import.meta.url)));
+
+/** The models of the page that fit one isolate together, as fast as they can be. */
+export const SHIPPED = packagesOf("breast_cancer_logistic", "mnist_mlp", "mnist_cnn");
+/** Those that fit one each by itself. */
+export const LARGE = packagesOf("wine_mlp", "gunpoint_cnn", "fashion_resnet", "mnist_lenet");
 
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is

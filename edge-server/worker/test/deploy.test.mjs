@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
+import { versionsOf } from "./support.mjs";
+
 const FOLDER = fileURLToPath(new URL("..", import.meta.url));
 /** The least that Cloudflare's plans have allowed a script to have when it is compressed. */
 const COMPRESSED_KIB = 3 * 1024;
@@ -30,10 +32,12 @@ test("a deployment goes through to where it would be sent, without a warning", a
 });
 
 test("packages that do not fit are not deployed", async () => {
-  await assert.rejects(deploy("--packages", fileURLToPath(new URL("../../../models/mnist_lenet", import.meta.url))), (error) => {
-    assert.match(error.stderr, /does not fit a Worker/);
+  const { folder, remove } = await versionsOf("mnist_lenet", 8);
+  await assert.rejects(deploy("--packages", folder), (error) => {
+    assert.match(error.stderr, /mnist_lenet 1\.0\.\d does not fit/);
     assert.match(error.stderr, /nothing is deployed/);
     assert.doesNotMatch(error.stdout, /weights\.bin/);
     return true;
   });
+  await remove();
 });

@@ -2,22 +2,34 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { connect } from "encrypted-inference";
 
+import { readNpz } from "../../../www/npz.mjs";
+import { readOnnx } from "../../../www/src/plain/onnx.js";
+import { evaluate } from "../../../www/src/plain/run.js";
+
+/** What the module may take of the 128 MB of an isolate, see src/memory.rs. */
+export const MODULE_BYTES = 104 * 2 ** 20;
+
 const model = (path) => fileURLToPath(new URL(`../../../models/${path}`, import.meta.url));
 const json = async (path) => JSON.parse(await readFile(model(path), "utf8"));
 
 export const packageOf = (name) => model(`${name}/package`);
 
+/** How far an answer of a model with activations that are approximated may be from the plain one. */
+const TOLERANCE = 0.1;
+
 const { patients } = await json("breast_cancer_logistic/demo_patients.json");
 const { digits } = await json("mnist_mlp/demo_digits.json");
 
-/** Inputs of each model that fits, and what the answers are checked by. */
+/** Inputs of each model, and what the answers are checked by. */
 export const QUESTIONS = {
   breast_cancer_logistic: patients.map(({ values, probability }) => ({
     input: values,
@@ -25,10 +37,29 @@ export const QUESTIONS = {
   })),
   mnist_mlp: digits.map(question),
   mnist_cnn: digits.map(question),
+  wine_mlp: await sampled("wine_mlp"),
+  gunpoint_cnn: await sampled("gunpoint_cnn"),
+  fashion_resnet: await sampled("fashion_resnet"),
+  mnist_lenet: await sampled("mnist_lenet"),
 };
 
 function question({ pixels, label }) {
   return { input: pixels, isRight: (values) => values.indexOf(Math.max(...values)) === label };
+}
+
+/** Some samples, and what the plain model answers. */
+async function sampled(name) {
+  const SAMPLES = 3;
+  const graph = readOnnx(new Uint8Array(await readFile(model(`${name}/model.onnx`))));
+  const { x } = readNpz(await readFile(model(`${name}/samples.npz`)));
+  const [count, ...shape] = x.shape;
+  const dimension = x.data.length / count;
+  return Array.from({ length: SAMPLES }, (_, at) => {
+    const input = [...x.data.slice(at * dimension, (at + 1) * dimension)];
+    const plain = [...evaluate(graph, Float64Array.from(input), shape)];
+    const isRight = (values) => values.length === plain.length && values.every((value, at) => Math.abs(value - plain[at]) < TOLERANCE);
+    return { input, plain, isRight };
+  });
 }
 
 export const ADMIN_TOKEN = "a-token-of-the-operator-0123456789";
@@ -47,6 +78,19 @@ export async function killRuntime() {
   const own = rows.filter(([, parent, name]) => Number(parent) === process.pid && name.endsWith("workerd"));
   assert.equal(own.length, 1, "one runtime");
   process.kill(Number(own[0][0]), "SIGKILL");
+}
+
+/** A folder with so many versions of a model's package, more than fit. */
+export async function versionsOf(name, count) {
+  const folder = await mkdtemp(join(tmpdir(), "packages-"));
+  const manifest = await json(`${name}/package/manifest.json`);
+  for (let version = 0; version < count; version += 1) {
+    const one = join(folder, `${name}-${version}`);
+    await mkdir(one);
+    await writeFile(join(one, "manifest.json"), JSON.stringify({ ...manifest, version: `1.0.${version}` }));
+    await copyFile(join(packageOf(name), manifest.weights.file), join(one, manifest.weights.file));
+  }
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
 /** What the client sends when it asks a model, to be sent again. Its key set stays. */
