@@ -11,7 +11,7 @@ const SMALLEST: Holding = Holding { factors: FactorEncoding::AsUsed, keys: KeyHo
 /// Runs one inference; says where its job is.
 async fn ask(api: &Api) -> String {
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5, -0.25, 0.125, 1.0]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5, -0.25, 0.125, 1.0]).unwrap().payloads[0], &key_id);
     api.post("/infer", &body).await.header("location").to_owned()
 }
 
@@ -34,7 +34,7 @@ async fn the_answer_does_not_depend_on_how_a_model_is_held() {
 async fn keys_that_come_one_at_a_time_are_read_in_every_evaluation() {
     let api = Api::held(Settings::default(), SMALLEST);
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let store = api.service.host().store();
     let mut reads = Vec::new();
     for _ in 0..2 {
@@ -78,7 +78,7 @@ async fn a_job_waits_again_when_the_store_fails_in_the_middle_of_it() {
 async fn a_job_whose_keys_are_deleted_fails_and_says_which() {
     let api = Api::held(Settings::default(), SMALLEST);
     let (mut session, key_id) = api.ready().await;
-    let body = infer(&session.encrypt(&[0.5; 4]).unwrap()[0], &key_id);
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
     let job = api.post("/infer", &body).await.header("location").to_owned();
     api.send(Request::delete(format!("/keys/{key_id}")).body("").unwrap()).await;
     assert_eq!(api.run_jobs().await, 1);
