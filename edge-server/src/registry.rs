@@ -12,7 +12,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jsonschema::Validator;
 
-use self::checked::Checked;
+pub(crate) use self::holding::kept_by_helpers;
+use self::{checked::Checked, holding::hold_evaluations};
 pub use self::{
     error::RegistryError,
     holding::{DoesNotFit, Figures, Grant, Holding, KeyHolding, Shares, hold},
@@ -22,6 +23,7 @@ pub use self::{
 use crate::{
     id::ModelKey,
     problem::{Code, Problem},
+    settings::Settings,
 };
 
 /// The files of one package, as a host read them.
@@ -144,6 +146,22 @@ impl Registry {
         let mut checked = CheckedPackages::new()?;
         packages.into_iter().try_for_each(|files| checked.add(files))?;
         checked.prepare(&BTreeMap::new())
+    }
+
+    /// Checks every package, and prepares all of them for a host whose evaluations have a bound, that of these settings
+    /// with so many jobs at once: keys come one at a time where all together are too many.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_within(
+        packages: impl IntoIterator<Item = PackageFiles>,
+        settings: &Settings,
+        parallelism: usize,
+    ) -> Result<Self, RegistryError> {
+        let mut checked = CheckedPackages::new()?;
+        packages.into_iter().try_for_each(|files| checked.add(files))?;
+        let held = hold_evaluations(&checked.figures(), settings.evaluation_bytes, parallelism);
+        checked.prepare(&held)
     }
 
     /// Divides a grant between all that takes memory; [`Grant::taken`] is what is taken now.

@@ -39,7 +39,7 @@ use crate::{
     port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
     rate::{self, Rates},
-    registry::Registry,
+    registry::{self, Model, Registry},
     reply::Reply,
     route::{self, Operation, Route},
     settings::{Settings, TenantLimits},
@@ -129,8 +129,8 @@ impl<H: Host> Service<H> {
     /// [`ServiceError`].
     pub fn new(host: H, registry: Arc<Registry>, settings: Settings) -> Result<Self, ServiceError> {
         // Threads that share evaluations keep what they have worked with.
-        let others = host.executor().parallelism().saturating_sub(1);
-        let kept = others * registry.models().map(|model| model.helper_bytes()).max().unwrap_or_default();
+        let figures = registry.models().map(Model::figures);
+        let kept = registry::kept_by_helpers(figures, host.executor().parallelism());
         let evaluation_bytes = settings.evaluation_bytes.saturating_sub(kept);
         for model in registry.models() {
             let body = body::COPIES * registry.limits().infer_bytes;

@@ -4,6 +4,7 @@ use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, pin::pin, 
 
 use edge_server::{
     Host, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
+    port::Executor,
     store::{Store, StoreError},
     trace::Span,
 };
@@ -163,9 +164,12 @@ impl<S: Store + 'static> Server<S> {
         let Config { packages, listen, admin, assets, tls, patience, settings, threads, job_threads, traces } =
             config;
         let tls = tls.map(Tls::new).transpose().map_err(StartError::Tls)?;
-        let registry = spawn_blocking(move || Registry::load(packages).map_err(StartError::Registry));
-        let registry = registry.await.map_err(|error| StartError::Threads(io::Error::other(error)))??;
         let executor = Threads::new(threads, job_threads).map_err(StartError::Threads)?;
+        let (granted, parallelism) = (settings.clone(), executor.parallelism());
+        let registry = spawn_blocking(move || {
+            Registry::load_within(packages, &granted, parallelism).map_err(StartError::Registry)
+        });
+        let registry = registry.await.map_err(|error| StartError::Threads(io::Error::other(error)))??;
         let host = NativeHost {
             store,
             clock: SystemClock::new(),

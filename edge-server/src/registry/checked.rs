@@ -23,7 +23,6 @@ pub(super) struct Checked {
     params: Params,
     program: Program,
     evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
-    helper_bytes: usize,
 }
 
 /// The file that messages name.
@@ -60,16 +59,15 @@ impl Checked {
             inputs: manifest.input.ciphertexts as usize * Ciphertext::encoded_len(&params, level),
             keys: facts.keys.prepared_bytes(&params),
             largest_key: facts.keys.largest_prepared_bytes(&params),
+            helper: program.helper_bytes(&params, &facts),
             longest_key: evaluation_keys.values().map(|key| key.bytes).max().unwrap_or_default(),
         };
-        let helper_bytes = program.helper_bytes(&params, &facts);
-        Ok(Self { origin, figures, manifest, summary, params, program, evaluation_keys, helper_bytes })
+        Ok(Self { origin, figures, manifest, summary, params, program, evaluation_keys })
     }
 
     /// Prepares the program for evaluations.
     pub(super) fn prepare(self, holding: Holding) -> Result<Model, RegistryError> {
-        let Self { origin, figures, manifest, summary, params, program, evaluation_keys, helper_bytes } =
-            self;
+        let Self { origin, figures, manifest, summary, params, program, evaluation_keys } = self;
         let program = match holding.factors {
             FactorEncoding::Ahead => PreparedProgram::new(&params, &program),
             FactorEncoding::AsUsed => PreparedProgram::encoding_as_used(&params, program),
@@ -77,7 +75,7 @@ impl Checked {
         let program = program.map_err(|error| {
             RegistryError::new(manifest_of(&origin), "/program", "must run").because(error.to_string())
         })?;
-        Ok(Model { manifest, summary, params, program, evaluation_keys, figures, holding, helper_bytes })
+        Ok(Model { manifest, summary, params, program, evaluation_keys, figures, holding })
     }
 }
 

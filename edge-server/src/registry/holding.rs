@@ -53,6 +53,8 @@ pub struct Figures {
     pub largest_key: usize,
     /// The longest of them, as it is uploaded.
     pub longest_key: usize,
+    /// What a thread keeps that has helped with an evaluation.
+    pub helper: usize,
 }
 
 impl Figures {
@@ -207,6 +209,27 @@ pub fn hold(models: &[Figures], grant: Grant) -> Result<BTreeMap<ModelKey, Holdi
     }
 }
 
+/// What is kept by threads that share evaluations, when so many jobs run at once.
+pub(crate) fn kept_by_helpers<'a>(models: impl Iterator<Item = &'a Figures>, parallelism: usize) -> usize {
+    parallelism.saturating_sub(1) * models.map(|model| model.helper).max().unwrap_or_default()
+}
+
+/// Decides how models are held where evaluations have a bound and loaded models have none: as fast as possible, but
+/// with one key at a time where all keys together take an evaluation beyond the bound.
+pub(super) fn hold_evaluations(
+    models: &[Figures],
+    evaluation_bytes: usize,
+    parallelism: usize,
+) -> BTreeMap<ModelKey, Holding> {
+    let bound = evaluation_bytes.saturating_sub(kept_by_helpers(models.iter(), parallelism));
+    let holding = |figures: &Figures| {
+        let smaller = Holding { keys: KeyHolding::OneAtATime, ..Holding::FASTEST };
+        let [fastest, less] = [Holding::FASTEST, smaller].map(|holding| figures.evaluation_bytes(holding));
+        if fastest > bound && less < fastest { smaller } else { Holding::FASTEST }
+    };
+    models.iter().map(|figures| (figures.model.clone(), holding(figures))).collect()
+}
+
 /// The change that saves most: factors of the model that has most of them, or keys of the one whose evaluation takes
 /// most.
 fn best_change(held: &[(&Figures, Holding)]) -> Option<(usize, Holding)> {
@@ -247,6 +270,7 @@ mod tests {
             keys: keys * MB,
             largest_key: MB,
             longest_key: MB / 2,
+            helper: MB / 4,
         }
     }
 
@@ -278,6 +302,18 @@ mod tests {
         assert_eq!(held(&models, 158), Some(vec![Holding::FASTEST; 3]));
         assert_eq!(held(&models, 100), Some(vec![Holding::FASTEST, SMALLEST, Holding::FASTEST]));
         assert_eq!(held(&models, 55), Some(vec![Holding::FASTEST, SMALLEST, AS_USED]));
+    }
+
+    #[test]
+    fn where_evaluations_alone_are_bounded_the_keys_of_those_beyond_come_one_at_a_time() {
+        let models = [figures("a", 1000, 10, 10), figures("b", 1000, 20, 50), figures("c", 1000, 200, 10)];
+        let held = |megabytes: usize, parallelism| {
+            let held = hold_evaluations(&models, megabytes * MB, parallelism);
+            held.into_values().collect::<Vec<_>>()
+        };
+        assert_eq!(held(1000, 4), [Holding::FASTEST; 3]);
+        assert_eq!(held(71, 1), [Holding::FASTEST, Holding::FASTEST, ONE_KEY]);
+        assert_eq!(held(71, 4), [Holding::FASTEST, ONE_KEY, ONE_KEY], "helpers keep some of it");
     }
 
     #[test]

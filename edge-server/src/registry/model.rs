@@ -34,7 +34,6 @@ pub struct Model {
     pub(super) evaluation_keys: BTreeMap<KeyName, KeyRequirement>,
     pub(super) figures: Figures,
     pub(super) holding: Holding,
-    pub(super) helper_bytes: usize,
 }
 
 impl Model {
@@ -85,12 +84,6 @@ impl Model {
     #[must_use]
     pub fn evaluation_bytes(&self) -> usize {
         self.figures.evaluation_bytes(self.holding)
-    }
-
-    /// Memory that a thread keeps which has helped with an evaluation.
-    #[must_use]
-    pub fn helper_bytes(&self) -> usize {
-        self.helper_bytes
     }
 
     /// Memory that its evaluation keys take when all of them are prepared.
