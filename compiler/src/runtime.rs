@@ -47,10 +47,20 @@ pub fn largest_difference(bytes: &[u8], graph: &Graph, inputs: &[Vec<f64>]) -> R
             let reason = format!("it has {} outputs, not {}", expected.len(), found.len());
             return Err(CompileError::Runtime { reason });
         }
-        largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max((a - b).abs()));
-        magnitude = expected.iter().fold(magnitude, |most, number| most.max(number.abs()));
+        largest = found.iter().zip(&expected).fold(largest, |most, (a, b)| most.max(distance(*a, *b)));
+        let finite = expected.iter().filter(|number| number.is_finite());
+        magnitude = finite.fold(magnitude, |most, number| most.max(number.abs()));
     }
     Ok(largest / magnitude)
+}
+
+/// `|a − b|`, and no distance between what is the same and is no finite number, an infinite one to what is another.
+fn distance(a: f64, b: f64) -> f64 {
+    match (a - b).abs() {
+        _ if a == b || (a.is_nan() && b.is_nan()) => 0.0,
+        distance if distance.is_nan() => f64::INFINITY,
+        distance => distance,
+    }
 }
 
 /// What the runtime says of an imported model on some samples.
@@ -120,6 +130,17 @@ mod tests {
     fn weighted(weights: [f32; 4]) -> Vec<u8> {
         let nodes = vec![node("Flatten", &["x"], "flat"), node("MatMul", &["flat", "w"], "y")];
         model(nodes, vec![tensor("w", &[4, 1], &weights)])
+    }
+
+    #[test]
+    fn what_is_no_number_agrees_with_nothing_else() {
+        let (none, all) = (f64::NAN, f64::INFINITY);
+        assert_eq!([distance(none, none), distance(all, all), distance(1.0, 1.0)], [0.0; 3]);
+        assert_eq!(
+            [distance(none, 1.0), distance(1.0, none), distance(all, 1.0), distance(all, none)],
+            [all; 4]
+        );
+        assert_eq!(distance(1.0, -0.5), 1.5);
     }
 
     #[test]
