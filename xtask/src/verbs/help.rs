@@ -34,7 +34,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
             rewrite the table of docs/operating.md
   worker    build the service for Cloudflare Workers, and serve it here in workerd, open to everybody
               --port N        listen there (default: 8080 or the next free one)
-              --packages DIR  with these models (default: the shipped ones that fit)
+              --packages DIR  with these models (default: shipped ones that fit together)
               --data DIR      keep what it stores there (default: nothing is kept)
               --set NAME=VALUE    a variable or secret; OPEN=true if none is set
               --build         only build it: edge-server/worker/dist, ready for `npm run deploy`
