@@ -43,13 +43,14 @@ impl<H: Host> Service<H> {
         B::Error: std::fmt::Display,
     {
         let limit = self.registry.limits().infer_bytes;
-        let (media, bytes, _loan) = self.receive_document(call, body, limit).await?;
+        let (media, bytes, loan) = self.receive_document(call, body, limit).await?;
         let document = Document::read(media, &bytes)?;
         self.envelopes.check_infer(&document)?;
         let idempotency = idempotency(call, media, &bytes)?;
         drop(bytes);
         let fingerprint = idempotency.as_ref().map(|own| own.fingerprint);
         if let Some(earlier) = self.remembered(call, idempotency.as_ref()).await? {
+            drop((document, loan));
             return self.accepted_before(call, &earlier, fingerprint).await;
         }
         let Validated { model, key_set, batch_size, encoding, inputs, deadline } =
@@ -74,6 +75,8 @@ impl<H: Host> Service<H> {
         };
         let end = self.wait(call).map(|_| self.completions.wait_for(id));
         let stored = self.host.store().insert_job(job, inputs, idempotency, bounds).await;
+        // Who waits for the job keeps nobody's request out.
+        drop(loan);
         match stored.map_err(store_failed)? {
             Inserted::New => {
                 tracing::info!(job = %id, "accepted");

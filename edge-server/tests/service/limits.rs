@@ -113,6 +113,25 @@ async fn memory_for_bodies_is_bounded() {
 }
 
 #[tokio::test]
+async fn waiting_for_a_job_takes_no_memory_for_bodies() {
+    let api = Api::new();
+    let longest = api.service.registry().limits().infer_bytes;
+    let api = Api::with(Settings { body_bytes: 3 * longest, ..Settings::default() });
+    let (mut session, key_id) = api.ready().await;
+    let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
+    let again = [("prefer", "wait=5"), ("idempotency-key", "once")];
+    let mut first = Box::pin(api.post_with("/infer", &body, &again));
+    assert!(futures_util::FutureExt::now_or_never(&mut first).is_none(), "its job has not run");
+    let mut second = Box::pin(api.post_with("/infer", &body, &again));
+    assert!(futures_util::FutureExt::now_or_never(&mut second).is_none(), "it waits for the same job");
+    // Without a length it is taken for the longest, which is all there is.
+    let third = api.send(inference().body("{}").unwrap()).await;
+    third.is_problem("INVALID_ENVELOPE");
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!([first.await.status, second.await.status], [StatusCode::OK; 2]);
+}
+
+#[tokio::test]
 async fn bodies_of_one_tenant_leave_memory_for_those_of_another() {
     let api = Api::new();
     let longest = api.service.registry().limits().infer_bytes;
