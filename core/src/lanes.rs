@@ -38,6 +38,9 @@ pub(crate) trait Lanes: Copy {
     fn load(chunk: &Self::Chunk) -> Self;
     fn store(self, chunk: &mut Self::Chunk);
     fn splat(value: u32) -> Self;
+    /// Asks for the numbers so many places after a chunk, which need not exist, to be brought to the cache.
+    #[inline(always)]
+    fn prefetch(_chunk: &Self::Chunk, _ahead: usize) {}
     /// The entries as factors.
     fn multiplier(self) -> Self::Multiplier;
     /// The same factor for every entry.

@@ -4,9 +4,12 @@
 mod field;
 mod scratch;
 
+mod interleaved;
 mod pieces;
 mod pointwise;
 mod poly;
+
+mod inner_product;
 
 mod automorphism;
 mod basis;
@@ -17,8 +20,10 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
+pub(crate) use inner_product::MAX_PRODUCTS;
+pub(crate) use interleaved::Interleaved;
 pub(crate) use pieces::{Cost, for_each};
-pub(crate) use pointwise::{Binary, MAX_PRODUCTS, Sum};
+pub(crate) use pointwise::{Binary, Sum};
 pub use poly::{Coeff, Ntt, Poly};
 pub(crate) use scratch::{Residues, leaving, reusing};
 
@@ -192,7 +197,7 @@ impl Ring {
         pointwise::add_scaled(self.backend, self.moduli[prime], w, limb, other);
     }
 
-    /// `Σ left·right` for one limb and two right-hand sides; see [`pointwise::inner_products`].
+    /// `Σ left·right` for one limb and two right-hand sides; see [`inner_product::inner_products`].
     pub(crate) fn inner_products(
         &self,
         prime: usize,
@@ -200,7 +205,18 @@ impl Ring {
         right: [&[&[u32]]; 2],
         out: [&mut [u32]; 2],
     ) {
-        pointwise::inner_products(self.backend, self.moduli[prime], left, right, out);
+        inner_product::inner_products(self.backend, self.moduli[prime], left, right, out);
+    }
+
+    /// The same with limbs of a key; see [`inner_product::interleaved`].
+    pub(crate) fn inner_products_with_key(
+        &self,
+        prime: usize,
+        left: &[&[u32]],
+        right: &Interleaved,
+        out: [&mut [u32]; 2],
+    ) {
+        inner_product::interleaved(self.backend, self.moduli[prime], left, right, out);
     }
 
     /// The residues over `main` main primes, and the special ones if there are more `limbs`, of signed

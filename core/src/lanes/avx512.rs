@@ -96,6 +96,11 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn prefetch(chunk: &Self::Chunk, ahead: usize) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(chunk.as_ptr().wrapping_add(ahead).cast()) }
+    }
+
+    #[inline(always)]
     fn multiplier(self) -> Halves {
         Halves { even: self.0, odd: unsafe { _mm512_srli_epi64::<32>(self.0) } }
     }

@@ -1,15 +1,11 @@
-//! Entry-by-entry operations on limbs. Residues in, residues out; sums of products are
-//! accumulated in 64 bits and reduced once.
+//! Entry-by-entry operations on limbs. Residues in, residues out.
 
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
     lanes::{Backend, Kernel, Lanes},
 };
 
-use super::field::{self, Factor, Field};
-
-/// Most products that one 64-bit sum holds, each of two residues below 2^30.
-pub(crate) const MAX_PRODUCTS: usize = 15;
+use super::field::{Factor, Field};
 
 /// What to do with two limbs, entry by entry.
 #[derive(Clone, Copy)]
@@ -308,71 +304,6 @@ impl Kernel for ReduceOffset<'_> {
 /// Brings residues into Montgomery form, in place.
 pub(crate) fn to_montgomery(backend: Backend, modulus: Modulus, values: &mut [u32]) {
     scale(backend, modulus, modulus.shoup(modulus.reduce_public(1 << 32)), values);
-}
-
-/// `Σ_k left[k]·right[k]/2^32` entry by entry, for two right-hand sides that share the left one.
-///
-/// From one to [`MAX_PRODUCTS`] terms; `right` in Montgomery form makes the sums exact.
-pub(crate) fn inner_products(
-    backend: Backend,
-    modulus: Modulus,
-    left: &[&[u32]],
-    right: [&[&[u32]]; 2],
-    out: [&mut [u32]; 2],
-) {
-    debug_assert!((1..=MAX_PRODUCTS).contains(&left.len()));
-    backend.run(InnerProducts { modulus, left, right, out });
-}
-
-struct InnerProducts<'a> {
-    modulus: Modulus,
-    left: &'a [&'a [u32]],
-    right: [&'a [&'a [u32]]; 2],
-    out: [&'a mut [u32]; 2],
-}
-
-impl Kernel for InnerProducts<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let Self { modulus, left, right, out } = self;
-        let (field, fits) = (Field::<L>::new(modulus), field::fits(modulus, left.len()));
-        let [out0, out1] = out;
-        let (pairs0, rest) = L::chunks_mut(out0).as_chunks_mut::<SIDE_BY_SIDE>();
-        let pairs1 = L::chunks_mut(out1).as_chunks_mut::<SIDE_BY_SIDE>().0;
-        debug_assert!(rest.is_empty(), "limbs are at least as long as two of the widest vectors");
-        for (j, ([x0, x1], [y0, y1])) in pairs0.iter_mut().zip(pairs1).enumerate() {
-            let mut terms = left.iter().zip(right[0]).zip(right[1]);
-            let Some(((l, a), b)) = terms.next() else { return };
-            let ([l0, l1], [a0, a1], [b0, b1]) = (pair::<L>(l, j), pair::<L>(a, j), pair::<L>(b, j));
-            let (l0, l1) = (L::load(l0).multiplier(), L::load(l1).multiplier());
-            let (mut a0, mut a1) = (L::load(a0).mul_wide(l0), L::load(a1).mul_wide(l1));
-            let (mut b0, mut b1) = (L::load(b0).mul_wide(l0), L::load(b1).mul_wide(l1));
-            for ((l, a), b) in terms {
-                let ([l0, l1], [c0, c1], [d0, d1]) = (pair::<L>(l, j), pair::<L>(a, j), pair::<L>(b, j));
-                let (l0, l1) = (L::load(l0).multiplier(), L::load(l1).multiplier());
-                a0 = L::wide_add(a0, L::load(c0).mul_wide(l0));
-                a1 = L::wide_add(a1, L::load(c1).mul_wide(l1));
-                b0 = L::wide_add(b0, L::load(d0).mul_wide(l0));
-                b1 = L::wide_add(b1, L::load(d1).mul_wide(l1));
-            }
-            field.montgomery_if(fits, a0).store(x0);
-            field.montgomery_if(fits, a1).store(x1);
-            field.montgomery_if(fits, b0).store(y0);
-            field.montgomery_if(fits, b1).store(y1);
-        }
-    }
-}
-
-/// How many vectors of each sum are worked on side by side: both sums of both fit sixteen registers, and a term's limbs
-/// are looked up once for both.
-const SIDE_BY_SIDE: usize = 2;
-
-/// The `j`-th pair of vectors of a limb.
-#[inline(always)]
-fn pair<L: Lanes>(limb: &[u32], j: usize) -> &[L::Chunk; SIDE_BY_SIDE] {
-    &L::chunks(limb).as_chunks().0[j]
 }
 
 /// `(a₀b₀, a₀b₁ + a₁b₀, a₁b₁)` for one limb, all in ordinary form.

@@ -282,11 +282,8 @@ impl Evaluator {
             let key_main = self.params.limbs_at(key.level);
             let key_limb = if limb < main { limb } else { key_main + limb - main };
             with_limb(limb, &mut |left| {
-                let side = |half: usize| -> Vec<&[u32]> {
-                    key.digits.iter().take(left.len()).map(|digit| digit[half].limb(key_limb)).collect()
-                };
-                let out = out.each_mut().map(|half| &mut **half);
-                ring.inner_products(ring.prime_of_limb(main, limb), left, [&side(0), &side(1)], out);
+                let (prime, out) = (ring.prime_of_limb(main, limb), out.each_mut().map(|half| &mut **half));
+                ring.inner_products_with_key(prime, left, &key.limbs[key_limb], out);
             });
             finish(limb, out);
         };

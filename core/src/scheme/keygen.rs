@@ -1,5 +1,7 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
+use alloc::vec::Vec;
+
 use zeroize::Zeroize;
 
 use super::{
@@ -14,7 +16,7 @@ use super::{
     sampling::{self, Stream},
     seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Ntt, Poly, Sum};
+use crate::ring::{Binary, Interleaved, Ntt, Poly, Sum};
 
 impl SecretKey {
     /// Expands the secret key of a seed: N coefficients uniform in {−1, 0, 1}.
@@ -173,11 +175,15 @@ impl CompressedSwitchingKey {
         params.check(self.params_id)?;
         let ring = params.ring();
         let (main, special) = (params.limbs_at(self.level), params.special_limbs());
-        let digits = self.digits.iter().enumerate().map(|(j, b)| {
-            let mut pair = [b.clone(), sampling::uniform(ring, &self.seed, Stream::digit(j), main, special)];
-            pair.iter_mut().for_each(|poly| ring.to_montgomery(main, poly));
-            pair
-        });
-        Ok(SwitchingKey { params_id: self.params_id, level: self.level, digits: digits.collect() })
+        let unwritten = |_| Interleaved::unwritten(2 * self.digits.len(), params.degree());
+        let mut limbs: Vec<_> = (0..main + special).map(unwritten).collect();
+        for (j, b) in self.digits.iter().enumerate() {
+            let a = sampling::uniform(ring, &self.seed, Stream::digit(j), main, special);
+            for (half, mut poly) in [b.clone(), a].into_iter().enumerate() {
+                ring.to_montgomery(main, &mut poly);
+                limbs.iter_mut().zip(poly.iter()).for_each(|(to, limb)| to.write_row(2 * j + half, limb));
+            }
+        }
+        Ok(SwitchingKey { params_id: self.params_id, level: self.level, limbs })
     }
 }

@@ -12,7 +12,7 @@ use super::{
     params::{Params, ParamsId},
     seed::Seed,
 };
-use crate::ring::{Ntt, Poly};
+use crate::ring::{Interleaved, Ntt, Poly};
 
 /// The secret polynomial s with uniform ternary coefficients; wiped when dropped.
 #[derive(Clone)]
@@ -122,8 +122,8 @@ impl CompressedGaloisKey {
 pub struct SwitchingKey {
     pub(crate) params_id: ParamsId,
     pub(crate) level: Level,
-    /// `(b_j, a_j)`: NTT domain, Montgomery form.
-    pub(crate) digits: Vec<[Poly<Ntt>; 2]>,
+    /// For each limb, the main ones first, rows `b₀, a₀, b₁, a₁, …`: NTT domain, Montgomery form.
+    pub(crate) limbs: Vec<Interleaved>,
 }
 
 impl SwitchingKey {
@@ -136,7 +136,7 @@ impl SwitchingKey {
     /// The memory it takes, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.digits.iter().flatten().map(|poly| size_of_val(poly.residues())).sum()
+        self.limbs.iter().map(Interleaved::bytes).sum()
     }
 }
 

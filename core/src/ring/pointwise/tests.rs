@@ -1,4 +1,6 @@
 use super::*;
+use crate::ring::inner_product::{MAX_PRODUCTS, inner_products, interleaved};
+use crate::ring::interleaved::Interleaved;
 use alloc::vec::Vec;
 
 const LENGTH: usize = 64;
@@ -65,6 +67,13 @@ fn every_operation_agrees_with_division_on_every_backend() {
             let (left, right) = (&rows[..count], &rows[MAX_PRODUCTS..][..count]);
             let [mut first, mut second] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
             inner_products(backend, m, left, [right, left], [&mut first, &mut second]);
+            // With rows of a term that nothing is multiplied with.
+            let mut key = Interleaved::unwritten(2 * count + 2, LENGTH);
+            let both = right.iter().zip(left).flat_map(|(a, b)| [a, b]).chain([&rows[0], &rows[0]]);
+            both.enumerate().for_each(|(i, row)| key.write_row(i, row));
+            let [mut x, mut y] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
+            interleaved(backend, m, left, &key, [&mut x, &mut y]);
+            assert_eq!((&x, &y), (&first, &second), "of {count} products with a key");
             for k in 0..LENGTH {
                 let sum =
                     |right: &[&[u32]]| sum_of_products(m, left.iter().zip(right).map(|(x, y)| (x[k], y[k])));
