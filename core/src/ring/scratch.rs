@@ -8,51 +8,65 @@ use core::ops::{Deref, DerefMut};
 use zeroize::Zeroize;
 
 /// Residues, one limb after the other.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Residues(Vec<u32>);
+#[derive(Debug)]
+pub(crate) struct Residues {
+    numbers: Vec<u32>,
+    /// How many of them count; the others wait for the memory to be used again, and need not be written then.
+    length: usize,
+}
 
 impl Residues {
     pub(crate) fn zero(length: usize) -> Self {
-        let Some(mut residues) = pool::take(length) else { return Self(alloc::vec![0; length]) };
-        residues.clear();
-        residues.resize(length, 0);
-        Self(residues)
+        let Some(mut numbers) = pool::take(length) else { return alloc::vec![0; length].into() };
+        numbers.clear();
+        numbers.resize(length, 0);
+        Self { numbers, length }
     }
 
     /// Numbers that were left in memory, for who writes over all of them.
     pub(crate) fn stale(length: usize) -> Self {
-        let Some(mut residues) = pool::take(length) else { return Self(alloc::vec![0; length]) };
-        residues.resize(length, 0);
-        Self(residues)
+        let Some(mut numbers) = pool::take(length) else { return alloc::vec![0; length].into() };
+        if numbers.len() < length {
+            numbers.resize(length, 0);
+        }
+        Self { numbers, length }
     }
 
     pub(crate) fn copy_of(residues: &[u32]) -> Self {
-        let mut copy = pool::take(residues.len()).unwrap_or_else(|| Vec::with_capacity(residues.len()));
-        copy.clear();
-        copy.extend_from_slice(residues);
-        Self(copy)
+        let Some(mut numbers) = pool::take(residues.len()) else { return residues.to_vec().into() };
+        numbers.clear();
+        numbers.extend_from_slice(residues);
+        numbers.into()
     }
 
     pub(crate) fn truncate(&mut self, length: usize) {
-        self.0.truncate(length);
+        self.length = self.length.min(length);
     }
 }
 
 impl From<Vec<u32>> for Residues {
-    fn from(residues: Vec<u32>) -> Self {
-        Self(residues)
+    fn from(numbers: Vec<u32>) -> Self {
+        Self { length: numbers.len(), numbers }
     }
 }
 
+impl PartialEq for Residues {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Residues {}
+
 impl Clone for Residues {
     fn clone(&self) -> Self {
-        Self::copy_of(&self.0)
+        Self::copy_of(self)
     }
 }
 
 impl Drop for Residues {
     fn drop(&mut self) {
-        pool::give_back(core::mem::take(&mut self.0));
+        pool::give_back(core::mem::take(&mut self.numbers));
     }
 }
 
@@ -60,19 +74,20 @@ impl Deref for Residues {
     type Target = [u32];
 
     fn deref(&self) -> &[u32] {
-        &self.0
+        &self.numbers[..self.length]
     }
 }
 
 impl DerefMut for Residues {
     fn deref_mut(&mut self) -> &mut [u32] {
-        &mut self.0
+        &mut self.numbers[..self.length]
     }
 }
 
 impl Zeroize for Residues {
     fn zeroize(&mut self) {
-        self.0.zeroize();
+        self.numbers.zeroize();
+        self.length = 0;
     }
 }
 
