@@ -23,7 +23,7 @@ pub(crate) use basis::{BaseConverter, MAX_SOURCES};
 pub(crate) use inner_product::MAX_PRODUCTS;
 pub(crate) use interleaved::Interleaved;
 pub(crate) use pieces::{Cost, for_each};
-pub(crate) use pointwise::{Binary, Sum};
+pub(crate) use pointwise::{Binary, Quotient, Sum};
 pub use poly::{Coeff, Ntt, Poly};
 pub(crate) use scratch::{Residues, leaving, reusing};
 
@@ -162,9 +162,9 @@ impl Ring {
         }
     }
 
-    /// Replaces a limb by `(limb − other)·w`.
-    pub(crate) fn subtract_and_scale(&self, prime: usize, w: ShoupFactor, limb: &mut [u32], other: &[u32]) {
-        pointwise::subtract_and_scale(self.backend, self.moduli[prime], w, limb, other);
+    /// Writes a limb of what is left of a division; see [`Quotient`].
+    pub(crate) fn write_quotient(&self, prime: usize, quotient: Quotient<'_>, out: &mut [u32]) {
+        pointwise::quotient(self.backend, self.moduli[prime], quotient, out);
     }
 
     /// Brings a polynomial into Montgomery form, in place.

@@ -20,12 +20,14 @@ mod keys;
 mod sampling;
 
 // operations
+mod division;
 mod encoding;
 mod encryption;
 mod evaluator;
 mod extended;
 mod key_switch;
 mod keygen;
+mod lifting;
 mod products;
 mod result;
 

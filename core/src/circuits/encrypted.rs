@@ -147,7 +147,7 @@ impl<'a> EncryptedMachine<'a> {
         for giants in giants {
             let steps = giants.iter().map(|giant| giant.rotation);
             let sum = self.giant_steps(steps.zip(sums.by_ref()), folds)?;
-            outputs.push(self.at_its_scale(self.evaluator.rescale_extended(sum)?));
+            outputs.push(self.at_its_scale(self.evaluator.rescale_extended(&sum)?));
         }
         Ok(outputs)
     }

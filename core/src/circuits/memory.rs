@@ -77,11 +77,11 @@ impl Program {
     }
 
     /// An upper bound of the memory, in bytes, that each thread of a [`Team`](crate::Team) takes besides the one that
-    /// evaluates, and keeps for later evaluations: a limb of each digit, and of what comes of them.
+    /// evaluates, and keeps for later evaluations: two limbs of each digit, and what comes of them.
     #[must_use]
     pub fn helper_bytes(&self, params: &Params, facts: &ProgramFacts) -> usize {
         let digits = facts.levels.iter().map(|&level| params.digits_at(level)).max().unwrap_or_default();
-        Sizes { params }.limbs(digits + 3)
+        Sizes { params }.limbs(2 * digits + 3)
     }
 
     /// What one instruction takes besides operands and result.

@@ -16,7 +16,7 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
-use super::field::Field;
+use super::{field::Field, interleaved::Interleaved};
 
 /// Fractional bits of the quotient estimate; primes are above 2^20, so `⌊2^52/q⌋` fits 32 bits.
 const QUOTIENT_BITS: u32 = 20;
@@ -42,10 +42,8 @@ struct Source {
 
 struct Target {
     modulus: Modulus,
-    /// S/sᵢ mod t in Montgomery form, one per source.
+    /// S/sᵢ mod t in Montgomery form, one per source, and −S mod t, which the quotients are multiplied by.
     hats: Vec<u32>,
-    /// −S mod t in Montgomery form.
-    minus_product: u32,
 }
 
 impl BaseConverter {
@@ -59,11 +57,8 @@ impl BaseConverter {
             .into_iter()
             .map(|m| {
                 let product = hat_mod(usize::MAX, m);
-                Target {
-                    modulus: m,
-                    hats: (0..sources.len()).map(|i| m.to_montgomery(hat_mod(i, m))).collect(),
-                    minus_product: m.to_montgomery(m.sub(0, product)),
-                }
+                let hats = (0..sources.len()).map(|i| hat_mod(i, m)).chain([m.sub(0, product)]);
+                Target { modulus: m, hats: hats.map(|hat| m.to_montgomery(hat)).collect() }
             })
             .collect();
         let most = sources.iter().map(|s| u64::from(s.value())).sum::<u64>() + sources.len() as u64;
@@ -84,45 +79,60 @@ impl BaseConverter {
         self.sources[source].hat_inverse
     }
 
-    /// How often the product of the source primes is contained in the sum of scaled limbs, for each
-    /// coefficient.
-    pub(crate) fn quotients(&self, backend: Backend, scaled: &[&[u32]], out: &mut [u32]) {
-        debug_assert_eq!(scaled.len(), self.sources.len());
-        backend.run(Quotients { sources: &self.sources, scaled, out });
+    /// Rows for [`BaseConverter::convert`].
+    pub(crate) fn unwritten_sources(&self, degree: usize) -> Interleaved {
+        Interleaved::unwritten(self.sources.len() + 1, degree)
     }
 
-    /// Converts to one target prime, from scaled limbs and their quotients.
-    pub(crate) fn convert(
+    /// Lays scaled limbs side by side, and with them how often the product of the source primes is contained in their
+    /// sum, for each coefficient.
+    pub(crate) fn lay(&self, backend: Backend, scaled: &[&[u32]], out: &mut Interleaved) {
+        debug_assert_eq!(scaled.len(), self.sources.len());
+        backend.run(Lay { sources: &self.sources, scaled, out });
+    }
+
+    /// Converts what [`BaseConverter::lay`] wrote to one target prime.
+    pub(crate) fn convert(&self, backend: Backend, target: usize, sources: &Interleaved, out: &mut [u32]) {
+        backend.run(Convert { target: &self.targets[target], fits: self.fits, sources, out });
+    }
+
+    /// As [`BaseConverter::convert`], to two target primes at once, which read the sources once.
+    pub(crate) fn convert_two(
         &self,
         backend: Backend,
-        target: usize,
-        scaled: &[&[u32]],
-        quotients: &[u32],
-        out: &mut [u32],
+        targets: [usize; 2],
+        sources: &Interleaved,
+        out: [&mut [u32]; 2],
     ) {
-        debug_assert_eq!(scaled.len(), self.sources.len());
-        backend.run(Convert { target: &self.targets[target], fits: self.fits, scaled, quotients, out });
+        let targets = targets.map(|target| &self.targets[target]);
+        backend.run(ConvertTwo { targets, fits: self.fits, sources, out });
     }
 }
 
-struct Quotients<'a> {
+struct Lay<'a> {
     sources: &'a [Source],
     scaled: &'a [&'a [u32]],
-    out: &'a mut [u32],
+    out: &'a mut Interleaved,
 }
 
-impl Kernel for Quotients<'_> {
+impl Kernel for Lay<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (j, out) in L::chunks_mut(self.out).iter_mut().enumerate() {
-            let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
-            for (limb, source) in self.scaled.iter().zip(self.sources) {
-                let digit = L::load(&L::chunks(limb)[j]);
-                quotient = quotient.add(digit.mul_high(L::constant(source.reciprocal)));
+        let together = self.out.block / L::WIDTH;
+        for (i, block) in self.out.blocks_mut().enumerate() {
+            let block = L::chunks_mut(block);
+            for j in 0..together {
+                let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
+                let rows = self.scaled.iter().zip(self.sources);
+                for ((limb, source), row) in rows.zip(block.chunks_exact_mut(together)) {
+                    let digit = L::load(&L::chunks(limb)[i * together + j]);
+                    quotient = quotient.add(digit.mul_high(L::constant(source.reciprocal)));
+                    digit.store(&mut row[j]);
+                }
+                quotient.shift_right(QUOTIENT_BITS).store(&mut block[self.sources.len() * together + j]);
             }
-            quotient.shift_right(QUOTIENT_BITS).store(out);
         }
     }
 }
@@ -130,51 +140,86 @@ impl Kernel for Quotients<'_> {
 struct Convert<'a> {
     target: &'a Target,
     fits: bool,
-    scaled: &'a [&'a [u32]],
-    quotients: &'a [u32],
+    sources: &'a Interleaved,
     out: &'a mut [u32],
 }
 
-/// How many vectors are converted side by side: their sums and a constant fit sixteen registers.
-const SIDE_BY_SIDE: usize = 4;
+/// How many vectors are converted side by side: for two targets, their sums fit sixteen registers.
+const SIDE_BY_SIDE: usize = 2;
 
 impl Kernel for Convert<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { target, fits, scaled, quotients, out } = self;
+        let Self { target, fits, sources, out } = self;
         let field = Field::<L>::new(target.modulus);
-        let (blocks, rest) = L::chunks_mut(out).as_chunks_mut::<SIDE_BY_SIDE>();
-        let (quotient_blocks, quotient_rest) = L::chunks(quotients).as_chunks::<SIDE_BY_SIDE>();
-        for (j, ([x0, x1, x2, x3], [v0, v1, v2, v3])) in blocks.iter_mut().zip(quotient_blocks).enumerate() {
-            let minus_product = L::turn_constant(target.minus_product);
-            let mut s0 = L::load(v0).mul_wide(minus_product);
-            let mut s1 = L::load(v1).mul_wide(minus_product);
-            let mut s2 = L::load(v2).mul_wide(minus_product);
-            let mut s3 = L::load(v3).mul_wide(minus_product);
-            for (limb, &hat) in scaled.iter().zip(&target.hats) {
-                let ([y0, y1, y2, y3], hat) = (&L::chunks(limb).as_chunks().0[j], L::turn_constant(hat));
-                s0 = L::wide_add(s0, L::load(y0).mul_wide(hat));
-                s1 = L::wide_add(s1, L::load(y1).mul_wide(hat));
-                s2 = L::wide_add(s2, L::load(y2).mul_wide(hat));
-                s3 = L::wide_add(s3, L::load(y3).mul_wide(hat));
+        let together = sources.block / (SIDE_BY_SIDE * L::WIDTH);
+        let out = L::chunks_mut(out).as_chunks_mut().0.chunks_exact_mut(together);
+        for (block, out) in sources.blocks().zip(out) {
+            let block = L::chunks(block).as_chunks().0;
+            for (j, [x0, x1]) in out.iter_mut().enumerate() {
+                let mut rows = block.chunks_exact(together).zip(&target.hats);
+                let Some((row, &hat)) = rows.next() else { return };
+                let ([y0, y1], hat) = (pair::<L>(&row[j]), L::turn_constant(hat));
+                let (mut s0, mut s1) = (L::product(y0, hat), L::product(y1, hat));
+                for (row, &hat) in rows {
+                    let ([y0, y1], hat) = (pair::<L>(&row[j]), L::turn_constant(hat));
+                    s0 = L::wide_add(s0, L::product(y0, hat));
+                    s1 = L::wide_add(s1, L::product(y1, hat));
+                }
+                field.montgomery_if(fits, s0).store(x0);
+                field.montgomery_if(fits, s1).store(x1);
             }
-            field.montgomery_if(fits, s0).store(x0);
-            field.montgomery_if(fits, s1).store(x1);
-            field.montgomery_if(fits, s2).store(x2);
-            field.montgomery_if(fits, s3).store(x3);
-        }
-        let done = SIDE_BY_SIDE * quotient_blocks.len();
-        for (j, (x, v)) in rest.iter_mut().zip(quotient_rest).enumerate() {
-            let mut sum = L::load(v).mul_wide(L::turn_constant(target.minus_product));
-            for (limb, &hat) in scaled.iter().zip(&target.hats) {
-                let digit = L::load(&L::chunks(limb)[done + j]);
-                sum = L::wide_add(sum, digit.mul_wide(L::turn_constant(hat)));
-            }
-            field.montgomery_if(fits, sum).store(x);
         }
     }
+}
+
+struct ConvertTwo<'a> {
+    targets: [&'a Target; 2],
+    fits: bool,
+    sources: &'a Interleaved,
+    out: [&'a mut [u32]; 2],
+}
+
+impl Kernel for ConvertTwo<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { targets: [first, second], fits, sources, out: [out0, out1] } = self;
+        let (field0, field1) = (Field::<L>::new(first.modulus), Field::<L>::new(second.modulus));
+        let together = sources.block / (SIDE_BY_SIDE * L::WIDTH);
+        let out0 = L::chunks_mut(out0).as_chunks_mut().0.chunks_exact_mut(together);
+        let out1 = L::chunks_mut(out1).as_chunks_mut().0.chunks_exact_mut(together);
+        for (block, (out0, out1)) in sources.blocks().zip(out0.zip(out1)) {
+            let block = L::chunks(block).as_chunks().0;
+            for (j, ([x0, x1], [z0, z1])) in out0.iter_mut().zip(out1).enumerate() {
+                let mut rows = block.chunks_exact(together).zip(first.hats.iter().zip(&second.hats));
+                let Some((row, (&g, &h))) = rows.next() else { return };
+                let ([y0, y1], g, h) = (pair::<L>(&row[j]), L::turn_constant(g), L::turn_constant(h));
+                let (mut s0, mut s1) = (L::product(y0, g), L::product(y1, g));
+                let (mut t0, mut t1) = (L::product(y0, h), L::product(y1, h));
+                for (row, (&g, &h)) in rows {
+                    let ([y0, y1], g, h) = (pair::<L>(&row[j]), L::turn_constant(g), L::turn_constant(h));
+                    s0 = L::wide_add(s0, L::product(y0, g));
+                    s1 = L::wide_add(s1, L::product(y1, g));
+                    t0 = L::wide_add(t0, L::product(y0, h));
+                    t1 = L::wide_add(t1, L::product(y1, h));
+                }
+                field0.montgomery_if(fits, s0).store(x0);
+                field0.montgomery_if(fits, s1).store(x1);
+                field1.montgomery_if(fits, t0).store(z0);
+                field1.montgomery_if(fits, t1).store(z1);
+            }
+        }
+    }
+}
+
+/// Two vectors as factors.
+#[inline(always)]
+fn pair<L: Lanes>([y0, y1]: &[L::Chunk; SIDE_BY_SIDE]) -> [L::Multiplier; SIDE_BY_SIDE] {
+    [L::load(y0).multiplier(), L::load(y1).multiplier()]
 }
 
 #[cfg(test)]
@@ -205,12 +250,15 @@ mod tests {
             let scaled: Vec<Vec<u32>> = input.iter().enumerate().map(scale).collect();
             let scaled: Vec<&[u32]> = scaled.iter().map(Vec::as_slice).collect();
             for backend in Backend::available() {
-                let mut quotients = alloc::vec![0; 64];
-                converter.quotients(backend, &scaled, &mut quotients);
+                let mut sources = converter.unwritten_sources(64);
+                converter.lay(backend, &scaled, &mut sources);
                 for (i, target) in targets.iter().enumerate() {
-                    let mut output = alloc::vec![0; 64];
-                    converter.convert(backend, i, &scaled, &quotients, &mut output);
-                    prop_assert_eq!(&output, &residues(target), "on {}", backend.name());
+                    let [mut alone, mut first, mut second] = [(); 3].map(|()| alloc::vec![0; 64]);
+                    converter.convert(backend, i, &sources, &mut alone);
+                    prop_assert_eq!(&alone, &residues(target), "on {}", backend.name());
+                    converter.convert_two(backend, [0, i], &sources, [&mut first, &mut second]);
+                    prop_assert_eq!(&first, &residues(&targets[0]), "on {}", backend.name());
+                    prop_assert_eq!(&second, &alone, "on {}", backend.name());
                 }
             }
         }

@@ -37,6 +37,11 @@ impl Interleaved {
         self.residues.chunks_exact(self.rows * self.block)
     }
 
+    /// As [`Interleaved::blocks`], to write them.
+    pub(super) fn blocks_mut(&mut self) -> impl Iterator<Item = &mut [u32]> {
+        self.residues.chunks_exact_mut(self.rows * self.block)
+    }
+
     /// The memory it takes, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         size_of_val(&*self.residues)

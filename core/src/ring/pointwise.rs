@@ -152,35 +152,53 @@ impl Kernel for ShoupQuotients<'_> {
     }
 }
 
-/// `(values − other)·w` entry by entry, in place: the last step of a division.
-pub(crate) fn subtract_and_scale(
-    backend: Backend,
-    modulus: Modulus,
-    w: ShoupFactor,
-    values: &mut [u32],
-    other: &[u32],
-) {
-    backend.run(SubtractAndScale { modulus, w, values, other });
+/// The last step of a division: `(values − remainders)·w + summand` entry by entry.
+pub(crate) struct Quotient<'a> {
+    pub(crate) w: ShoupFactor,
+    pub(crate) values: &'a [u32],
+    pub(crate) remainders: &'a [u32],
+    pub(crate) summand: Option<&'a [u32]>,
 }
 
-struct SubtractAndScale<'a> {
-    modulus: Modulus,
-    w: ShoupFactor,
-    values: &'a mut [u32],
-    other: &'a [u32],
+/// Writes what is left of a division.
+pub(super) fn quotient(backend: Backend, modulus: Modulus, quotient: Quotient<'_>, out: &mut [u32]) {
+    backend.run(WriteQuotient { modulus, quotient, out });
 }
 
-impl Kernel for SubtractAndScale<'_> {
+struct WriteQuotient<'a> {
+    modulus: Modulus,
+    quotient: Quotient<'a>,
+    out: &'a mut [u32],
+}
+
+impl Kernel for WriteQuotient<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
-        for (x, y) in L::chunks_mut(self.values).iter_mut().zip(L::chunks(self.other)) {
-            let difference = L::load(x).add(field.q).sub(L::load(y));
-            field.mul(difference, w).store(x);
+        let Quotient { w, values, remainders, summand } = self.quotient;
+        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(w));
+        let entries = L::chunks(values).iter().zip(L::chunks(remainders));
+        let pairs = L::chunks_mut(self.out).iter_mut().zip(entries);
+        match summand {
+            None => {
+                for (out, (x, r)) in pairs {
+                    subtract_and_scale(field, w, x, r).store(out);
+                }
+            }
+            Some(summand) => {
+                for ((out, (x, r)), s) in pairs.zip(L::chunks(summand)) {
+                    field.add(subtract_and_scale(field, w, x, r), L::load(s)).store(out);
+                }
+            }
         }
     }
+}
+
+/// `(x − r)·w`.
+#[inline(always)]
+fn subtract_and_scale<L: Lanes>(field: Field<L>, w: Factor<L>, x: &L::Chunk, r: &L::Chunk) -> L {
+    field.mul(L::load(x).add(field.q).sub(L::load(r)), w)
 }
 
 /// `(values − digits)·w` entry by entry, in place, for signed digits of at most 2^29.

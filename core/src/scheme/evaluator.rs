@@ -3,6 +3,7 @@
 
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
+    division::Finish,
     error::Error,
     galois::GaloisElement,
     key_switch::{HoistedDigits, Switch, limbs_of},
@@ -189,13 +190,10 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
-        let sums = self.key_switch(tensor.level, d2, Switch::with(&key.0), |_, _| ())?;
-        let (ring, main) = (self.params.ring(), d0.limbs());
+        let sums = || self.key_switch(tensor.level, d2, Switch::with(&key.0), |_, _| ());
+        let finish = Finish { summands: [Some(d0), Some(d1)], permutation: None };
         let division = &self.params.tables_at(tensor.level).special;
-        let nothing = core::iter::repeat(());
-        let [c0, c1] = self.divide_into(division, main, sums, nothing, |k, i, limb, ()| {
-            ring.combine_limb(i, Binary::Add, limb, [d0, d1][k].limb(i));
-        });
+        let [c0, c1] = self.divide(tensor.level, division, sums, finish)?;
         Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
     }
 
@@ -204,27 +202,20 @@ impl Evaluator {
     /// # Errors
     /// [`Error::LevelExhausted`] at level 0, [`Error::ParamsMismatch`].
     pub fn rescale(&self, a: &Ciphertext) -> Result<Ciphertext, Error> {
-        let mut out = a.clone();
-        self.rescale_assign(&mut out)?;
-        Ok(out)
+        self.check(a)?;
+        let level = a.level.below().ok_or(Error::LevelExhausted)?;
+        let division = self.params.tables_at(a.level).rescale.as_ref().ok_or(Error::LevelExhausted)?;
+        let [c0, c1] = self.divide(a.level, division, || Ok([&a.c0, &a.c1]), Finish::NONE)?;
+        let scale = a.scale.divided_by(self.params.level_divisor(a.level));
+        Ok(Ciphertext { params_id: a.params_id, level, scale, c0, c1 })
     }
 
-    /// [`Evaluator::rescale`] in place.
+    /// Replaces a ciphertext by [`Evaluator::rescale`] of it.
     ///
     /// # Errors
     /// As [`Evaluator::rescale`].
     pub fn rescale_assign(&self, a: &mut Ciphertext) -> Result<(), Error> {
-        self.check(a)?;
-        let (main, Some(below)) = (a.c0.limbs(), a.level.below()) else {
-            return Err(Error::LevelExhausted);
-        };
-        let tables = self.params.tables_at(a.level);
-        let division = tables.rescale.as_ref().ok_or(Error::LevelExhausted)?;
-        let halves =
-            [&mut a.c0, &mut a.c1].map(|half| core::mem::replace(half, Poly::zero(self.params.degree(), 0)));
-        [a.c0, a.c1] = self.divide(division, main, halves);
-        a.scale = a.scale.divided_by(self.params.level_divisor(a.level));
-        a.level = below;
+        *a = self.rescale(a)?;
         Ok(())
     }
 
@@ -276,8 +267,7 @@ impl Evaluator {
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
     pub fn apply_galois(&self, a: &Ciphertext, key: &GaloisKey) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        let sums = self.key_switch(a.level, &a.c1, Switch::with(&key.key), |_, _| ())?;
-        Ok(self.rotated(a, sums, key))
+        self.rotated(a, key, || self.key_switch(a.level, &a.c1, Switch::with(&key.key), |_, _| ()))
     }
 
     /// Rotates the slots to the left by `steps`, to the right when negative: slot `steps` moves to slot 0.
@@ -317,24 +307,23 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         same_level(a.level, digits.level())?;
-        let mut sums = self.inner_products_of(digits, &[Switch::with(&key.key)], |_, _| ())?;
-        Ok(self.rotated(a, sums.remove(0), key))
+        self.rotated(a, key, || {
+            let mut sums = self.inner_products_of(digits, &[Switch::with(&key.key)], |_, _| ())?;
+            Ok(sums.remove(0))
+        })
     }
 
     /// Divides switched halves by the special modulus, adds c₀ and applies the automorphism.
-    fn rotated(&self, a: &Ciphertext, sums: [Poly<Ntt>; 2], key: &GaloisKey) -> Ciphertext {
-        let (ring, main) = (self.params.ring(), a.c0.limbs());
+    fn rotated(
+        &self,
+        a: &Ciphertext,
+        key: &GaloisKey,
+        sums: impl FnOnce() -> Result<[Poly<Ntt>; 2], Error>,
+    ) -> Result<Ciphertext, Error> {
         let division = &self.params.tables_at(a.level).special;
-        let mut out = [(); 2].map(|()| Poly::unwritten(ring.degree(), main));
-        let places = limbs_of(ring.degree(), out.iter_mut().map(Poly::residues_mut));
-        self.divide_into(division, main, sums, places, |k, i, limb, (_, _, out)| {
-            if k == 0 {
-                ring.combine_limb(i, Binary::Add, limb, a.c0.limb(i));
-            }
-            ring.permute_limb(&key.permutation, limb, out);
-        });
-        let [c0, c1] = out;
-        Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 }
+        let finish = Finish { summands: [Some(&a.c0), None], permutation: Some(&key.permutation) };
+        let [c0, c1] = self.divide(a.level, division, sums, finish)?;
+        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
     }
 
     fn combine(&self, operation: Binary, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {
@@ -361,11 +350,11 @@ impl Evaluator {
         });
     }
 
-    fn check(&self, a: &Ciphertext) -> Result<(), Error> {
+    pub(super) fn check(&self, a: &Ciphertext) -> Result<(), Error> {
         self.params.check(a.params_id)
     }
 
-    fn check_against(&self, a: &Ciphertext, level: Level) -> Result<(), Error> {
+    pub(super) fn check_against(&self, a: &Ciphertext, level: Level) -> Result<(), Error> {
         self.check(a)?;
         same_level(level, a.level)
     }

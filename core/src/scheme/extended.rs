@@ -6,6 +6,7 @@
 
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
+    division::Finish,
     error::Error,
     evaluator::Evaluator,
     key_switch::{HoistedDigits, Switch},
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::ring::{Binary, Cost, Ntt, Poly, for_each};
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 
 /// A ciphertext times the special modulus P, over the primes of its level and the special ones.
 #[derive(Clone, Debug)]
@@ -51,7 +53,11 @@ impl Evaluator {
         b: &Ciphertext,
         key: &RelinearizationKey,
     ) -> Result<Ciphertext, Error> {
-        self.relinearize_rescale(&self.multiply(a, b)?, key)
+        self.check(a)?;
+        self.check_against(b, a.level)?;
+        self.rescale_sums(a.level, a.scale.times(b.scale), || {
+            self.relinearized_extended(&self.multiply(a, b)?, key)
+        })
     }
 
     /// Brings a product back to two components and divides by the level's primes, with one division by
@@ -65,12 +71,20 @@ impl Evaluator {
         key: &RelinearizationKey,
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
+        self.rescale_sums(tensor.level, tensor.scale, || self.relinearized_extended(tensor, key))
+    }
+
+    /// The two components of a product, times the special modulus.
+    fn relinearized_extended(
+        &self,
+        tensor: &TensorCiphertext,
+        key: &RelinearizationKey,
+    ) -> Result<[Poly<Ntt>; 2], Error> {
         let [d0, d1, d2] = &tensor.d;
-        let [c0, c1] = self.key_switch(tensor.level, d2, Switch::with(&key.0), |i, [b, a]| {
+        self.key_switch(tensor.level, d2, Switch::with(&key.0), |i, [b, a]| {
             self.add_limb_times_special(i, b, d0);
             self.add_limb_times_special(i, a, d1);
-        })?;
-        self.rescale_extended(ExtendedCiphertext { level: tensor.level, scale: tensor.scale, c0, c1 })
+        })
     }
 
     /// Rotates a ciphertext whose digits are at hand, once with each key. No transform at all.
@@ -101,7 +115,8 @@ impl Evaluator {
         key: &GaloisKey,
     ) -> Result<ExtendedCiphertext, Error> {
         let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
-        let [c1] = self.mod_down(a.level, [a.c1.clone()]);
+        let division = &self.params.tables_at(a.level).special;
+        let [c1] = self.divide(a.level, division, || Ok([&a.c1]), Finish::NONE)?;
         let [c0, c1] = self.key_switch(a.level, &c1, Switch::rotating(key), |i, [b, _]| {
             ring.combine_limb(ring.prime_of_limb(main, i), Binary::Add, b, a.c0.limb(i));
         })?;
@@ -135,17 +150,30 @@ impl Evaluator {
     ///
     /// # Errors
     /// [`Error::LevelExhausted`] at level 0.
-    pub(crate) fn rescale_extended(&self, a: ExtendedCiphertext) -> Result<Ciphertext, Error> {
-        let params = &self.params;
-        let Some(division) = &params.tables_at(a.level).rescale_extended else {
-            let [c0, c1] = self.mod_down(a.level, [a.c0, a.c1]);
-            let (params_id, level, scale) = (params.id(), a.level, a.scale);
-            return self.rescale(&Ciphertext { params_id, level, scale, c0, c1 });
+    pub(crate) fn rescale_extended(&self, a: &ExtendedCiphertext) -> Result<Ciphertext, Error> {
+        self.rescale_sums(a.level, a.scale, || Ok([&a.c0, &a.c1]))
+    }
+
+    /// As [`Self::rescale_extended`], of what `sums` makes.
+    fn rescale_sums<P: Borrow<Poly<Ntt>>>(
+        &self,
+        level: Level,
+        scale: Scale,
+        sums: impl FnOnce() -> Result<[P; 2], Error>,
+    ) -> Result<Ciphertext, Error> {
+        let tables = self.params.tables_at(level);
+        let (Some(below), Some(rescale)) = (level.below(), &tables.rescale) else {
+            return Err(Error::LevelExhausted);
         };
-        let below = a.level.below().ok_or(Error::LevelExhausted)?;
-        let [c0, c1] = self.divide(division, params.limbs_at(a.level), [a.c0, a.c1]);
-        let scale = a.scale.divided_by(params.level_divisor(a.level));
-        Ok(Ciphertext { params_id: params.id(), level: below, scale, c0, c1 })
+        let [c0, c1] = match &tables.rescale_extended {
+            Some(both) => self.divide(level, both, sums, Finish::NONE)?,
+            None => {
+                let sums = || self.divide(level, &tables.special, sums, Finish::NONE);
+                self.divide(level, rescale, sums, Finish::NONE)?
+            }
+        };
+        let scale = scale.divided_by(self.params.level_divisor(level));
+        Ok(Ciphertext { params_id: self.params.id(), level: below, scale, c0, c1 })
     }
 
     /// `out += P·poly` for the limb of that number; modulo the special primes that is 0.

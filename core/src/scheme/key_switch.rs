@@ -1,84 +1,21 @@
-//! Hybrid key switching with grouped digits. Owns decomposition, the inner product with a key,
-//! and exact division by the special modulus or by a level's primes.
+//! Hybrid key switching with grouped digits. Owns decomposition and the inner product with a key.
 //!
 //! Source: Han and Ki, "Better Bootstrapping for Approximate Homomorphic Encryption"
 //! (eprint 2019/688), section 3.3; hoisting: Halevi and Shoup, "Faster Homomorphic Linear
 //! Transformations in HElib" (eprint 2018/244), section 5.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::{
     error::Error,
     evaluator::Evaluator,
     keys::{GaloisKey, SwitchingKey},
     level::Level,
-    params::{Params, ParamsId},
-    tables::Division,
+    lifting::{AT_A_TIME, Part, Scaled},
+    params::ParamsId,
 };
-use crate::ring::{BaseConverter, Cost, Ntt, Poly, Residues, for_each};
-
-/// Limbs that are converted together: those of a polynomial from the `first` on, as transforms.
-struct Part<'a> {
-    converter: &'a BaseConverter,
-    first: usize,
-    transforms: &'a [u32],
-}
-
-/// Limbs scaled for one or several conversions, and the quotients of each.
-struct Scaled<'a> {
-    params: &'a Params,
-    parts: Vec<Part<'a>>,
-    limbs: Residues,
-    quotients: Residues,
-}
-
-impl<'a> Scaled<'a> {
-    /// From parts of polynomials over `main` main primes and, if they have more limbs, the special ones. An inverse
-    /// transform for each limb.
-    fn new(evaluator: &'a Evaluator, main: usize, parts: Vec<Part<'a>>) -> Self {
-        let (params, team) = (&evaluator.params, &*evaluator.team);
-        let (ring, degree) = (params.ring(), params.degree());
-        let count = parts.iter().map(|part| part.transforms.len()).sum::<usize>() / degree;
-        let mut limbs = Residues::stale(count * degree);
-        let transforms = parts.iter().flat_map(|part| {
-            part.transforms.chunks_exact(degree).enumerate().map(move |(i, transform)| (part, i, transform))
-        });
-        let cost = Cost::transforms(count, degree);
-        for_each(
-            team,
-            cost,
-            transforms.zip(limbs.chunks_exact_mut(degree)),
-            |((part, i, transform), limb)| {
-                limb.copy_from_slice(transform);
-                let prime = ring.prime_of_limb(main, part.first + i);
-                ring.inverse_limb_scaled(prime, part.converter.scaling(i), limb);
-            },
-        );
-        let mut quotients = Residues::stale(parts.len() * degree);
-        let each = quotients.chunks_exact_mut(degree).enumerate();
-        for_each(team, Cost::passes(count, degree), each, |(part, quotients)| {
-            let sources = sources(degree, &parts, &limbs, part);
-            parts[part].converter.quotients(ring.backend(), &sources, quotients);
-        });
-        Self { params, parts, limbs, quotients }
-    }
-
-    /// Converts a part to a target of its converter, which has the number `prime` in the ring, and transforms.
-    fn lift(&self, part: usize, target: usize, prime: usize, out: &mut [u32]) {
-        let (ring, degree) = (self.params.ring(), self.params.degree());
-        let quotients = &self.quotients[part * degree..][..degree];
-        let converter = self.parts[part].converter;
-        let sources = sources(degree, &self.parts, &self.limbs, part);
-        converter.convert(ring.backend(), target, &sources, quotients, out);
-        ring.forward_limb(prime, out);
-    }
-}
-
-/// The limbs of one of several parts that stand one after the other.
-fn sources<'l>(degree: usize, parts: &[Part<'_>], limbs: &'l [u32], part: usize) -> Vec<&'l [u32]> {
-    let start: usize = parts[..part].iter().map(|part| part.transforms.len()).sum();
-    limbs[start..][..parts[part].transforms.len()].chunks_exact(degree).collect()
-}
+use crate::ring::{Cost, Ntt, Poly, Residues, for_each};
 
 /// The digits of a polynomial before they are lifted.
 struct Digits<'a> {
@@ -106,25 +43,29 @@ impl<'a> Digits<'a> {
     /// Whether a digit covers a limb.
     fn covers(&self, digit: usize, limb: usize) -> bool {
         let part = &self.scaled.parts[digit];
-        (part.first..part.first + part.transforms.len() / self.poly.degree()).contains(&limb)
+        (part.first..part.first + part.limbs(self.poly.degree())).contains(&limb)
     }
 
-    /// Lifts a digit to the prime of a limb that it does not cover.
-    fn lift(&self, digit: usize, limb: usize, out: &mut [u32]) {
-        let (scaled, first) = (&self.scaled, self.scaled.parts[digit].first);
-        let own = scaled.parts[digit].transforms.len() / self.poly.degree();
-        let target = if limb < first { limb } else { limb - own };
-        scaled.lift(digit, target, scaled.params.ring().prime_of_limb(self.poly.limbs(), limb), out);
-    }
-
-    /// The digit modulo the prime of one limb: the polynomial's own limb where it covers that, else
-    /// lifted into `space`.
-    fn limb<'s>(&'s self, digit: usize, limb: usize, space: &'s mut [u32]) -> &'s [u32] {
-        if self.covers(digit, limb) {
-            return self.poly.limb(limb);
+    /// Lifts every digit to the primes of a few limbs from the `first` on; a digit's are together in `spaces`. Limbs
+    /// that a digit covers are left as they are.
+    fn lift<'s>(&self, first: usize, spaces: impl Iterator<Item = &'s mut [u32]>) {
+        let (ring, degree) = (self.scaled.params.ring(), self.poly.degree());
+        let mut lifted = Vec::new();
+        for (digit, space) in spaces.enumerate() {
+            let part = &self.scaled.parts[digit];
+            let target = |limb| if limb < part.first { limb } else { limb - part.limbs(degree) };
+            let limbs = space.chunks_exact_mut(degree).zip(first..);
+            let limbs = limbs.filter(|&(_, limb)| !self.covers(digit, limb));
+            let (mut targets, primes): (Vec<_>, Vec<_>) = limbs
+                .map(|(space, limb)| ((target(limb), space), ring.prime_of_limb(self.poly.limbs(), limb)))
+                .unzip();
+            self.scaled.convert(digit, &mut targets);
+            lifted.extend(primes.into_iter().zip(targets));
         }
-        self.lift(digit, limb, space);
-        space
+        lifted.sort_by_key(|&(prime, _)| prime);
+        for (prime, (_, limb)) in lifted {
+            ring.forward_limb(prime, limb);
+        }
     }
 
     /// Lifting all of them.
@@ -176,13 +117,13 @@ impl HoistedDigits {
     }
 }
 
-/// The limbs of several polynomials of equal shape, with the numbers of polynomial and limb: all that have one
-/// prime together, so that its twiddle factors stay in the cache.
+/// The limbs of several polynomials of equal shape, or a few at a time, with the numbers of polynomial and limb: all
+/// that have one prime together, so that its twiddle factors stay in the cache.
 pub(super) fn limbs_of<'p>(
-    degree: usize,
+    length: usize,
     polys: impl IntoIterator<Item = &'p mut [u32]>,
 ) -> impl Iterator<Item = (usize, usize, &'p mut [u32])> + Send {
-    let mut each: Vec<_> = polys.into_iter().map(|poly| poly.chunks_exact_mut(degree)).collect();
+    let mut each: Vec<_> = polys.into_iter().map(|poly| poly.chunks_mut(length)).collect();
     (0usize..).map_while(move |n| {
         let k = n.checked_rem(each.len())?;
         let i = n / each.len();
@@ -199,13 +140,21 @@ impl Evaluator {
         let lifted = Digits::new(self, level, poly);
         let unwritten = |_| Poly::unwritten(self.params.degree(), limbs);
         let mut digits: Vec<Poly<Ntt>> = (0..lifted.count()).map(unwritten).collect();
-        let limbs = limbs_of(poly.degree(), digits.iter_mut().map(Poly::residues_mut));
-        for_each(&*self.team, lifted.cost(), limbs, |(digit, limb, out)| {
-            if lifted.covers(digit, limb) {
-                out.copy_from_slice(poly.limb(limb));
-            } else {
-                lifted.lift(digit, limb, out);
+        let degree = poly.degree();
+        let mut rests: Vec<_> =
+            digits.iter_mut().map(|digit| digit.residues_mut().chunks_mut(AT_A_TIME * degree)).collect();
+        let pieces = (0..limbs)
+            .step_by(AT_A_TIME)
+            .map(|first| (first, rests.iter_mut().filter_map(Iterator::next).collect::<Vec<&mut [u32]>>()));
+        for_each(&*self.team, lifted.cost(), pieces, |(first, mut outs)| {
+            for (digit, out) in outs.iter_mut().enumerate() {
+                for (out, limb) in out.chunks_exact_mut(degree).zip(first..) {
+                    if lifted.covers(digit, limb) {
+                        out.copy_from_slice(poly.limb(limb));
+                    }
+                }
             }
+            lifted.lift(first, outs.into_iter());
         });
         HoistedDigits { params_id: self.params.id(), level, digits }
     }
@@ -226,11 +175,13 @@ impl Evaluator {
         // Each digit, twice as much of the key, what comes out.
         let passes = limbs * switches.len() * (3 * digits.digits.len() + 4);
         let cost = Cost::passes(passes, self.params.degree());
-        let with_limb = |limb, multiply: &mut dyn FnMut(&[&[u32]])| {
-            let left: Vec<&[u32]> = digits.digits.iter().map(|digit| digit.limb(limb)).collect();
-            multiply(&left);
+        let with_limbs = |limbs: Range<usize>, multiply: &mut dyn FnMut(usize, &[&[u32]])| {
+            for limb in limbs {
+                let left: Vec<&[u32]> = digits.digits.iter().map(|digit| digit.limb(limb)).collect();
+                multiply(limb, &left);
+            }
         };
-        self.inner_products(digits.level, switches, cost, with_limb, finish)
+        self.inner_products(digits.level, switches, (1, cost), with_limbs, finish)
     }
 
     /// Switches a polynomial at `level` with a key: `(b, a)` with `b + a·s_to ≈ P·poly·s_from`, over the level's
@@ -250,24 +201,30 @@ impl Evaluator {
     ) -> Result<[Poly<Ntt>; 2], Error> {
         let degree = self.params.degree();
         let digits = Digits::new(self, level, poly);
-        let with_limb = |limb, multiply: &mut dyn FnMut(&[&[u32]])| {
-            let mut space = Residues::stale(digits.count() * degree);
-            let spaces = space.chunks_exact_mut(degree).enumerate();
-            let left: Vec<&[u32]> = spaces.map(|(digit, space)| digits.limb(digit, limb, space)).collect();
-            multiply(&left);
+        let with_limbs = |limbs: Range<usize>, multiply: &mut dyn FnMut(usize, &[&[u32]])| {
+            let mut space = Residues::stale(digits.count() * limbs.len() * degree);
+            digits.lift(limbs.start, space.chunks_exact_mut(limbs.len() * degree));
+            for (i, limb) in limbs.clone().enumerate() {
+                let lifted = space.chunks_exact(degree).skip(i).step_by(limbs.len()).enumerate();
+                let left: Vec<&[u32]> = lifted
+                    .map(|(digit, lifted)| if digits.covers(digit, limb) { poly.limb(limb) } else { lifted })
+                    .collect();
+                multiply(limb, &left);
+            }
         };
-        let switched = self.inner_products(level, &[switch], digits.cost(), with_limb, finish)?;
+        let work = (AT_A_TIME, digits.cost());
+        let switched = self.inner_products(level, &[switch], work, with_limbs, finish)?;
         Ok(switched.into_iter().next().expect("one key gives one product"))
     }
 
-    /// The inner product of digits with each of several keys. `with_limb` calls back with the given limb of every
-    /// digit.
+    /// The inner product of digits with each of several keys, so many limbs at a time. `with_limbs` calls back with
+    /// each of the given limbs of every digit.
     fn inner_products(
         &self,
         level: Level,
         switches: &[Switch<'_>],
-        cost: Cost,
-        with_limb: impl Fn(usize, &mut dyn FnMut(&[&[u32]])) + Sync,
+        (together, cost): (usize, Cost),
+        with_limbs: impl Fn(Range<usize>, &mut dyn FnMut(usize, &[&[u32]])) + Sync,
         finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
     ) -> Result<Vec<[Poly<Ntt>; 2]>, Error> {
         for Switch { key, .. } in switches {
@@ -276,92 +233,44 @@ impl Evaluator {
                 return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
             }
         }
-        let ring = self.params.ring();
+        let (ring, degree) = (self.params.ring(), self.params.degree());
         let (main, special) = (self.params.limbs_at(level), self.params.special_limbs());
-        let multiply = |key: &SwitchingKey, limb: usize, mut out: [&mut [u32]; 2]| {
+        let multiply = |key: &SwitchingKey, limb: usize, left: &[&[u32]], [b, a]: [&mut [u32]; 2]| {
             let key_main = self.params.limbs_at(key.level);
             let key_limb = if limb < main { limb } else { key_main + limb - main };
-            with_limb(limb, &mut |left| {
-                let (prime, out) = (ring.prime_of_limb(main, limb), out.each_mut().map(|half| &mut **half));
-                ring.inner_products_with_key(prime, left, &key.limbs[key_limb], out);
-            });
-            finish(limb, out);
+            let prime = ring.prime_of_limb(main, limb);
+            ring.inner_products_with_key(prime, left, &key.limbs[key_limb], [&mut *b, &mut *a]);
+            finish(limb, [b, a]);
         };
-        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(ring.degree(), main + special));
+        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(degree, main + special));
         let mut out: Vec<[Poly<Ntt>; 2]> = switches.iter().map(unwritten).collect();
         // The special primes first: no digit covers them, so that they take longest. A limb of the digits is
         // multiplied with all keys while it is in the cache.
-        let mut limbs: Vec<_> =
-            out.iter_mut().map(|[b, a]| b.iter_mut().zip(a.iter_mut()).enumerate().rev()).collect();
+        let mut parts: Vec<_> = out
+            .iter_mut()
+            .map(|halves| {
+                let [b, a] = halves.each_mut().map(|half| half.residues_mut().chunks_mut(together * degree));
+                (0..main + special).step_by(together).zip(b.zip(a)).rev()
+            })
+            .collect();
         let pieces = (0usize..).map_while(move |n| {
-            let k = n.checked_rem(limbs.len())?;
-            limbs[k].next().map(|(limb, halves)| (switches[k], limb, halves))
+            let k = n.checked_rem(parts.len())?;
+            parts[k].next().map(|(first, halves)| (switches[k], first, halves))
         });
-        for_each(&*self.team, cost, pieces, |(switch, limb, (b, a))| match switch.permutation {
-            None => multiply(switch.key, limb, [b, a]),
-            Some(permutation) => {
-                let mut halves = Residues::stale(2 * ring.degree());
-                let (half0, half1) = halves.split_at_mut(ring.degree());
-                multiply(switch.key, limb, [&mut *half0, &mut *half1]);
+        for_each(&*self.team, cost, pieces, |(switch, first, (b, a))| {
+            let mut halves = Residues::stale(switch.permutation.map_or(0, |_| 2 * degree));
+            with_limbs(first..first + b.len() / degree, &mut |limb, left| {
+                let own = (limb - first) * degree..(limb - first + 1) * degree;
+                let [b, a] = [&mut b[own.clone()], &mut a[own]];
+                let Some(permutation) = switch.permutation else {
+                    return multiply(switch.key, limb, left, [b, a]);
+                };
+                let (half0, half1) = halves.split_at_mut(degree);
+                multiply(switch.key, limb, left, [&mut *half0, &mut *half1]);
                 ring.permute_limb(permutation, half0, b);
                 ring.permute_limb(permutation, half1, a);
-            }
+            });
         });
         Ok(out)
-    }
-
-    /// Divides polynomials over the primes of `level` and the special ones by the special modulus.
-    pub(super) fn mod_down<const COUNT: usize>(
-        &self,
-        level: Level,
-        polys: [Poly<Ntt>; COUNT],
-    ) -> [Poly<Ntt>; COUNT] {
-        let main = self.params.limbs_at(level);
-        self.divide(&self.params.tables_at(level).special, main, polys)
-    }
-
-    /// Divides, with rounding, by the primes of the last limbs, which go away. `main` of the limbs belong to
-    /// main primes.
-    pub(super) fn divide<const COUNT: usize>(
-        &self,
-        division: &Division,
-        main: usize,
-        polys: [Poly<Ntt>; COUNT],
-    ) -> [Poly<Ntt>; COUNT] {
-        self.divide_into(division, main, polys, core::iter::repeat(()), |_, _, _, ()| ())
-    }
-
-    /// As [`Self::divide`]; `finish` gets the number of each polynomial, the number of each limb, the limb
-    /// while it is in the cache, and a place for what becomes of it, of which there is one for each in the order of
-    /// [`limbs_of`].
-    pub(super) fn divide_into<const COUNT: usize, P: Send>(
-        &self,
-        division: &Division,
-        main: usize,
-        mut polys: [Poly<Ntt>; COUNT],
-        places: impl Iterator<Item = P> + Send,
-        finish: impl Fn(usize, usize, &mut [u32], P) + Sync,
-    ) -> [Poly<Ntt>; COUNT] {
-        let (ring, degree) = (self.params.ring(), self.params.degree());
-        let remaining = division.inverses.len();
-        let (kept, divided): (Vec<_>, Vec<_>) =
-            polys.iter_mut().map(|poly| poly.residues_mut().split_at_mut(remaining * degree)).unzip();
-        let parts = divided.into_iter().map(|transforms| Part {
-            converter: &division.converter,
-            first: remaining,
-            transforms,
-        });
-        let remainders = Scaled::new(self, main, parts.collect());
-        let cost = Cost::transforms(COUNT * remaining, degree);
-        for_each(&*self.team, cost, limbs_of(degree, kept).zip(places), |((k, i, limb), place)| {
-            let mut lifted = Residues::stale(degree);
-            remainders.lift(k, i, i, &mut lifted);
-            ring.subtract_and_scale(i, division.inverses[i], limb, &lifted);
-            finish(k, i, limb, place);
-        });
-        polys.map(|mut poly| {
-            poly.truncate(remaining);
-            poly
-        })
     }
 }

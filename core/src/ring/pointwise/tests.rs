@@ -43,9 +43,15 @@ fn every_operation_agrees_with_division_on_every_backend() {
         assert_eq!(combined(Binary::MultiplyMontgomery), expect(product));
         let added = |m: Modulus, x, y| m.add(x, sum_of_products(m, core::iter::once((y, 1))));
         assert_eq!(combined(Binary::AddFromMontgomery), expect(added));
-        let mut out = a.clone();
-        subtract_and_scale(backend, m, m.shoup(12_345), &mut out, &b);
-        assert_eq!(out, expect(|m, x, y| m.mul(m.sub(x, y), 12_345)));
+        for (summand, expected) in [
+            (None, expect(|m, x, y| m.mul(m.sub(x, y), 12_345))),
+            (Some(&a[..]), expect(|m, x, y| m.add(m.mul(m.sub(x, y), 12_345), x))),
+        ] {
+            let mut out = alloc::vec![0; LENGTH];
+            let (w, values, remainders) = (m.shoup(12_345), &a[..], &b[..]);
+            quotient(backend, m, Quotient { w, values, remainders, summand }, &mut out);
+            assert_eq!(out, expected);
+        }
 
         for (sum, expected) in [
             (Sum::Add, expect(|m, x, y| m.add(sum_of_products(m, core::iter::once((x, y))), y))),
