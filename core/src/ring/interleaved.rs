@@ -24,12 +24,10 @@ impl Interleaved {
         Self { rows, block: BLOCK.min(length), residues: Residues::stale(rows * length) }
     }
 
-    /// Writes a row.
-    pub(crate) fn write_row(&mut self, row: usize, numbers: &[u32]) {
-        let blocks = self.residues.chunks_exact_mut(self.block).skip(row).step_by(self.rows);
-        for (to, from) in blocks.zip(numbers.chunks_exact(self.block)) {
-            to.copy_from_slice(from);
-        }
+    /// The blocks of one row, to write them.
+    pub(super) fn row_mut(&mut self, row: usize) -> impl Iterator<Item = &mut [u32]> {
+        let (start, length) = (row * self.block, self.block);
+        self.blocks_mut().map(move |block| &mut block[start..][..length])
     }
 
     /// For each block of numbers, those of all rows one after the other.
@@ -57,7 +55,10 @@ mod tests {
     fn a_block_has_the_numbers_of_each_row_in_turn() {
         let rows: [Vec<u32>; 3] = [0, 1000, 2000].map(|start| (start..start + 2 * BLOCK as u32).collect());
         let mut interleaved = Interleaved::unwritten(3, 2 * BLOCK);
-        rows.iter().enumerate().for_each(|(i, row)| interleaved.write_row(i, row));
+        for (i, row) in rows.iter().enumerate() {
+            let blocks = interleaved.row_mut(i).zip(row.chunks(BLOCK));
+            blocks.for_each(|(to, from)| to.copy_from_slice(from));
+        }
         let blocks: Vec<&[u32]> = interleaved.blocks().collect();
         assert_eq!(blocks.len(), 2);
         for (i, block) in blocks.into_iter().enumerate() {

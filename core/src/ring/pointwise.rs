@@ -5,7 +5,10 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
-use super::field::{Factor, Field};
+use super::{
+    field::{Factor, Field},
+    interleaved::Interleaved,
+};
 
 /// What to do with two limbs, entry by entry.
 #[derive(Clone, Copy)]
@@ -315,6 +318,40 @@ impl Kernel for ReduceOffset<'_> {
         for (x, (low, high)) in L::chunks_mut(self.out).iter_mut().zip(words) {
             let sum = field.add(field.mul(L::load(low), one), field.mul(L::load(high), radix));
             field.add(sum, offset).store(x);
+        }
+    }
+}
+
+/// Writes residues in Montgomery form as a row.
+pub(super) fn write_montgomery_row(
+    backend: Backend,
+    modulus: Modulus,
+    values: &[u32],
+    row: usize,
+    out: &mut Interleaved,
+) {
+    backend.run(WriteMontgomeryRow { modulus, values, row, out });
+}
+
+struct WriteMontgomeryRow<'a> {
+    modulus: Modulus,
+    values: &'a [u32],
+    row: usize,
+    out: &'a mut Interleaved,
+}
+
+impl Kernel for WriteMontgomeryRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { modulus: m, values, row, out } = self;
+        let (field, radix) = (Field::<L>::new(m), Factor::splat(m.shoup(m.reduce_public(1 << 32))));
+        let values = values.chunks_exact(out.block);
+        for (out, values) in out.row_mut(row).zip(values) {
+            for (out, x) in L::chunks_mut(out).iter_mut().zip(L::chunks(values)) {
+                field.mul(L::load(x), radix).store(out);
+            }
         }
     }
 }

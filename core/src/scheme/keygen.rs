@@ -1,7 +1,5 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use alloc::vec::Vec;
-
 use zeroize::Zeroize;
 
 use super::{
@@ -16,7 +14,7 @@ use super::{
     sampling::{self, Stream},
     seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Interleaved, Ntt, Poly, Sum};
+use crate::ring::{Binary, Interleaved, Ntt, Poly, Residues, Sum};
 
 impl SecretKey {
     /// Expands the secret key of a seed: N coefficients uniform in {−1, 0, 1}.
@@ -175,15 +173,19 @@ impl CompressedSwitchingKey {
         params.check(self.params_id)?;
         let ring = params.ring();
         let (main, special) = (params.limbs_at(self.level), params.special_limbs());
-        let unwritten = |_| Interleaved::unwritten(2 * self.digits.len(), params.degree());
-        let mut limbs: Vec<_> = (0..main + special).map(unwritten).collect();
-        for (j, b) in self.digits.iter().enumerate() {
-            let a = sampling::uniform(ring, &self.seed, Stream::digit(j), main, special);
-            for (half, mut poly) in [b.clone(), a].into_iter().enumerate() {
-                ring.to_montgomery(main, &mut poly);
-                limbs.iter_mut().zip(poly.iter()).for_each(|(to, limb)| to.write_row(2 * j + half, limb));
+        let mut a = Residues::stale(params.degree());
+        // Limb by limb, so that rows that are stored in turns are written while their memory is in the cache.
+        let limbs = (0..main + special).map(|i| {
+            let prime = ring.prime_of_limb(main, i);
+            let mut rows = Interleaved::unwritten(2 * self.digits.len(), params.degree());
+            for (j, b) in self.digits.iter().enumerate() {
+                sampling::uniform_limb(ring, &self.seed, Stream::digit(j), prime, &mut a);
+                ring.write_montgomery_row(prime, b.limb(i), 2 * j, &mut rows);
+                ring.write_montgomery_row(prime, &a, 2 * j + 1, &mut rows);
             }
-        }
+            rows
+        });
+        let limbs = limbs.collect();
         Ok(SwitchingKey { params_id: self.params_id, level: self.level, limbs })
     }
 }

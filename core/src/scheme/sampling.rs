@@ -58,13 +58,14 @@ impl Stream {
 pub(crate) fn uniform(ring: &Ring, seed: &Seed, stream: Stream, main: usize, special: usize) -> Poly<Ntt> {
     let mut poly = Poly::zero(ring.degree(), main + special);
     for (i, limb) in poly.iter_mut().enumerate() {
-        let prime = ring.prime_of_limb(main, i);
-        fill_uniform(ring, prime, stream.keyed(ring, seed, prime), limb);
+        uniform_limb(ring, seed, stream, ring.prime_of_limb(main, i), limb);
     }
     poly
 }
 
-fn fill_uniform(ring: &Ring, prime: usize, mut stream: KeyStream, limb: &mut [u32]) {
+/// One limb of [`uniform`].
+pub(crate) fn uniform_limb(ring: &Ring, seed: &Seed, stream: Stream, prime: usize, limb: &mut [u32]) {
+    let mut stream = stream.keyed(ring, seed, prime);
     let q = ring.moduli()[prime].value();
     // As 2^32 is no multiple of an odd prime, this is ⌊2^32/q⌋.
     let bound = q * (u32::MAX / q);
