@@ -38,7 +38,8 @@ pub(crate) trait Lanes: Copy {
     fn load(chunk: &Self::Chunk) -> Self;
     fn store(self, chunk: &mut Self::Chunk);
     fn splat(value: u32) -> Self;
-    /// Asks for the numbers so many places after a chunk, which need not exist, to be brought to the cache.
+    /// Asks for the numbers so many places after a chunk, which need not exist, to be brought to the nearest cache and,
+    /// as they are used once, to none of the others.
     #[inline(always)]
     fn prefetch(_chunk: &Self::Chunk, _ahead: usize) {}
     /// The entries as factors.

@@ -60,7 +60,7 @@ impl Lanes for Avx2 {
 
     #[inline(always)]
     fn prefetch(chunk: &Self::Chunk, ahead: usize) {
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(chunk.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_NTA>(chunk.as_ptr().wrapping_add(ahead).cast()) }
     }
 
     #[inline(always)]
