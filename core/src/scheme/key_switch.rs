@@ -53,17 +53,20 @@ impl<'a> Digits<'a> {
         let mut lifted = Vec::new();
         for (digit, space) in spaces.enumerate() {
             let part = &self.scaled.parts[digit];
-            let target = |limb| if limb < part.first { limb } else { limb - part.limbs(degree) };
-            let limbs = space.chunks_exact_mut(degree).zip(first..);
-            let limbs = limbs.filter(|&(_, limb)| !self.covers(digit, limb));
-            let (mut targets, primes): (Vec<_>, Vec<_>) = limbs
-                .map(|(space, limb)| ((target(limb), space), ring.prime_of_limb(self.poly.limbs(), limb)))
-                .unzip();
+            let own = part.limbs(degree);
+            let mut targets = Vec::with_capacity(AT_A_TIME);
+            for (limb, space) in (first..).zip(space.chunks_exact_mut(degree)) {
+                if !self.covers(digit, limb) {
+                    targets.push((if limb < part.first { limb } else { limb - own }, space));
+                }
+            }
             self.scaled.convert(digit, &mut targets);
-            lifted.extend(primes.into_iter().zip(targets));
+            let limb = |target| if target < part.first { target } else { target + own };
+            let prime = |target| ring.prime_of_limb(self.poly.limbs(), limb(target));
+            lifted.extend(targets.into_iter().map(|(target, limb)| (prime(target), limb)));
         }
         lifted.sort_by_key(|&(prime, _)| prime);
-        for (prime, (_, limb)) in lifted {
+        for (prime, limb) in lifted {
             ring.forward_limb(prime, limb);
         }
     }
