@@ -11,6 +11,9 @@ pub(super) enum Halt {
     Gone,
     /// The store did not give what it needs; the job waits again.
     Store(StoreError),
+    /// The store failed in the middle of the evaluation; the job waits again, and has lost this start: what fails for
+    /// good must not be evaluated until its time is over.
+    Interrupted(StoreError),
     /// The service stops; the job waits again.
     Stopping,
 }

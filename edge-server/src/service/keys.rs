@@ -40,7 +40,7 @@ impl<K: StagedKeys> KeysOneAtATime<'_, K> {
     fn read(&self, name: KeyName) -> Result<PreparedKey, Halt> {
         let gone = || key_gone(name);
         let requirement = self.model.evaluation_keys().get(&name).ok_or_else(gone)?;
-        let bytes = self.staged.key(name)?.ok_or_else(gone)?;
+        let bytes = self.staged.key(name).map_err(Halt::Interrupted)?.ok_or_else(gone)?;
         Ok(decode::prepare_key(self.model.params(), name, requirement.level, bytes)?)
     }
 

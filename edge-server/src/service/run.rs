@@ -133,6 +133,11 @@ impl<H: Host> Service<H> {
                     self.give_back(run, interrupted, deadline).await?;
                     return Err(error);
                 }
+                Err(Halt::Interrupted(error)) => {
+                    tracing::warn!(reason = %error, "the store failed in the middle of the evaluation; the job waits again");
+                    self.give_back(run, interrupted + 1, deadline).await?;
+                    return Err(error);
+                }
                 Err(Halt::Stopping) => {
                     self.give_back(run, interrupted, deadline).await?;
                     tracing::info!("stopped with the service; the job waits again");

@@ -75,6 +75,19 @@ async fn a_job_waits_again_when_the_store_fails_in_the_middle_of_it() {
 }
 
 #[tokio::test]
+async fn a_job_whose_key_can_never_be_read_is_given_up() {
+    let api = Api::held(Settings { attempts: 3, ..Settings::default() }, SMALLEST);
+    let job = ask(&api).await;
+    api.service.host().store().fail_staged_key(Some(KeyName::Galois(5)));
+    for _ in 0..3 {
+        assert_eq!(api.get(&job).await.text("/status"), "queued");
+        api.service.run_next().await.expect_err("it says so");
+    }
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(api.get(&job).await.text("/error/code"), "EVALUATION_FAILED");
+}
+
+#[tokio::test]
 async fn a_job_whose_keys_are_deleted_fails_and_says_which() {
     let api = Api::held(Settings::default(), SMALLEST);
     let (mut session, key_id) = api.ready().await;
