@@ -130,6 +130,8 @@ async fn keep_up(service: &Service<WorkerHost>) -> Result<(), StoreError> {
     alarm.rang();
     // Set before the work: if that ends the isolate, somebody comes again.
     alarm.keep(service.host().clock().now()).await?;
-    run_all(service).await?;
-    service.sweep().await.map(drop)
+    let ran = run_all(service).await;
+    // What is old is forgotten although a job could not be taken or finished.
+    service.sweep().await?;
+    ran
 }

@@ -114,7 +114,9 @@ impl Store for ObjectStore {
     }
 
     async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
-        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted))
+        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted))?;
+        // It waits as one that was just stored: the alarm may be set for long after its time.
+        self.alarm.rescue(claim.now).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {
@@ -183,7 +185,12 @@ impl Store for ObjectStore {
     async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, names: Vec<KeyName>) -> Result<CopiedKeys> {
         let files = self.sql.step(|sql| sqlite::unstaged_keys(sql, tenant, id, &names))?;
         for &file in &files {
-            let bytes = self.keys.read(file).await?;
+            let bytes = match self.keys.read(file).await {
+                Ok(bytes) => bytes,
+                // Its set was deleted meanwhile: the evaluation will not find it, and say so.
+                Err(_) if sqlite::key(&*self.sql, tenant, id, file.name)?.is_none() => continue,
+                Err(error) => return Err(error),
+            };
             self.sql.step(|sql| sqlite::stage_key(sql, file, &bytes, sqlite::STAGED_BYTES))?;
         }
         if !files.is_empty() {
