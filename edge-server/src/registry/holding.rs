@@ -230,12 +230,10 @@ pub(super) fn hold_evaluations(
     models.iter().map(|figures| (figures.model.clone(), holding(figures))).collect()
 }
 
-/// The change that saves most: factors of the model that has most of them, or keys of the one whose evaluation takes
-/// most.
+/// The change that saves most: factors of any model, or keys of the one whose evaluation takes most.
 fn best_change(held: &[(&Figures, Holding)]) -> Option<(usize, Holding)> {
     let ahead = |(_, (_, holding)): &(usize, &(&Figures, Holding))| holding.factors == FactorEncoding::Ahead;
-    let factors = held.iter().enumerate().filter(ahead).max_by_key(|(_, (figures, _))| figures.factors);
-    let factors = factors.map(|(index, (figures, holding))| {
+    let factors = held.iter().enumerate().filter(ahead).map(|(index, (figures, holding))| {
         let saved = figures.factors.saturating_sub(figures.working_as_used.saturating_sub(figures.working));
         (saved, index, Holding { factors: FactorEncoding::AsUsed, ..*holding })
     });
@@ -246,7 +244,7 @@ fn best_change(held: &[(&Figures, Holding)]) -> Option<(usize, Holding)> {
         let saved = figures.evaluation_bytes(*holding).saturating_sub(figures.evaluation_bytes(changed));
         (saved, index, changed)
     });
-    let changes = factors.into_iter().chain(keys).filter(|(saved, ..)| *saved > 0);
+    let changes = factors.chain(keys).filter(|(saved, ..)| *saved > 0);
     changes.max_by_key(|(saved, ..)| *saved).map(|(_, index, holding)| (index, holding))
 }
 
