@@ -255,13 +255,14 @@ export class Model {
       return outputs.map((output, i) => ({ ...output, index: index + i, timings: all, bytes, retries, sent, received, jobId }));
     };
     try {
-      // Told now, not before: a request that does not come would tell the server.
-      if (!fits) {
-        throw new EncryptedInferenceError("INPUT_VALUE", "A value of the input is too large for the model's scale, and the answer means nothing");
-      }
       steps.begin("decrypt");
       const outputs = await this.#decrypt(key, received, samples.length);
       steps.end("decrypt", samples.length, received.length);
+      // Told now, not before: a request that does not come would tell the server, or one that comes earlier because
+      // nothing was decrypted.
+      if (!fits) {
+        throw new EncryptedInferenceError("INPUT_VALUE", "A value of the input is too large for the model's scale, and the answer means nothing");
+      }
       const warned = outputs.map((output, i) => {
         const warnings = [...warningsOf(samples[i] as Float64Array, this.info.input), ...output.warnings];
         return { ...output, warnings };

@@ -186,7 +186,7 @@ export interface Warning {
   features?: string[];
 }
 
-/** Samples that were encrypted to be sent later. */
+/** Samples that were encrypted to be sent later. Hand on `input`, not the object: `fits` is for the owner of the values. */
 export interface EncryptedInput {
   /** For `api.send`, in another program even. Does not hold the secret key, nor whether the values fit. */
   input: Uint8Array<ArrayBuffer>;
@@ -235,7 +235,7 @@ export interface BatchPrediction extends Output {
 
 /** What `predictEach` gives for each sample. */
 export interface EachPrediction extends BatchPrediction {
-  /** Why the answer cannot be decrypted, or means nothing: then all numbers of the output are `NaN`. Do not tell the server. */
+  /** Why the answer cannot be decrypted, or means nothing: then all numbers of the output are `NaN`, `best.index` is -1, and `best` has no label. Do not tell the server. */
   error?: EncryptedInferenceError;
 }
 
