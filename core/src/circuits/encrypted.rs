@@ -47,12 +47,12 @@ impl PreparedProgram {
         team: &Arc<dyn Team>,
         go_on: impl FnMut(&Instruction) -> bool,
     ) -> Result<Option<Vec<Ciphertext>>, Error> {
-        self.check_keys(keys)?;
         self.evaluate_from(inputs, keys, team, go_on)
     }
 
-    /// Runs the program as [`Self::evaluate_while`] does, with keys of any source: whether each is there, and for a
-    /// level that is high enough, is found out when it is used.
+    /// Runs the program as [`Self::evaluate_while`] does, with keys of any source. Whether each is there, and for a
+    /// level that is high enough, is found out before the first instruction where [`KeySource::are_at_hand`] says so,
+    /// and else when it is used.
     ///
     /// # Errors
     /// As [`Self::evaluate`], and what the source fails with.
@@ -63,6 +63,9 @@ impl PreparedProgram {
         team: &Arc<dyn Team>,
         go_on: impl FnMut(&Instruction) -> bool,
     ) -> Result<Option<Vec<Ciphertext>>, Error> {
+        if keys.are_at_hand() {
+            self.check_keys(keys)?;
+        }
         self.check_inputs(inputs)?;
         let machine = EncryptedMachine::new(self, keys, self.evaluator.with_team(team));
         reusing(|| {

@@ -7,10 +7,11 @@ use super::{
     check::ProgramFacts,
     error::{InstructionError, ProgramError},
     factors::{FactorEncoder, FactorEncoding, PreparedTransform, Term},
+    key_source::KeySource,
     program::{Instruction, Program},
     schedule::Schedule,
 };
-use crate::scheme::{Ciphertext, Error, EvaluationKeys, Evaluator, Level, Params, PreparedPlaintext};
+use crate::scheme::{Ciphertext, Error, Evaluator, Level, Params, PreparedPlaintext};
 
 /// A program ready to run on ciphertexts, as often as wanted and on several threads at once.
 ///
@@ -135,11 +136,12 @@ impl PreparedProgram {
         encoded.map(|factors| size_of_val(factors.poly.residues())).sum::<usize>() + self.code.table_bytes()
     }
 
-    /// Checks that a set of keys has all that the program needs.
+    /// Checks that a source has all keys that the program needs, asking for each once.
     ///
     /// # Errors
-    /// [`Error::MissingRelinearizationKey`], [`Error::MissingGaloisKey`], [`Error::KeyLevelTooLow`].
-    pub fn check_keys(&self, keys: &EvaluationKeys) -> Result<(), Error> {
+    /// [`Error::MissingRelinearizationKey`], [`Error::MissingGaloisKey`], [`Error::KeyLevelTooLow`], and what the
+    /// source fails with.
+    pub fn check_keys(&self, keys: &dyn KeySource) -> Result<(), Error> {
         let high_enough = |needed: Level, found: Level| {
             if found < needed { Err(Error::KeyLevelTooLow { needed, found }) } else { Ok(()) }
         };

@@ -550,6 +550,40 @@ fn a_polynomial_asks_once_for_the_key_of_its_products() {
     }
 }
 
+#[test]
+fn a_key_that_is_missing_is_named_before_the_first_instruction_where_keys_are_at_hand() {
+    let mut bench = Bench::single(6, 2);
+    let rotate = Instruction::Rotate { input: Register(1), steps: 3 };
+    let square = Instruction::Multiply { left: Register(0), right: Register(0) };
+    let program = Program {
+        batch: 1,
+        inputs: 1,
+        input_level: Level(2),
+        instructions: vec![square, rotate],
+        transforms: vec![],
+        constants: vec![],
+        polynomials: vec![],
+        outputs: vec![Register(2)],
+    };
+    let prepared = PreparedProgram::new(&bench.params, &program).expect("valid");
+    let element = GaloisElement::rotation(&bench.params, 3);
+    let mut needed = prepared.facts().keys.clone();
+    needed.galois.remove(&element).expect("it rotates");
+    let keys = bench.keys(&needed);
+    let inputs = [bench.encrypt(&[0.5], Level(2))];
+    let team = Arc::new(Alone) as Arc<dyn Team>;
+    let sources: [(&dyn KeySource, usize); 2] = [(&keys, 0), (&OnDemand(&keys, Cell::new(0)), 2)];
+    for (source, expected) in sources {
+        let mut instructions = 0;
+        let outcome = prepared.evaluate_from(&inputs, source, &team, |_| {
+            instructions += 1;
+            true
+        });
+        assert_eq!(outcome, Err(Error::MissingGaloisKey { element }));
+        assert_eq!(instructions, expected);
+    }
+}
+
 /// One prepared program serves several threads.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
