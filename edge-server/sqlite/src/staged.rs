@@ -1,5 +1,6 @@
 //! Keys that were copied from files into rows, where they are read without waiting. A key is copied in one step, so
-//! that it is there as a whole or not at all; of all copies the sets used longest ago make room for others.
+//! that it is there as a whole or not at all; of all copies those of the tenant who has most make room for others, the
+//! set used longest ago first.
 
 use bytes::{Bytes, BytesMut};
 use edge_server::{KeyName, KeySetId, TenantId, store::StoreError};
@@ -51,7 +52,9 @@ pub fn unstaged(
     Ok(files)
 }
 
-/// Copies a key, unless it was deleted or copied meanwhile. Beyond `most` bytes in all, copies of other sets are forgotten.
+/// Copies a key, unless it was deleted or copied meanwhile. Beyond `most` bytes in all, copies of other sets are
+/// forgotten: each time the set used longest ago of the tenant who has most, so that one with many sets displaces his
+/// own.
 ///
 /// # Errors
 /// [`StoreError`]; also when these are not the bytes that were stored.
@@ -87,11 +90,22 @@ pub fn stage(database: &impl Database, key: KeyFile, bytes: &[u8], most: u64) ->
     Ok(())
 }
 
+/// Forgets copies until these bytes of a set fit. What its tenant has counts with them: whoever brings more is the
+/// first to lose.
 fn make_room(database: &impl Database, set: KeySetId, bytes: u64, most: u64) -> Result<()> {
     while database.count("SELECT coalesce(sum(bytes), 0) FROM staged_sets", &[])? + bytes > most {
         let oldest = database.first(
-            "SELECT key_set FROM staged_sets WHERE key_set <> ?1 ORDER BY used LIMIT 1",
-            values![&set.to_bytes()],
+            "WITH copied AS (
+                SELECT key_set, tenant, bytes, staged_sets.used
+                FROM staged_sets JOIN key_sets ON key_sets.id = key_set
+             ), tenants AS (
+                SELECT tenant, sum(bytes) + CASE
+                    WHEN tenant = (SELECT tenant FROM key_sets WHERE id = ?1) THEN ?2 ELSE 0 END AS bytes
+                FROM copied GROUP BY tenant
+             )
+             SELECT key_set FROM copied JOIN tenants USING (tenant) WHERE key_set <> ?1
+             ORDER BY tenants.bytes DESC, copied.used LIMIT 1",
+            values![&set.to_bytes(), bytes],
         )?;
         match oldest {
             Some(oldest) => forget(database, KeySetId::from_bytes(oldest.array(0)?))?,
@@ -122,17 +136,18 @@ pub fn staged(
         "SELECT bytes FROM staged_keys WHERE key_set = ?1 AND name = ?2 ORDER BY number",
         values![&id, text.as_str()],
     )?;
+    let length = stored.number(0)?;
     let bytes = match &parts[..] {
         [part] => part.bytes(0)?,
         parts => {
-            let mut bytes = BytesMut::new();
+            let mut bytes = BytesMut::with_capacity(usize::try_from(length).map_err(|_| damaged("length"))?);
             for part in parts {
                 bytes.extend_from_slice(&part.bytes(0)?);
             }
             bytes.freeze()
         }
     };
-    if stored.number(0)? == bytes.len() as u64 {
+    if length == bytes.len() as u64 {
         Ok(Some(bytes))
     } else {
         Err(StoreError::new(format!("{name} of key set {set} is not where it is read without waiting")))

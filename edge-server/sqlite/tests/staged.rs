@@ -29,9 +29,13 @@ impl Memory {
 
     /// Stores a set with one key, whose bytes are elsewhere, and says what they are.
     fn set(&self, number: u8, length: usize) -> (KeyFile, Bytes) {
+        self.set_of(&TenantId::public(), number, length)
+    }
+
+    fn set_of(&self, tenant: &TenantId, number: u8, length: usize) -> (KeyFile, Bytes) {
         let set = KeySet {
             id: KeySetId::from_bytes([number; 16]),
-            tenant: TenantId::public(),
+            tenant: tenant.clone(),
             model: ModelKey { model_id: "tiny".to_owned(), version: "1.0.0".to_owned() },
             opened: Timestamp(u64::from(number)),
             announced: 10,
@@ -40,7 +44,7 @@ impl Memory {
         sqlite::insert_key_set(self, &set, None, QUOTA).unwrap();
         let bytes: Bytes = (0..length).map(|index| (index + usize::from(number)) as u8).collect();
         let file = KeyFile::of(set.id, FIVE, &bytes);
-        sqlite::put_key(self, &TenantId::public(), file, length as u64, &[]).unwrap();
+        sqlite::put_key(self, tenant, file, length as u64, &[]).unwrap();
         (file, bytes)
     }
 
@@ -50,6 +54,16 @@ impl Memory {
 
     fn staged(&self, set: KeySetId) -> Result<Option<Bytes>> {
         sqlite::staged_key(self, &TenantId::public(), set, FIVE)
+    }
+
+    /// The sets that have copies, by number.
+    fn copied(&self) -> Vec<u8> {
+        let sets = self.run("SELECT key_set FROM staged_sets ORDER BY key_set", &[]).unwrap();
+        let number = |row: &Row| match &row.0[0] {
+            Field::Blob(id) => id[0],
+            other => panic!("{other:?} is no set"),
+        };
+        sets.iter().map(number).collect()
     }
 
     fn rows(&self, table: &str) -> u64 {
@@ -134,6 +148,41 @@ fn the_set_used_longest_ago_makes_room() {
     sqlite::stage_key(&memory, file, &bytes, 3000).unwrap();
     assert!(memory.staged(file.set).unwrap() == Some(bytes), "one that is larger than all has its copy");
     assert_eq!((memory.rows("staged_sets"), memory.rows("staged_keys")), (1, 1));
+}
+
+#[test]
+fn a_tenant_with_many_sets_displaces_its_own() {
+    let memory = Memory::new();
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(TenantId::new);
+    let copy = |tenant, number| {
+        let (file, bytes) = memory.set_of(tenant, number, 1000);
+        sqlite::stage_key(&memory, file, &bytes, 5000).unwrap();
+    };
+    // Bob's and carol's are older than all of hers.
+    copy(&bob, 1);
+    copy(&carol, 2);
+    for number in 3..=20 {
+        copy(&alice, number);
+        assert!(memory.copied().starts_with(&[1, 2]), "{:?}", memory.copied());
+    }
+    assert_eq!(memory.copied(), [1, 2, 18, 19, 20]);
+    copy(&bob, 21);
+    assert_eq!(memory.copied(), [1, 2, 19, 20, 21], "she has most");
+    copy(&carol, 22);
+    assert_eq!(memory.copied(), [2, 19, 20, 21, 22], "all have as much, and his is the oldest");
+    copy(&carol, 23);
+    assert_eq!(memory.copied(), [19, 20, 21, 22, 23], "now she brings more than the others have");
+}
+
+#[test]
+fn the_set_that_is_copied_stays_although_its_tenant_has_most() {
+    let memory = Memory::new();
+    let [alice, bob] = ["alice", "bob"].map(TenantId::new);
+    let (small, bytes) = memory.set_of(&bob, 1, 1000);
+    sqlite::stage_key(&memory, small, &bytes, 3000).unwrap();
+    let (large, bytes) = memory.set_of(&alice, 2, 2500);
+    sqlite::stage_key(&memory, large, &bytes, 3000).unwrap();
+    assert_eq!(memory.copied(), [2]);
 }
 
 #[test]

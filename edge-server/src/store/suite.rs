@@ -33,6 +33,7 @@ pub async fn run(store: &impl Store) {
     other_tenants_see_nothing(store).await;
     keys_never_change(store).await;
     staged::keys_are_read_without_waiting(store).await;
+    staged::keys_of_several_tenants_are_staged_side_by_side(store).await;
     staged::keys_that_are_gone_are_not_read(store).await;
     quotas_hold(store).await;
     idempotency_keys_work_once(store).await;

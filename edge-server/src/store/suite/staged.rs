@@ -6,7 +6,7 @@ use super::{AMPLE, alice, bob, key_set, ok};
 use crate::{
     id::{KeyName, KeySetId, TenantId},
     port::Timestamp,
-    store::{Horizon, StagedKeys, Store},
+    store::{Horizon, KeySet, StagedKeys, Store},
 };
 
 const FIVE: KeyName = KeyName::Galois(5);
@@ -47,6 +47,26 @@ pub(super) async fn keys_are_read_without_waiting(store: &impl Store) {
     assert_eq!(one.key(FIVE).expect("it is read"), Some(five));
     assert_eq!(one.key(KeyName::Galois(25)).expect("it is read"), None, "the set has no such key");
     assert!(ok!(store.delete_key_set(&alice(), set.id)));
+}
+
+pub(super) async fn keys_of_several_tenants_are_staged_side_by_side(store: &impl Store) {
+    let set = |number, tenant| KeySet { tenant, ..key_set(number) };
+    let sets = [set(52, bob()), set(53, alice()), set(54, alice()), set(55, alice())];
+    let bytes = [long(2), Bytes::from_static(b"five"), long(3), Bytes::from_static(b"other five")];
+    let mut all = Vec::new();
+    for (set, bytes) in sets.iter().zip(&bytes) {
+        ok!(store.insert_key_set(set.clone(), None, AMPLE));
+        ok!(store.put_key(&set.tenant, set.id, FIVE, bytes.clone()));
+        all.push(ok!(store.stage_keys(&set.tenant, set.id, vec![FIVE])));
+    }
+    for _ in 0..2 {
+        for (staged, bytes) in all.iter().zip(&bytes) {
+            assert!(staged.key(FIVE).expect("it is read").as_ref() == Some(bytes));
+        }
+    }
+    for set in &sets {
+        assert!(ok!(store.delete_key_set(&set.tenant, set.id)));
+    }
 }
 
 pub(super) async fn keys_that_are_gone_are_not_read(store: &impl Store) {
