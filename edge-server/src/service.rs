@@ -13,6 +13,7 @@ mod limits;
 mod phase;
 mod repetition;
 mod run;
+mod run_all;
 mod running;
 mod spans;
 mod upkeep;

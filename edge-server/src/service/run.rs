@@ -83,6 +83,19 @@ pub struct Evaluated {
     span: Span,
 }
 
+/// A job that was taken, and that the store has failed. [`Service::put_back`] it: until then nobody else takes it
+/// within its lease.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Failing {
+    run: Run,
+    deadline: Timestamp,
+    /// How often it was started, without this start or with it.
+    interrupted: u32,
+    error: StoreError,
+    span: Span,
+}
+
 impl<H: Host> Service<H> {
     /// Takes the next job, evaluates it and stores its outcome; `false` when no job waits.
     ///
@@ -106,6 +119,15 @@ impl<H: Host> Service<H> {
     /// [`StoreError`], in which case no job was taken, or one that was given back, or is another's to
     /// take when its lease has run out.
     pub async fn evaluate_next(&self) -> Result<Option<Evaluated>, StoreError> {
+        match self.take_next().await? {
+            Some(Ok(evaluated)) => Ok(Some(evaluated)),
+            Some(Err(failing)) => Err(self.put_back(failing).await),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the next job and evaluates it; what the store has failed is still taken.
+    pub(super) async fn take_next(&self) -> Result<Option<Result<Evaluated, Failing>>, StoreError> {
         // Nobody takes a job for the first time while one runs alone.
         let place = self.places.take(1).await;
         let (job, run) = loop {
@@ -130,13 +152,16 @@ impl<H: Host> Service<H> {
                 Err(Halt::Gone) => None,
                 Err(Halt::Store(error)) => {
                     tracing::warn!(reason = %error, "the store failed before the evaluation; the job waits again");
-                    self.give_back(run, interrupted, deadline).await?;
-                    return Err(error);
+                    let span = Span::current();
+                    return Ok(Some(Err(Failing { run, deadline, interrupted, error, span })));
                 }
                 Err(Halt::Interrupted(error)) => {
-                    tracing::warn!(reason = %error, "the store failed in the middle of the evaluation; the job waits again");
-                    self.give_back(run, interrupted + 1, deadline).await?;
-                    return Err(error);
+                    tracing::warn!(
+                        reason = %error,
+                        "the store failed in the middle of the evaluation; the job waits again"
+                    );
+                    let (interrupted, span) = (interrupted + 1, Span::current());
+                    return Ok(Some(Err(Failing { run, deadline, interrupted, error, span })));
                 }
                 Err(Halt::Stopping) => {
                     self.give_back(run, interrupted, deadline).await?;
@@ -144,10 +169,16 @@ impl<H: Host> Service<H> {
                     return Ok(None);
                 }
             };
-            Ok(Some(Evaluated { run, deadline, outcome, at: self.now(), span: Span::current() }))
+            Ok(Some(Ok(Evaluated { run, deadline, outcome, at: self.now(), span: Span::current() })))
         }
         .instrument(span)
         .await
+    }
+
+    /// Gives back a job that the store has failed; says why it has, or does again.
+    pub(super) async fn put_back(&self, failing: Failing) -> StoreError {
+        let Failing { run, deadline, interrupted, error, span } = failing;
+        self.give_back(run, interrupted, deadline).instrument(span).await.err().unwrap_or(error)
     }
 
     /// The second half of [`Self::run_next`]: stores the outcome, and tells those who wait for it.

@@ -134,6 +134,76 @@ async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
 }
 
+/// Jobs with a key set each.
+async fn jobs_with_keys_of_their_own(api: &Api, count: usize) -> Vec<(String, String)> {
+    let mut jobs = Vec::new();
+    for _ in 0..count {
+        let (mut session, key_id) = api.ready().await;
+        let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
+        jobs.push((key_id, api.post("/infer", &body).await.header("location").to_owned()));
+    }
+    jobs
+}
+
+async fn states(api: &Api, jobs: &[(String, String)]) -> Vec<String> {
+    let mut states = Vec::new();
+    for (_, job) in jobs {
+        states.push(api.get(job).await.text("/status").to_owned());
+    }
+    states
+}
+
+#[tokio::test]
+async fn a_job_that_the_store_fails_stops_no_other() {
+    let api = Api::new();
+    let jobs = jobs_with_keys_of_their_own(&api, 3).await;
+    let store = api.service.host().store();
+    store.fail_next_keys(1);
+    api.service.run_all().await.expect_err("it says so");
+    assert_eq!(states(&api, &jobs).await, ["queued", "completed", "completed"]);
+    let claimed = store.claim_job(CLAIM).await.unwrap().unwrap();
+    assert_eq!(claimed.interrupted, 0, "it was not started");
+    store.give_back(CLAIM, claimed.request.id, 0).await.unwrap();
+    api.service.run_all().await.unwrap();
+    assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
+}
+
+#[tokio::test]
+async fn a_run_tries_each_job_once_although_the_store_fails_all_of_them() {
+    let api = Api::new();
+    let jobs = jobs_with_keys_of_their_own(&api, 3).await;
+    let store = api.service.host().store();
+    store.fail_next_keys(usize::MAX);
+    for _ in 0..2 {
+        let before = store.key_reads();
+        api.service.run_all().await.expect_err("it says so");
+        assert_eq!(store.key_reads() - before, jobs.len(), "the first key of each");
+        assert_eq!(states(&api, &jobs).await, ["queued"; 3]);
+    }
+    store.fail(true);
+    api.service.run_all().await.expect_err("nothing can be taken");
+    store.fail(false);
+    store.fail_next_keys(0);
+    api.service.run_all().await.unwrap();
+    assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
+}
+
+#[tokio::test]
+async fn a_job_that_the_store_fails_has_its_next_turn_after_a_lease_in_a_run_without_end() {
+    let api = Api::new();
+    let jobs = jobs_with_keys_of_their_own(&api, 2).await;
+    let store = api.service.host().store();
+    store.fail_next_keys(1);
+    store.be_silent_about(KeySetId::parse(&jobs[1].0));
+    let mut run = Box::pin(api.service.run_all());
+    assert!((&mut run).now_or_never().is_none(), "it waits for the second one's keys");
+    assert_eq!(states(&api, &jobs).await, ["running"; 2]);
+    api.service.host().clock().pass(api.service.settings().lease);
+    store.be_silent_about(None);
+    run.await.expect_err("it says so");
+    assert_eq!(states(&api, &jobs).await, ["completed"; 2]);
+}
+
 #[tokio::test]
 async fn the_next_keys_are_asked_for_before_the_first_has_come() {
     let api = Api::new();

@@ -114,15 +114,10 @@ async fn start(state: Rc<State>, env: Env) -> Result<Weak<Running>, Rc<str>> {
 async fn evaluate(running: Weak<Running>, mut signals: UnboundedReceiver<()>) {
     while signals.next().await.is_some() {
         let Some(running) = running.upgrade() else { return };
-        if let Err(error) = run_all(&running.service).await {
+        if let Err(error) = running.service.run_all().await {
             tracing::error!(%error, "a job could not be taken or finished; it stays in the store");
         }
     }
-}
-
-async fn run_all(service: &Service<WorkerHost>) -> Result<(), StoreError> {
-    while service.run_next().await? {}
-    Ok(())
 }
 
 async fn keep_up(service: &Service<WorkerHost>) -> Result<(), StoreError> {
@@ -130,7 +125,7 @@ async fn keep_up(service: &Service<WorkerHost>) -> Result<(), StoreError> {
     alarm.rang();
     // Set before the work: if that ends the isolate, somebody comes again.
     alarm.keep(service.host().clock().now()).await?;
-    let ran = run_all(service).await;
+    let ran = service.run_all().await;
     // What is old is forgotten although a job could not be taken or finished.
     service.sweep().await?;
     ran
