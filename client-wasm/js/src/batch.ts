@@ -12,9 +12,10 @@ interface Entry<Result> {
 
 /**
  * Takes items in groups of `size`, has two groups at work at a time, and gives the results in order. Items are taken
- * as results are: a source of any length is never held as a whole. A failure ends it when its turn comes; a source
- * that fails, when all that it gave before is done. A signal ends it as soon as it has nothing to give. Whoever leaves
- * early ends the source, and nothing that is at work: that is for the signal.
+ * and groups begun when one is done, not when a result is asked for, as long as few results wait: a source of any
+ * length is never held as a whole. A failure ends it when its turn comes; a source that fails, when all that it gave
+ * before is done. A signal ends it as soon as it has nothing to give. Whoever leaves early ends the source, and nothing
+ * that is at work: that is for the signal.
  */
 export async function* inOrder<Item, Result>(
   source: Iterable<Item> | AsyncIterable<Item>,
@@ -24,9 +25,9 @@ export async function* inOrder<Item, Result>(
 ): AsyncGenerator<Result, void> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   const waiting: Entry<Result>[] = [];
-  const running = new Set<Promise<void>>();
-  let taking: Promise<void> | undefined;
+  let running = 0;
   let taken = 0;
+  let isTaking = false;
   /** Nothing more is to be had from the source, or to be taken from it. */
   let isOver = false;
   let isBroken = false;
@@ -34,9 +35,15 @@ export async function* inOrder<Item, Result>(
   let wake = (): void => undefined;
   signal.addEventListener("abort", () => wake(), { once: true });
 
+  const goOn = (): void => {
+    if (!isOver && !isBroken && !isTaking && running < PARALLEL && waiting.length < AHEAD) void take();
+    wake();
+  };
   const begin = (group: Item[]): void => {
     const entry: Entry<Result> = {};
-    const settled = work(group, taken)
+    waiting.push(entry);
+    running += 1;
+    void work(group, taken)
       .then(
         (result) => void (entry.over = { result }),
         (error: unknown) => {
@@ -44,12 +51,14 @@ export async function* inOrder<Item, Result>(
           isBroken = true;
         },
       )
-      .finally(() => running.delete(settled));
-    running.add(settled);
-    waiting.push(entry);
+      .then(() => {
+        running -= 1;
+        goOn();
+      });
     taken += group.length;
   };
   const take = async (): Promise<void> => {
+    isTaking = true;
     const group: Item[] = [];
     try {
       while (group.length < size) {
@@ -62,23 +71,23 @@ export async function* inOrder<Item, Result>(
       isOver = true;
       failure = { error };
     }
-    taking = undefined;
+    isTaking = false;
     if (group.length > 0 && !isBroken) begin(group);
+    goOn();
   };
 
   try {
     for (;;) {
-      if (!isOver && !isBroken && !taking && running.size < PARALLEL && waiting.length < AHEAD) taking = take();
+      goOn();
       const first = waiting[0];
       if (first?.over) {
         waiting.shift();
         if ("error" in first.over) throw first.over.error;
         yield first.over.result;
-      } else if (taking || first) {
+      } else if (isTaking || first) {
         checkAborted(signal);
         // A source may have nothing to give for long.
-        const woken = new Promise<void>((resolve) => (wake = resolve));
-        await Promise.race([woken, ...running, ...(taking ? [taking] : [])]);
+        await new Promise<void>((resolve) => (wake = resolve));
       } else {
         break;
       }

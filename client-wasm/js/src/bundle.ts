@@ -47,7 +47,7 @@ export const packKeys = ({ model, parameters, secret, secretId, keyId }: KeyBund
 /** Reads what `exportKeys` gave. */
 export function unpackKeys(bytes: Uint8Array): KeyBundle {
   const { model, parameters, secret, secret_id, key_id } = read(bytes, KEYS, "INVALID_KEYS", "exported keys");
-  const isWhole = isObject(model) && isObject(parameters) && secret instanceof Uint8Array && isText(secret_id) && (key_id === undefined || isIdentifier(key_id));
+  const isWhole = isObject(model) && isObject(parameters) && isBytes(secret) && isText(secret_id) && (key_id === undefined || isIdentifier(key_id));
   if (!isWhole) throw new EncryptedInferenceError("INVALID_KEYS", "The exported keys are incomplete");
   return { model: model as ModelInfo, parameters: parameters as ParameterSet, secret, secretId: secret_id, keyId: key_id as string | undefined };
 }
@@ -83,7 +83,8 @@ const isCount = (value: unknown): boolean => Number.isInteger(value) && (value a
 function read(bytes: Uint8Array, format: string, code: "INVALID_KEYS" | "INVALID_BYTES", what: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = fromCbor(bytes);
+    // They may come from another realm, a frame or a test's sandbox, whose classes are not those of here.
+    value = fromCbor(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   } catch (cause) {
     throw new EncryptedInferenceError(code, `These bytes are not ${what}`, { cause });
   }

@@ -170,7 +170,7 @@ export class Api {
    * input is sent once more under a new name, at each call. A `deadline` is a part of the request: give the same one.
    */
   async send(input: EncryptedInput | Uint8Array, options: InferOptions = {}): Promise<EncryptedOutput> {
-    const bundle = unpackInput(input instanceof Uint8Array ? input : input.input);
+    const bundle = unpackInput(ArrayBuffer.isView(input) ? input : input.input);
     const info = this.models.find(({ model_id, version }) => model_id === bundle.model_id && version === bundle.version);
     return sendInput(this.#transportFor(info), bundle, options);
   }

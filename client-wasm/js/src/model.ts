@@ -53,9 +53,6 @@ interface Outcome {
   failure?: EncryptedInferenceError;
 }
 
-/** What is done for samples that share a request, the first of which has a place. */
-type Work<Result> = (group: Float64Array[], at: number, options: PredictOptions) => Promise<Result>;
-
 /**
  * A model with a secret key of this client. `api.model` makes them.
  *
@@ -123,21 +120,11 @@ export class Model {
   async predictBatch(batch: readonly Sample[] | Tensor, options: BatchOptions = {}): Promise<BatchPrediction[]> {
     const samples = split(batch, this.info.input);
     const steps = new SampleSteps(options.onProgress, samples.length);
-    const held: Answered[] = [];
-    let isOver = false;
-    const ask: Work<Answered> = async (group, at, each) => {
-      const answered = await this.#ask(group, at, steps, each);
-      if (!options.ciphertexts) answered.sent = [];
-      if (isOver) answered.release();
-      else held.push(answered);
-      return answered;
-    };
     const all: Answered[] = [];
     try {
-      for await (const answered of this.#inRequests(samples, samples.length, options, ask)) all.push(answered);
+      for await (const answered of this.#inRequests(samples, steps, options)) all.push(answered);
     } catch (error) {
-      isOver = true;
-      for (const { release } of held) release();
+      for (const { release } of all) release();
       throw error;
     }
     const outcomes: Outcome[] = [];
@@ -147,8 +134,8 @@ export class Model {
 
   /**
    * As `predictBatch`, for any number of samples: takes them as it goes, from whatever gives them, and gives each
-   * prediction when it is there, in order. A few requests are ahead of the loop; leaving it gives them up, and ends the
-   * source.
+   * prediction when it is there, in order. Up to eight requests are ahead of the loop; leaving it gives them up, and
+   * ends the source.
    *
    * An answer that cannot be decrypted has its turn too, with an `error` and `NaN` for numbers, so that the loop goes on
    * with all samples, and can be left in the same places. The first such error is thrown after the last sample.
@@ -158,22 +145,17 @@ export class Model {
    */
   predictEach(samples: Iterable<Sample> | AsyncIterable<Sample>, options: BatchOptions = {}): AsyncGenerator<EachPrediction, void> {
     const { input } = this.info;
-    const total = Array.isArray(samples) ? samples.length : undefined;
+    const steps = new SampleSteps(options.onProgress, Array.isArray(samples) ? samples.length : undefined);
     async function* flat(): AsyncGenerator<Float64Array> {
       for await (const sample of samples) yield flatten(sample, input);
     }
-    return this.#predictEach(flat(), total, options);
+    return this.#predictEach(flat(), steps, options);
   }
 
-  async *#predictEach(
-    samples: AsyncIterable<Float64Array>,
-    total: number | undefined,
-    options: BatchOptions,
-  ): AsyncGenerator<EachPrediction, void> {
-    const steps = new SampleSteps(options.onProgress, total);
-    const predict: Work<Outcome> = async (group, at, each) => this.#read(await this.#ask(group, at, steps, each), steps);
+  async *#predictEach(samples: AsyncIterable<Float64Array>, steps: SampleSteps, options: BatchOptions): AsyncGenerator<EachPrediction, void> {
     let failure: EncryptedInferenceError | undefined;
-    for await (const outcome of this.#inRequests(samples, total, options, predict)) {
+    for await (const answered of this.#inRequests(samples, steps, options)) {
+      const outcome = await this.#read(answered, steps);
       failure ??= outcome.failure;
       for (const prediction of outcome.predictions) yield shown(prediction, options);
     }
@@ -181,22 +163,36 @@ export class Model {
   }
 
   /**
-   * Has work done for samples in groups that share a request, in order. The first that fails ends the others, as does
-   * whoever does not want the rest.
+   * Asks for samples in groups that share a request, in order. The first that fails ends the others, as does whoever
+   * does not want the rest. The next is asked when one is answered, whoever reads the answer: that takes a time which
+   * is not the server's business. An answer that is given is the caller's to read or to release.
    */
-  async *#inRequests<Result>(
+  async *#inRequests(
     samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
-    total: number | undefined,
+    steps: SampleSteps,
     { signal, ...options }: BatchOptions,
-    work: Work<Result>,
-  ): AsyncGenerator<Result, void> {
+  ): AsyncGenerator<Answered, void> {
     const { controller, end } = follow(signal);
     const each = { ...options, signal: controller.signal };
+    const held = new Set<Answered>();
+    let isOver = false;
+    const ask = async (group: Float64Array[], at: number): Promise<Answered> => {
+      const answered = await this.#ask(group, at, steps, each);
+      if (!options.ciphertexts) answered.sent = [];
+      if (isOver) answered.release();
+      else held.add(answered);
+      return answered;
+    };
     try {
       // Once for all requests.
-      if (total !== 0) await this.#prepareIfNeeded(each);
-      yield* inOrder(samples, this.info.constraints.max_batch_size, (group, at) => work(group, at, each), each.signal);
+      if (steps.total !== 0) await this.#prepareIfNeeded(each);
+      for await (const answered of inOrder(samples, this.info.constraints.max_batch_size, ask, each.signal)) {
+        held.delete(answered);
+        yield answered;
+      }
     } finally {
+      isOver = true;
+      for (const { release } of held) release();
       // Where all went well nothing is under way.
       controller.abort();
       end();
@@ -314,7 +310,7 @@ export class Model {
 
   /** Decrypts what `api.send` gave for an input of `encryptBatch`: as many outputs as it has samples. */
   async decryptBatch(output: EncryptedOutput | Uint8Array): Promise<Output[]> {
-    const { secret_id, payload, samples } = unpackOutput(output instanceof Uint8Array ? output : output.output);
+    const { secret_id, payload, samples } = unpackOutput(ArrayBuffer.isView(output) ? output : output.output);
     const key = this.#keys.current;
     if (secret_id !== key.id) {
       const advice = "Decrypt it with the keys that its input was encrypted with: export them before `rotateKeys`, and open them with `openKeys`.";

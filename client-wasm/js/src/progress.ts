@@ -3,12 +3,14 @@ import type { Progress, SampleProgress } from "./types.js";
 /** Counts the samples of a call through the steps of their predictions. */
 export class SampleSteps {
   readonly #onProgress: ((progress: Progress) => void) | undefined;
-  readonly #total: number | undefined;
   readonly #over = { encrypt: { done: 0, bytes: 0 }, infer: { done: 0, bytes: 0 }, decrypt: { done: 0, bytes: 0 } };
 
-  constructor(onProgress: ((progress: Progress) => void) | undefined, total: number | undefined) {
+  constructor(
+    onProgress: ((progress: Progress) => void) | undefined,
+    /** How many there are, where that is known. */
+    readonly total: number | undefined,
+  ) {
     this.#onProgress = onProgress;
-    this.#total = total;
   }
 
   /** A step of some samples begins. */
@@ -21,6 +23,6 @@ export class SampleSteps {
     const over = this.#over[step];
     over.done += samples;
     over.bytes += bytes;
-    this.#onProgress?.({ step, ...over, total: this.#total });
+    this.#onProgress?.({ step, ...over, total: this.total });
   }
 }

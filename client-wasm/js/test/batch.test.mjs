@@ -24,6 +24,11 @@ async function open(infer, together = 1) {
 const right = () => completed(result(), { version: "1.2.0" });
 const wrong = () => completed(result({ cut: 1 }), { version: "1.2.0" });
 const soon = () => new Promise((resolve) => setTimeout(resolve, 5));
+/** Waits for what should come soon. */
+async function until(condition) {
+  for (let i = 0; i < 500 && !condition(); i += 1) await soon();
+  assert.ok(condition(), String(condition));
+}
 
 test("predictions come in order, whichever is answered first", async () => {
   const { model } = await open(async (_, i) => {
@@ -133,7 +138,7 @@ test("leaving the loop gives up what is under way", { timeout: 10_000 }, async (
     return new Promise((_, reject) => signal.addEventListener("abort", () => ((given += 1), reject(signal.reason))));
   });
   for await (const _ of model.predictEach(samples(5))) {
-    while (requests() < 3) await soon();
+    await until(() => requests() >= 3);
     break;
   }
   await soon();
@@ -231,6 +236,30 @@ test("a batch that fails lets its keys go", { timeout: 10_000 }, async () => {
   });
   await assert.rejects(model.predictBatch(samples(9)), { code: "LEVEL_MISMATCH" });
   // A rotation waits for everything that needs the old keys.
+  await model.rotateKeys();
+  assert.equal(server.log.at(-1).method, "DELETE");
+});
+
+test("the next request of a loop does not wait for an answer to be decrypted", { timeout: 10_000 }, async () => {
+  const { model, requests } = await open(right);
+  let decrypted = 0;
+  const onProgress = ({ step, done }) => {
+    if (step === "decrypt") decrypted = done;
+  };
+  const predictions = model.predictEach(samples(20), { onProgress });
+  await predictions.next();
+  // Nobody asks for another answer, and none is read.
+  await until(() => requests() >= 8);
+  assert.equal(decrypted, 1);
+  await predictions.return();
+});
+
+test("a loop that is left lets its keys go, those of answers that nobody read too", { timeout: 10_000 }, async () => {
+  const { model, server, requests } = await open(right);
+  for await (const _ of model.predictEach(samples(9))) {
+    await until(() => requests() >= 5);
+    break;
+  }
   await model.rotateKeys();
   assert.equal(server.log.at(-1).method, "DELETE");
 });

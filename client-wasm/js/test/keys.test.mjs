@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 
 import { connect, openKeys } from "encrypted-inference";
 import { MODEL, answer, bodyOf, completed, fakeServer, noise, outputFor, problem } from "./support.mjs";
@@ -320,6 +321,19 @@ test("an answer for another secret key is refused", async () => {
   await model.rotateKeys();
   await assert.rejects(model.decrypt(output), { code: "KEYS_MISMATCH", advice: /openKeys/ });
   assert.deepEqual((await old.decrypt(output.output)).values, values);
+});
+
+test("bytes may come from another realm, as those of a frame or of a test's sandbox do", async () => {
+  const foreign = (bytes) => runInNewContext("Uint8Array.from(numbers)", { numbers: [...bytes] });
+  const server = fakeServer(({ path }) => (path === "/infer" ? completed(noise()) : undefined));
+  const api = await connect("https://server.test", { fetch: server.fetch });
+  const model = await api.model("sum");
+  await model.prepareKeys();
+  const { input } = await model.encrypt([1, 2, 3, 4]);
+  assert.ok(!(foreign(input) instanceof Uint8Array));
+  const { output } = await api.send(foreign(input));
+  const again = await api.model("sum", { keys: foreign(await model.exportKeys()) });
+  assert.deepEqual(await again.decrypt(foreign(output)), await model.decrypt(output));
 });
 
 test("rotations run one after the other, and a model closed meanwhile stays closed", async () => {
