@@ -8,11 +8,14 @@
 mod avx2;
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
 mod avx512;
+mod doubles;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod simd128;
+
+pub(crate) use doubles::Doubles;
 
 /// `WIDTH` residues side by side.
 ///
@@ -32,6 +35,8 @@ pub(crate) trait Lanes: Copy {
     type Wide: Copy;
     /// `WIDTH` factors, ready for products of 64 bits.
     type Multiplier: Copy;
+    /// Doubles in a vector of the same machine: half as many, or one.
+    type Doubles: Doubles;
 
     fn chunks(slice: &[u32]) -> &[Self::Chunk];
     fn chunks_mut(slice: &mut [u32]) -> &mut [Self::Chunk];

@@ -17,8 +17,6 @@ mod ntt;
 
 use alloc::vec::Vec;
 
-use zeroize::Zeroizing;
-
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
 pub(crate) use inner_product::MAX_PRODUCTS;
 pub(crate) use interleaved::Interleaved;
@@ -225,13 +223,17 @@ impl Ring {
     }
 
     /// The residues over `main` main primes, and the special ones if there are more `limbs`, of signed
-    /// integers, given with 2^62 added to each.
-    pub(crate) fn offset_words_to_poly(&self, words: &[u64], main: usize, limbs: usize) -> Poly<Coeff> {
-        let low: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| w as u32).collect());
-        let high: Zeroizing<Vec<u32>> = Zeroizing::new(words.iter().map(|&w| (w >> 32) as u32).collect());
-        let mut poly = Poly::zero(self.degree(), limbs);
+    /// integers, given with 2^62 added to each and in halves.
+    pub(crate) fn offset_integers_to_poly(
+        &self,
+        low: &[u32],
+        high: &[u32],
+        main: usize,
+        limbs: usize,
+    ) -> Poly<Coeff> {
+        let mut poly = Poly::unwritten(self.degree(), limbs);
         for (i, limb) in poly.iter_mut().enumerate() {
-            pointwise::reduce_offset(self.backend, self.modulus_of_limb(main, i), &low, &high, limb);
+            pointwise::reduce_offset(self.backend, self.modulus_of_limb(main, i), low, high, limb);
         }
         poly
     }

@@ -21,6 +21,7 @@ mod sampling;
 
 // operations
 mod division;
+mod embedding;
 mod encoding;
 mod encryption;
 mod evaluator;

@@ -32,6 +32,7 @@ impl Lanes for Avx2 {
     type Chunk = [u32; 8];
     type Wide = Halves;
     type Multiplier = Halves;
+    type Doubles = super::doubles::Avx2;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 8]] {

@@ -69,6 +69,7 @@ impl Lanes for Avx512 {
     type Chunk = [u32; 16];
     type Wide = Halves;
     type Multiplier = Halves;
+    type Doubles = super::doubles::Avx512;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 16]] {

@@ -23,6 +23,7 @@ impl Lanes for Neon {
     type Chunk = [u32; 4];
     type Wide = Products;
     type Multiplier = Self;
+    type Doubles = super::doubles::Neon;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 4]] {

@@ -12,6 +12,7 @@ impl Lanes for Scalar {
     type Chunk = [u32; 1];
     type Wide = u64;
     type Multiplier = Self;
+    type Doubles = super::doubles::Scalar;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 1]] {

@@ -43,6 +43,7 @@ impl Lanes for Simd128 {
     type Chunk = [u32; 4];
     type Wide = Products;
     type Multiplier = Multiplier;
+    type Doubles = super::doubles::Simd128;
 
     #[inline(always)]
     fn chunks(slice: &[u32]) -> &[[u32; 4]] {

@@ -1,12 +1,8 @@
-//! Slots to coefficients and back: the canonical embedding restricted to one orbit of rotations.
-//! Owns the special FFT; deterministic, since only sums, products and roundings of doubles occur,
-//! none fused or reassociated.
+//! Slot values to plaintexts and back: the embedding, scaled and rounded, modulo the primes of a level.
 //!
 //! Slot j of m is `m(ζ^(5^j))` with ζ = e^(iπ/N), so `X → X^(5^k)` moves slot j + k to slot j.
 //!
-//! Source: Cheon, Kim, Kim, Song (eprint 2016/421), section 3.2; the FFT over the orbit of 5 as
-//! in Cheon, Han, Kim, Kim, Song, "Bootstrapping for Approximate Homomorphic Encryption"
-//! (eprint 2018/153), section 5.2.
+//! Source: Cheon, Kim, Kim, Song (eprint 2016/421), section 3.2.
 
 use alloc::{vec, vec::Vec};
 
@@ -14,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ciphertext::{Plaintext, PreparedPlaintext},
+    embedding::{Embedding, OffsetIntegers, Slots},
     error::Error,
     level::{Level, Scale},
     params::Params,
@@ -33,37 +30,14 @@ pub struct Complex {
 #[derive(Clone, Debug)]
 pub struct Encoder {
     params: Params,
-    /// Twiddle factors of the layer with blocks of 2h entries at `h..2h`.
-    cosines: Vec<f64>,
-    sines: Vec<f64>,
-}
-
-/// Real and imaginary parts, apart so that loops over them vectorise.
-struct Slots {
-    re: Zeroizing<Vec<f64>>,
-    im: Zeroizing<Vec<f64>>,
+    embedding: Embedding,
 }
 
 impl Encoder {
     /// Prepares the roots of unity of a parameter set.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        let slots = params.slots();
-        let (mut cosines, mut sines) = (vec![1.0; slots], vec![0.0; slots]);
-        let mut half = 1;
-        while half < slots {
-            // In blocks of 2h entries the factor of entry j is the 8h-th root of unity to the 5^j.
-            let order = 8 * half;
-            let mut power = 1usize;
-            for j in 0..half {
-                let angle = 2.0 * core::f64::consts::PI * power as f64 / order as f64;
-                cosines[half + j] = libm::cos(angle);
-                sines[half + j] = libm::sin(angle);
-                power = power * 5 % order;
-            }
-            half *= 2;
-        }
-        Self { params: params.clone(), cosines, sines }
+        Self { params: params.clone(), embedding: Embedding::new(params.ring().backend(), params.slots()) }
     }
 
     /// Encodes real values into slots 0, 1, …; the others are 0.
@@ -93,8 +67,8 @@ impl Encoder {
     ) -> Result<(Plaintext, bool), Error> {
         let mut slots = self.empty(values.len())?;
         slots.re[..values.len()].copy_from_slice(values);
-        let (words, in_range) = self.to_integers(slots, level, scale)?;
-        Ok((self.plaintext(&words, level, scale), !in_range))
+        let (integers, in_range) = self.to_integers(slots, level, scale)?;
+        Ok((self.plaintext(&integers, level, scale), !in_range))
     }
 
     /// Encodes complex values into slots 0, 1, …; the others are 0.
@@ -144,7 +118,7 @@ impl Encoder {
         if count > slots {
             return Err(Error::TooManyValues { slots, found: count });
         }
-        Ok(Slots { re: Zeroizing::new(vec![0.0; slots]), im: Zeroizing::new(vec![0.0; slots]) })
+        Ok(Slots::zero(slots))
     }
 
     /// Encodes real values as factors of an extended ciphertext: over the special primes too, prepared.
@@ -156,67 +130,47 @@ impl Encoder {
     ) -> Result<PreparedPlaintext, Error> {
         let mut slots = self.empty(values.len())?;
         slots.re[..values.len()].copy_from_slice(values);
-        let words = self.fitting_integers(slots, level, scale)?;
+        let integers = self.fitting_integers(slots, level, scale)?;
         let ring = self.params.ring();
         let main = self.params.limbs_at(level);
-        let poly = ring.offset_words_to_poly(&words, main, main + self.params.special_limbs());
+        let poly = ring.offset_integers_to_poly(
+            &integers.low,
+            &integers.high,
+            main,
+            main + self.params.special_limbs(),
+        );
         let poly = ring.forward_prepared(main, poly);
         Ok(PreparedPlaintext { params_id: self.params.id(), poly, level, scale })
     }
 
     fn encode(&self, slots: Slots, level: Level, scale: Scale) -> Result<Plaintext, Error> {
-        let words = self.fitting_integers(slots, level, scale)?;
-        Ok(self.plaintext(&words, level, scale))
+        let integers = self.fitting_integers(slots, level, scale)?;
+        Ok(self.plaintext(&integers, level, scale))
     }
 
-    fn plaintext(&self, words: &[u64], level: Level, scale: Scale) -> Plaintext {
+    fn plaintext(&self, integers: &OffsetIntegers, level: Level, scale: Scale) -> Plaintext {
         let main = self.params.limbs_at(level);
-        let poly = self.params.ring().offset_words_to_poly(words, main, main);
+        let poly = self.params.ring().offset_integers_to_poly(&integers.low, &integers.high, main, main);
         Plaintext { params_id: self.params.id(), poly, level, scale }
     }
 
     /// The rounded coefficients, with 2^62 added to each, if all fit.
-    fn fitting_integers(
-        &self,
-        slots: Slots,
-        level: Level,
-        scale: Scale,
-    ) -> Result<Zeroizing<Vec<u64>>, Error> {
-        let (words, in_range) = self.to_integers(slots, level, scale)?;
-        if in_range { Ok(words) } else { Err(Error::ValueOutOfRange { scale }) }
+    fn fitting_integers(&self, slots: Slots, level: Level, scale: Scale) -> Result<OffsetIntegers, Error> {
+        let (integers, in_range) = self.to_integers(slots, level, scale)?;
+        if in_range { Ok(integers) } else { Err(Error::ValueOutOfRange { scale }) }
     }
 
     /// The rounded coefficients with 2^62 added to each, modulo 2^63; and whether none wrapped around.
-    fn to_integers(
-        &self,
-        mut slots: Slots,
-        level: Level,
-        scale: Scale,
-    ) -> Result<(Zeroizing<Vec<u64>>, bool), Error> {
+    fn to_integers(&self, slots: Slots, level: Level, scale: Scale) -> Result<(OffsetIntegers, bool), Error> {
         if !self.params.has_level(level) {
             return Err(Error::NoSuchLevel { max: self.params.max_level(), found: level });
         }
-        self.inverse(&mut slots.re, &mut slots.im);
-        let factor = scale.value() / self.params.slots() as f64;
-        let limit = (1u64 << 62) as f64;
-        let mut words = Zeroizing::new(Vec::with_capacity(self.params.degree()));
-        let mut in_range = true;
-        for &value in slots.re.iter().chain(slots.im.iter()) {
-            let rounded = libm::rint(value * factor);
-            // Not a comparison that could end the loop early: the time must not tell which value it was.
-            in_range &= rounded < limit && rounded > -limit;
-            words.push((rounded as i64).wrapping_add(1 << 62) as u64 & (u64::MAX >> 1));
-        }
-        Ok((words, in_range))
+        Ok(self.embedding.to_integers(slots, scale.value() / self.params.slots() as f64))
     }
 
     fn decode(&self, plaintext: &Plaintext) -> Result<Slots, Error> {
         self.params.check(plaintext.params_id)?;
-        let coefficients = self.centred(&plaintext.poly, plaintext.scale);
-        let (re, im) = coefficients.split_at(self.params.slots());
-        let mut slots = Slots { re: Zeroizing::new(re.to_vec()), im: Zeroizing::new(im.to_vec()) };
-        self.forward(&mut slots.re, &mut slots.im);
-        Ok(slots)
+        Ok(self.embedding.to_slots(&self.centred(&plaintext.poly, plaintext.scale)))
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
@@ -235,59 +189,6 @@ impl Encoder {
         }
         out.iter_mut().for_each(|value| *value /= scale.value());
         out
-    }
-
-    /// From slots to coefficients times N/2.
-    fn inverse(&self, re: &mut [f64], im: &mut [f64]) {
-        let mut half = re.len() / 2;
-        while half >= 1 {
-            let (cosines, sines) = (&self.cosines[half..2 * half], &self.sines[half..2 * half]);
-            for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
-                let ((re0, re1), (im0, im1)) = (re.split_at_mut(half), im.split_at_mut(half));
-                for j in 0..half {
-                    let (x, y) = (re0[j] - re1[j], im0[j] - im1[j]);
-                    re0[j] += re1[j];
-                    im0[j] += im1[j];
-                    re1[j] = x * cosines[j] + y * sines[j];
-                    im1[j] = y * cosines[j] - x * sines[j];
-                }
-            }
-            half /= 2;
-        }
-        reverse_bits(re);
-        reverse_bits(im);
-    }
-
-    /// From coefficients to slots.
-    fn forward(&self, re: &mut [f64], im: &mut [f64]) {
-        reverse_bits(re);
-        reverse_bits(im);
-        let mut half = 1;
-        while half < re.len() {
-            let (cosines, sines) = (&self.cosines[half..2 * half], &self.sines[half..2 * half]);
-            for (re, im) in re.chunks_exact_mut(2 * half).zip(im.chunks_exact_mut(2 * half)) {
-                let ((re0, re1), (im0, im1)) = (re.split_at_mut(half), im.split_at_mut(half));
-                for j in 0..half {
-                    let x = re1[j] * cosines[j] - im1[j] * sines[j];
-                    let y = re1[j] * sines[j] + im1[j] * cosines[j];
-                    re1[j] = re0[j] - x;
-                    im1[j] = im0[j] - y;
-                    re0[j] += x;
-                    im0[j] += y;
-                }
-            }
-            half *= 2;
-        }
-    }
-}
-
-fn reverse_bits(values: &mut [f64]) {
-    let unused = usize::BITS - values.len().trailing_zeros();
-    for i in 0..values.len() {
-        let j = i.reverse_bits() >> (unused % usize::BITS);
-        if i < j && values.len() > 1 {
-            values.swap(i, j);
-        }
     }
 }
 
