@@ -227,7 +227,10 @@ async fn run_server<S: Store + Clone + 'static>(
 /// A store that several servers share.
 #[cfg(feature = "cluster")]
 mod shared {
-    use edge_server::port::{Executor, Host};
+    use edge_server::{
+        KeyHolding, Model,
+        port::{Executor, Host},
+    };
 
     use super::{Config, Error, Options, TokenCommand, run_server, tokens};
     use crate::cluster::{ClusterStore, Notice};
@@ -241,6 +244,12 @@ mod shared {
         let store = ClusterStore::open(&options.postgres, &options.objects).await?;
         run_server(config, store.clone(), models, stop, |server| {
             let service = server.service().clone();
+            let one_at_a_time = |model: &Model| model.holding().keys == KeyHolding::OneAtATime;
+            if service.registry().models().any(one_at_a_time)
+                && let Err(error) = store.check_disk()
+            {
+                tracing::warn!(%error, "jobs of models whose keys come one at a time cannot run");
+            }
             drop(store.listen(move |notice| match notice {
                 Notice::Queued => service.host().executor().wake(),
                 Notice::Finished(job) => service.announce(job),

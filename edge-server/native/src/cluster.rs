@@ -10,10 +10,11 @@ mod keys;
 mod notices;
 mod objects;
 mod schema;
+mod spool;
 mod tls;
 mod tokens;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -31,8 +32,8 @@ use tokio_postgres::{Config, Row, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::RootCertStore;
 
-pub use self::notices::Notice;
 use self::objects::Objects;
+pub use self::{notices::Notice, spool::SpooledKeys};
 
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
@@ -109,7 +110,8 @@ type Hash = [u8; 32];
 
 impl ClusterStore {
     /// Opens the store at the address of a PostgreSQL database (`postgres://user@host/database`, over TLS with
-    /// `?sslmode=require`) and of an object store (`s3://bucket/folder`, its endpoint and credentials in `AWS_…` variables).
+    /// `?sslmode=require`) and of an object store (`s3://bucket/folder`, its endpoint and credentials in `AWS_…`
+    /// variables).
     ///
     /// # Errors
     /// [`ClusterError`]; tables of a newer version are left alone.
@@ -157,6 +159,11 @@ impl ClusterStore {
 
     fn objects(&self) -> &Objects {
         &self.0.objects
+    }
+
+    /// Finds out whether keys can be brought to this machine's disk.
+    pub(crate) fn check_disk(&self) -> Result<()> {
+        SpooledKeys::new().map(drop)
     }
 
     /// Hears what other servers do, for as long as the process lives.
@@ -242,8 +249,8 @@ fn inputs_gone() -> Failure {
 }
 
 impl Store for ClusterStore {
-    /// Objects cannot be read without waiting, so that an evaluation has them as they were uploaded.
-    type StagedKeys = BTreeMap<KeyName, Bytes>;
+    /// Objects cannot be read without waiting, so that they are brought to this machine's disk.
+    type StagedKeys = SpooledKeys;
 
     fn is_shared(&self) -> bool {
         true
@@ -383,19 +390,10 @@ impl Store for ClusterStore {
         }
     }
 
-    async fn stage_keys(
-        &self,
-        tenant: &TenantId,
-        id: KeySetId,
-        names: Vec<KeyName>,
-    ) -> Result<BTreeMap<KeyName, Bytes>> {
-        let mut staged = BTreeMap::new();
-        for name in names {
-            if let Some(bytes) = self.key(tenant, id, name).await? {
-                staged.insert(name, bytes);
-            }
-        }
-        Ok(staged)
+    async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, names: Vec<KeyName>) -> Result<SpooledKeys> {
+        let hashes = keys::hashes(&**self.client().await?, tenant, id, &names).await?;
+        let read = async |(name, hash)| Ok((name, self.objects().key(id, name, hash).await?));
+        SpooledKeys::new()?.fill(hashes.into_iter().map(read)).await
     }
 
     async fn delete_key_set(&self, tenant: &TenantId, id: KeySetId) -> Result<bool> {

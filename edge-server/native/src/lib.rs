@@ -41,7 +41,7 @@ mod cli;
 
 pub use cli::run;
 #[cfg(feature = "cluster")]
-pub use cluster::{ClusterError, ClusterStore, Notice};
+pub use cluster::{ClusterError, ClusterStore, Notice, SpooledKeys};
 pub use executor::{Threads, Turn, Workers};
 pub use options::{FileError, LogFormat};
 pub use packages::{PackagesError, read_package, read_packages};

@@ -106,6 +106,25 @@ pub(super) async fn hash(
     row.map(|row| row.get::<_, &[u8]>(0).try_into().map_err(|_| damaged("hash"))).transpose()
 }
 
+/// The hashes of those keys that the set has, if it is the tenant's.
+pub(super) async fn hashes(
+    client: &impl GenericClient,
+    tenant: &TenantId,
+    set: KeySetId,
+    names: &[KeyName],
+) -> Result<Vec<(KeyName, Hash)>> {
+    const QUERY: &str = "SELECT name, sha256 FROM keys JOIN key_sets ON key_sets.id = key_set
+        WHERE key_set = $1 AND tenant = $2 AND name = ANY($3)";
+    let names: Vec<String> = names.iter().map(KeyName::to_string).collect();
+    let rows =
+        client.query(QUERY, &[&&set.to_bytes()[..], &tenant.as_str(), &names]).await.map_err(failed)?;
+    let read = rows.iter().map(|row| {
+        let name = KeyName::parse(row.get(0)).ok_or_else(|| damaged("key name"))?;
+        Ok((name, row.get::<_, &[u8]>(1).try_into().map_err(|_| damaged("hash"))?))
+    });
+    read.collect()
+}
+
 pub(super) async fn put(
     client: &mut Client,
     objects: &Objects,

@@ -1,8 +1,8 @@
 //! Against a real PostgreSQL and a real object store, which `cargo xtask cluster` starts.
 
-use std::env;
+use std::{collections::BTreeMap, env};
 
-use edge_server::store::suite;
+use edge_server::store::{StagedKeys, suite};
 
 use super::*;
 
@@ -50,6 +50,7 @@ async fn passes_the_suite_of_stores() {
     gives_a_claim_back_when_the_inputs_are_away(&store).await;
     a_job_without_inputs_stops_no_other(&store).await;
     inputs_stay_when_an_insertion_ends_in_an_error(&store).await;
+    staged_keys_are_on_this_machine(&store).await;
 }
 
 /// The connection is encrypted, and not made with a server that nobody vouches for.
@@ -152,4 +153,35 @@ async fn inputs_stay_when_an_insertion_ends_in_an_error(store: &ClusterStore) {
     let claimed = store.claim_job(claim()).await.expect("answers").expect("it waits");
     assert_eq!((claimed.request.id, claimed.inputs.len()), (request(204).id, 1));
     assert!(store.delete_job(&TenantId::public(), request(204).id).await.expect("answers"));
+}
+
+/// An evaluation that has begun reads its keys although their objects are gone, and none begins without one of them.
+async fn staged_keys_are_on_this_machine(store: &ClusterStore) {
+    let (tenant, id) = (TenantId::public(), KeySetId::from_bytes([205; 16]));
+    let set = KeySet {
+        id,
+        tenant: tenant.clone(),
+        model: request(205).model,
+        opened: Timestamp(1),
+        announced: 0,
+        present: BTreeMap::new(),
+    };
+    let quota = KeyQuota { key_sets: 100, key_bytes: 1 << 40 };
+    assert_eq!(store.insert_key_set(set, None, quota).await.expect("answers"), Inserted::New);
+    let names: Vec<KeyName> = (1..=9).map(|number| KeyName::Galois(2 * number + 1)).collect();
+    let bytes = |name: &KeyName| Bytes::from(name.to_string().repeat(100_000));
+    for name in &names {
+        store.put_key(&tenant, id, *name, bytes(name)).await.expect("stored");
+    }
+    let staged = store.stage_keys(&tenant, id, names.clone()).await.expect("staged");
+    let hash = Sha256::digest(bytes(&names[4])).into();
+    store.objects().delete_key(id, names[4], hash).await;
+    for name in &names {
+        assert!(staged.key(*name).expect("it is read") == Some(bytes(name)), "{name}");
+    }
+    store.stage_keys(&tenant, id, names.clone()).await.expect_err("an object is gone");
+    assert!(store.delete_key_set(&tenant, id).await.expect("answers"));
+    assert!(staged.key(names[0]).expect("it is read").is_some());
+    let gone = store.stage_keys(&tenant, id, names.clone()).await.expect("staged");
+    assert_eq!(gone.key(names[0]).expect("it is read"), None);
 }

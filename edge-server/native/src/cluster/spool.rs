@@ -1,0 +1,183 @@
+//! Keys of a job that runs, in a file of this machine, where they are read without waiting. The memory of evaluations
+//! has no room for all of them as they were uploaded, and an object is read over the network.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File, OpenOptions},
+    future::Future,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use edge_server::{
+    KeyName,
+    store::{StagedKeys, StoreError},
+};
+use futures_util::{StreamExt, stream};
+
+use super::Result;
+
+/// Keys that are in memory at once on their way to the file: together no more than one key as the evaluation prepares
+/// it, and what is beside that as it is decoded.
+const READ_AHEAD: usize = 4;
+
+/// Keys in a file that only its owner may read, and that no folder names: it goes with its last handle, however the
+/// process ends.
+#[derive(Debug)]
+pub struct SpooledKeys {
+    file: Mutex<File>,
+    /// Where each key is in the file, and its length.
+    keys: BTreeMap<KeyName, (u64, usize)>,
+    end: u64,
+}
+
+/// Wraps a failure of the disk.
+fn failed(folder: &Path, error: &io::Error) -> StoreError {
+    StoreError::new(format!(
+        "{}: {error}; expected room for the keys of the jobs that run: set TMPDIR to a folder that has it",
+        folder.display()
+    ))
+}
+
+impl SpooledKeys {
+    /// Opens an empty file where the system has its temporary ones.
+    pub(super) fn new() -> Result<Self> {
+        Self::within(&env::temp_dir())
+    }
+
+    fn within(folder: &Path) -> Result<Self> {
+        let file = unnamed(folder).map_err(|error| failed(folder, &error))?;
+        Ok(Self { file: Mutex::new(file), keys: BTreeMap::new(), end: 0 })
+    }
+
+    /// Writes keys as they come, a few on their way at a time.
+    pub(super) async fn fill<F>(mut self, reads: impl IntoIterator<Item = F>) -> Result<Self>
+    where
+        F: Future<Output = Result<(KeyName, Bytes)>>,
+    {
+        let mut reads = stream::iter(reads).buffer_unordered(READ_AHEAD);
+        while let Some(read) = reads.next().await {
+            let (name, bytes) = read?;
+            self.add(name, &bytes).map_err(|error| failed(&env::temp_dir(), &error))?;
+        }
+        drop(reads);
+        Ok(self)
+    }
+
+    fn add(&mut self, name: KeyName, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.end))?;
+        file.write_all(bytes)?;
+        self.keys.insert(name, (self.end, bytes.len()));
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl StagedKeys for SpooledKeys {
+    fn key(&self, name: KeyName) -> Result<Option<Bytes>> {
+        let Some(&(start, length)) = self.keys.get(&name) else { return Ok(None) };
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(start))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(StoreError::new)?;
+        Ok(Some(bytes.into()))
+    }
+}
+
+/// Makes a file and takes its name away.
+fn unnamed(folder: &Path) -> io::Result<File> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = folder.join(format!("edge-server-keys-{name}"));
+    let mut options = OpenOptions::new();
+    // One that is there already is somebody else's.
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn name(number: usize) -> KeyName {
+        KeyName::Galois(2 * number as u32 + 1)
+    }
+
+    fn bytes(number: usize) -> Bytes {
+        (0..1000 * number).map(|index| (index * 7 + number) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn keys_are_read_as_they_were_written_in_any_order() {
+        let spool = SpooledKeys::new().expect("there is a disk");
+        let spool = spool.fill((0..20).map(async |number| Ok((name(number), bytes(number)))));
+        let spool = spool.await.expect("it is written");
+        for number in (0..20).rev().chain([7, 3, 7]) {
+            assert_eq!(spool.key(name(number)).expect("it is read"), Some(bytes(number)));
+        }
+        assert_eq!(spool.key(name(20)).expect("it is read"), None);
+    }
+
+    #[tokio::test]
+    async fn a_few_keys_at_a_time_are_on_their_way() {
+        let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let spool = SpooledKeys::new().expect("there is a disk");
+        let reads = (0..20).map(async |number| {
+            most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            under_way.fetch_sub(1, Ordering::Relaxed);
+            Ok((name(number), bytes(number)))
+        });
+        spool.fill(reads).await.expect("it is written");
+        assert_eq!(most.into_inner(), READ_AHEAD);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_read_is_an_error() {
+        let spool = SpooledKeys::new().expect("there is a disk");
+        let reads = (0..3).map(async |number| match number {
+            1 => Err(StoreError::new("away")),
+            _ => Ok((name(number), bytes(number))),
+        });
+        spool.fill(reads).await.expect_err("it is away");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_is_its_owners_alone_and_has_no_name() {
+        use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+
+        let folder = env::temp_dir().join(format!("edge-server-spool-{}", std::process::id()));
+        fs::DirBuilder::new().mode(0o700).create(&folder).expect("it is new");
+        let mut spool = SpooledKeys::within(&folder).expect("there is a disk");
+        spool.add(name(1), b"key").expect("it is written");
+        let metadata = spool.file.lock().expect("nobody panics").metadata().expect("it is open");
+        assert_eq!((metadata.mode() & 0o777, metadata.nlink(), metadata.len()), (0o600, 0, 3));
+        assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 0);
+        fs::remove_dir(&folder).expect("it is empty");
+        let error = SpooledKeys::within(&folder).expect_err("it is gone").to_string();
+        assert!(error.contains("set TMPDIR"), "{error}");
+    }
+
+    /// What is always full.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_full_disk_is_an_error() {
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let spool = SpooledKeys { file: Mutex::new(full), keys: BTreeMap::new(), end: 0 };
+        let error = spool.fill([async { Ok((name(1), bytes(1))) }]).await.expect_err("it is full");
+        assert!(error.to_string().contains("No space left"), "{error}");
+    }
+}
