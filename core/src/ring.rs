@@ -13,6 +13,7 @@ mod inner_product;
 
 mod automorphism;
 mod basis;
+mod mixed_radix;
 mod ntt;
 
 use alloc::vec::Vec;
@@ -20,6 +21,7 @@ use alloc::vec::Vec;
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
 pub(crate) use inner_product::MAX_PRODUCTS;
 pub(crate) use interleaved::Interleaved;
+pub(crate) use mixed_radix::MixedRadix;
 pub(crate) use pieces::{Cost, for_each};
 pub(crate) use pointwise::{Binary, Quotient, Sum};
 pub use poly::{Coeff, Ntt, Poly};
@@ -31,9 +33,6 @@ use crate::{
     team::Team,
 };
 use ntt::NttTable;
-
-/// How many entries of every limb are worked on at a time where limbs depend on each other.
-const BLOCK: usize = 1024;
 
 /// The ring of one parameter set: its degree, its primes (main ones first, then special ones), and
 /// the tables of their transforms.
@@ -238,31 +237,6 @@ impl Ring {
         poly
     }
 
-    /// The balanced mixed-radix digits of the coefficients of a polynomial over main primes, in place:
-    /// digit i is an `i32` in (−qᵢ/2, qᵢ/2), and the coefficient is `d₀ + q₀·(d₁ + q₁·(d₂ + …))`.
-    pub(crate) fn to_balanced_digits(&self, poly: &mut Poly<Coeff>) {
-        let (degree, limbs) = (self.degree(), poly.limbs());
-        let inverse = |i: usize, j: usize| {
-            let m = self.moduli[i];
-            m.shoup(m.invert(m.reduce_public(self.moduli[j].value().into())))
-        };
-        let inverses: Vec<Vec<ShoupFactor>> =
-            (0..limbs).map(|i| (0..i).map(|j| inverse(i, j)).collect()).collect();
-        let residues = poly.residues_mut();
-        for start in (0..degree).step_by(BLOCK) {
-            let length = BLOCK.min(degree - start);
-            for (i, inverses) in inverses.iter().enumerate() {
-                let (below, rest) = residues.split_at_mut(i * degree);
-                let limb = &mut rest[start..][..length];
-                for (digits, &w) in below.chunks_exact(degree).zip(inverses) {
-                    let digits = &digits[start..][..length];
-                    pointwise::subtract_signed_and_scale(self.backend, self.moduli[i], w, limb, digits);
-                }
-                pointwise::centre(self.backend, self.moduli[i], limb);
-            }
-        }
-    }
-
     /// The permutation that applies `X → X^g` to transforms.
     pub(crate) fn ntt_permutation(&self, element: u32) -> Vec<u32> {
         automorphism::ntt_permutation(self.log_degree, element)
@@ -289,34 +263,5 @@ impl Ring {
             automorphism::apply_to_coefficients(self.modulus_of_limb(main, i), element, input, output);
         }
         out
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn balanced_digits_give_the_coefficient_back() {
-        // With primes as far apart as they may be.
-        let primes = [1_179_649u32, 1_073_479_681, 7_340_033];
-        let product: i128 = primes.iter().map(|&q| i128::from(q)).product();
-        let extremes = [0, 1, -1, (product - 1) / 2, -(product - 1) / 2];
-        let values: Vec<i128> = (0..64i128)
-            .map(|i| extremes.get(i as usize).copied().unwrap_or(i * 0x1234_5678_9ABC % product))
-            .collect();
-        for backend in Backend::available() {
-            let ring = Ring::new(6, &primes, &[], backend);
-            let residues = |q: u32| values.iter().map(move |v| v.rem_euclid(i128::from(q)) as u32);
-            let mut poly = Poly::from_residues(64, primes.into_iter().flat_map(residues).collect::<Vec<_>>());
-            ring.to_balanced_digits(&mut poly);
-            for (k, &value) in values.iter().enumerate() {
-                let digit = |i: usize| i128::from(poly.limb(i)[k] as i32);
-                assert!((0..3).all(|i| 2 * digit(i).abs() < i128::from(primes[i])));
-                let sum = (0..3).rev().fold(0, |sum, i| sum * i128::from(primes[i]) + digit(i));
-                let centred = if 2 * value > product { value - product } else { value };
-                assert_eq!(sum, centred, "coefficient {k} on {}", backend.name());
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Vectors of doubles: sums and products, each rounded by itself, so that every instance
+//! Vectors of doubles: sums, products and quotients, each rounded by itself, so that every instance
 //! gives the same bits. Knows nothing of what they mean.
 
 #[cfg(all(target_arch = "x86_64", feature = "std"))]
@@ -35,6 +35,7 @@ pub(crate) trait Doubles: Copy {
 
     fn chunks(slice: &[f64]) -> &[Self::Chunk];
     fn chunks_mut(slice: &mut [f64]) -> &mut [Self::Chunk];
+    fn words(slice: &[u32]) -> &[Self::Words];
     fn words_mut(slice: &mut [u32]) -> &mut [Self::Words];
     fn load(chunk: &Self::Chunk) -> Self;
     fn store(self, chunk: &mut Self::Chunk);
@@ -43,9 +44,12 @@ pub(crate) trait Doubles: Copy {
     fn add(self, rhs: Self) -> Self;
     fn sub(self, rhs: Self) -> Self;
     fn mul(self, rhs: Self) -> Self;
+    fn div(self, rhs: Self) -> Self;
     /// All bits where `self < rhs`, else none.
     fn less(self, rhs: Self) -> Self;
 
+    /// Integers, in two's complement.
+    fn from_signed(words: &Self::Words) -> Self;
     fn and(self, rhs: Self) -> Self;
     fn add_bits(self, rhs: Self) -> Self;
     /// From each low half to the high half, zeros behind it.

@@ -204,64 +204,6 @@ fn subtract_and_scale<L: Lanes>(field: Field<L>, w: Factor<L>, x: &L::Chunk, r: 
     field.mul(L::load(x).add(field.q).sub(L::load(r)), w)
 }
 
-/// `(values − digits)·w` entry by entry, in place, for signed digits of at most 2^29.
-pub(crate) fn subtract_signed_and_scale(
-    backend: Backend,
-    modulus: Modulus,
-    w: ShoupFactor,
-    values: &mut [u32],
-    digits: &[u32],
-) {
-    backend.run(SubtractSignedAndScale { modulus, w, values, digits });
-}
-
-struct SubtractSignedAndScale<'a> {
-    modulus: Modulus,
-    w: ShoupFactor,
-    values: &'a mut [u32],
-    digits: &'a [u32],
-}
-
-impl Kernel for SubtractSignedAndScale<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let (field, w) = (Field::<L>::new(self.modulus), Factor::splat(self.w));
-        // The multiple of q that makes every difference positive; the sum stays below 3·2^30.
-        let offset = L::splat((1u32 << 29).next_multiple_of(self.modulus.value()));
-        for (x, d) in L::chunks_mut(self.values).iter_mut().zip(L::chunks(self.digits)) {
-            field.mul(L::load(x).add(offset).sub(L::load(d)), w).store(x);
-        }
-    }
-}
-
-/// Replaces residues above q/2 by themselves minus q, in two's complement, in place.
-pub(crate) fn centre(backend: Backend, modulus: Modulus, values: &mut [u32]) {
-    backend.run(Centre { modulus, values });
-}
-
-struct Centre<'a> {
-    modulus: Modulus,
-    values: &'a mut [u32],
-}
-
-impl Kernel for Centre<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) {
-        let field = Field::<L>::new(self.modulus);
-        let q = self.modulus.value();
-        // Rotated by the least residue of the upper half, which comes to stand at 0.
-        let upper = L::splat(q / 2 + 1);
-        let back = L::splat((q / 2 + 1).wrapping_sub(q));
-        for x in L::chunks_mut(self.values) {
-            field.sub(L::load(x), upper).add(back).store(x);
-        }
-    }
-}
-
 /// `values += w·other` entry by entry, in place.
 pub(crate) fn add_scaled(
     backend: Backend,

@@ -4,7 +4,7 @@
 //!
 //! Source: Cheon, Kim, Kim, Song (eprint 2016/421), section 3.2.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
@@ -15,7 +15,7 @@ use super::{
     level::{Level, Scale},
     params::Params,
 };
-use crate::ring::{Coeff, Poly};
+use crate::ring::{Coeff, MixedRadix, Poly};
 
 /// A complex slot value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,13 +31,19 @@ pub struct Complex {
 pub struct Encoder {
     params: Params,
     embedding: Embedding,
+    radix: MixedRadix,
 }
 
 impl Encoder {
-    /// Prepares the roots of unity of a parameter set.
+    /// Prepares the roots of unity and the constants of a parameter set's primes.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        Self { params: params.clone(), embedding: Embedding::new(params.ring().backend(), params.slots()) }
+        let (ring, main) = (params.ring(), params.limbs_at(params.max_level()));
+        Self {
+            params: params.clone(),
+            embedding: Embedding::new(ring.backend(), params.slots()),
+            radix: MixedRadix::new(&ring.moduli()[..main]),
+        }
     }
 
     /// Encodes real values into slots 0, 1, …; the others are 0.
@@ -174,21 +180,8 @@ impl Encoder {
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
-    ///
-    /// By balanced mixed-radix digits, so that small numbers lose nothing to cancellation.
     fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Zeroizing<Vec<f64>> {
-        let moduli = &self.params.ring().moduli()[..poly.limbs()];
-        let mut digits = Zeroizing::new(poly.clone());
-        self.params.ring().to_balanced_digits(&mut digits);
-        let mut out = Zeroizing::new(vec![0.0; poly.degree()]);
-        for (limb, m) in digits.iter().zip(moduli).rev() {
-            let q = f64::from(m.value());
-            for (value, &digit) in out.iter_mut().zip(limb) {
-                *value = *value * q + f64::from(digit as i32);
-            }
-        }
-        out.iter_mut().for_each(|value| *value /= scale.value());
-        out
+        self.radix.to_doubles(self.params.ring().backend(), poly, scale.value())
     }
 }
 

@@ -25,6 +25,11 @@ impl Doubles for Avx2 {
     }
 
     #[inline(always)]
+    fn words(slice: &[u32]) -> &[[u32; 4]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
     fn words_mut(slice: &mut [u32]) -> &mut [[u32; 4]] {
         slice.as_chunks_mut().0
     }
@@ -60,8 +65,18 @@ impl Doubles for Avx2 {
     }
 
     #[inline(always)]
+    fn div(self, rhs: Self) -> Self {
+        Self(unsafe { _mm256_div_pd(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
     fn less(self, rhs: Self) -> Self {
         Self(unsafe { _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn from_signed(words: &[u32; 4]) -> Self {
+        Self(unsafe { _mm256_cvtepi32_pd(_mm_loadu_si128(words.as_ptr().cast())) })
     }
 
     #[inline(always)]

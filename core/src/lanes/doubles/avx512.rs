@@ -25,6 +25,11 @@ impl Doubles for Avx512 {
     }
 
     #[inline(always)]
+    fn words(slice: &[u32]) -> &[[u32; 8]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
     fn words_mut(slice: &mut [u32]) -> &mut [[u32; 8]] {
         slice.as_chunks_mut().0
     }
@@ -60,9 +65,19 @@ impl Doubles for Avx512 {
     }
 
     #[inline(always)]
+    fn div(self, rhs: Self) -> Self {
+        Self(unsafe { _mm512_div_pd(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
     fn less(self, rhs: Self) -> Self {
         let mask = unsafe { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, rhs.0) };
         Self(unsafe { _mm512_castsi512_pd(_mm512_maskz_set1_epi64(mask, -1)) })
+    }
+
+    #[inline(always)]
+    fn from_signed(words: &[u32; 8]) -> Self {
+        Self(unsafe { _mm512_cvtepi32_pd(_mm256_loadu_si256(words.as_ptr().cast())) })
     }
 
     #[inline(always)]

@@ -25,6 +25,11 @@ impl Doubles for Neon {
     }
 
     #[inline(always)]
+    fn words(slice: &[u32]) -> &[[u32; 2]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
     fn words_mut(slice: &mut [u32]) -> &mut [[u32; 2]] {
         slice.as_chunks_mut().0
     }
@@ -60,8 +65,21 @@ impl Doubles for Neon {
     }
 
     #[inline(always)]
+    fn div(self, rhs: Self) -> Self {
+        Self(unsafe { vdivq_f64(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
     fn less(self, rhs: Self) -> Self {
         Self::from_bits(unsafe { vcltq_f64(self.0, rhs.0) })
+    }
+
+    #[inline(always)]
+    fn from_signed(words: &[u32; 2]) -> Self {
+        unsafe {
+            let words = vreinterpret_s32_u32(vld1_u32(words.as_ptr()));
+            Self(vcvtq_f64_s64(vmovl_s32(words)))
+        }
     }
 
     #[inline(always)]

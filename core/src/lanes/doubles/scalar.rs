@@ -21,6 +21,11 @@ impl Doubles for Scalar {
     }
 
     #[inline(always)]
+    fn words(slice: &[u32]) -> &[[u32; 1]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
     fn words_mut(slice: &mut [u32]) -> &mut [[u32; 1]] {
         slice.as_chunks_mut().0
     }
@@ -56,8 +61,18 @@ impl Doubles for Scalar {
     }
 
     #[inline(always)]
+    fn div(self, rhs: Self) -> Self {
+        Self(self.0 / rhs.0)
+    }
+
+    #[inline(always)]
     fn less(self, rhs: Self) -> Self {
         Self(f64::from_bits(u64::from(self.0 < rhs.0).wrapping_neg()))
+    }
+
+    #[inline(always)]
+    fn from_signed(words: &[u32; 1]) -> Self {
+        Self(f64::from(words[0] as i32))
     }
 
     #[inline(always)]

@@ -25,6 +25,11 @@ impl Doubles for Simd128 {
     }
 
     #[inline(always)]
+    fn words(slice: &[u32]) -> &[[u32; 2]] {
+        slice.as_chunks().0
+    }
+
+    #[inline(always)]
     fn words_mut(slice: &mut [u32]) -> &mut [[u32; 2]] {
         slice.as_chunks_mut().0
     }
@@ -60,8 +65,18 @@ impl Doubles for Simd128 {
     }
 
     #[inline(always)]
+    fn div(self, rhs: Self) -> Self {
+        Self(f64x2_div(self.0, rhs.0))
+    }
+
+    #[inline(always)]
     fn less(self, rhs: Self) -> Self {
         Self(f64x2_lt(self.0, rhs.0))
+    }
+
+    #[inline(always)]
+    fn from_signed(words: &[u32; 2]) -> Self {
+        Self(f64x2_convert_low_i32x4(unsafe { v128_load64_zero(words.as_ptr().cast()) }))
     }
 
     #[inline(always)]
