@@ -1,11 +1,13 @@
-//! Benchmarks, one per layer: `core` prints tables of every operation, `models` one line of JSON per shipped
-//! model, `instructions` is for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
+//! Benchmarks, one per layer of the library: `core` prints tables of every operation, `models` one line of JSON per
+//! shipped model, `layers` one per layer of each, `instructions` is for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
 
+mod shipped;
 mod timing;
 mod world;
 
 mod core_ops;
 mod instructions;
+mod layers;
 mod models;
 
 /// The server's allocator.
@@ -29,9 +31,10 @@ fn run() -> Result<()> {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
         Some("kernels") => core_ops::kernels(),
         Some("models") => models::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("layers") => layers::run(),
         Some("instructions") => instructions::run(&std::env::args().nth(2).unwrap_or_default()),
         other => Err(format!(
-            "no bench named {:?}; there are: core, kernels, models, instructions",
+            "no bench named {:?}; there are: core, kernels, models, layers, instructions",
             other.unwrap_or("")
         )
         .into()),

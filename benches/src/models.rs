@@ -1,17 +1,13 @@
 //! Whole inferences of the shipped models: what the client does, what the server does, how many bytes travel.
 
-use std::{fs, path::Path, sync::Arc};
+use std::sync::Arc;
 
-use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
-use ckks_core::{
-    Alone, Backend, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, FactorEncoding, Level,
-    PreparedProgram, ResultCiphertexts, Seed, SeededCiphertext, Team,
-};
-use model_package::Package;
+use ckks_core::{Alone, Backend, FactorEncoding, Team};
 use serde_json::{Value, json};
 
 use crate::{
     Result,
+    shipped::{Client, make_keys, open},
     timing::{alternating_micros, median_micros},
 };
 
@@ -32,23 +28,9 @@ pub(crate) fn run(named: &[String]) -> Result<()> {
 }
 
 fn measure(name: &str) -> Result<Value> {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name).join("package");
-    let folder = if shipped.is_dir() { shipped } else { name.into() };
-    let manifest = fs::read(folder.join("manifest.json"))?;
-    let package = Package::from_bytes(&manifest, &fs::read(folder.join("weights.bin"))?)?;
-    let tree: Value = serde_json::from_slice(&manifest)?;
-    let model: ModelSpec = serde_json::from_value(tree.clone())?;
-    let parameters: ParameterSpec = serde_json::from_value(tree["parameters"].clone())?;
-    let mut session = Session::new(&model, &parameters, &Seed::new([1; 32]))?;
-
-    let names = session.key_names();
-    let make = |session: &mut Session| -> Result<Vec<Vec<u8>>> {
-        names.iter().map(|&name| Ok(session.generate_key(name)?)).collect()
-    };
-    let keys = make(&mut session)?;
+    let (Client { model, parameters, mut session, keys }, server) = open(name)?;
     let input = vec![0.5; model.input.dimension];
     let request = session.encrypt(&input)?.payloads.remove(0);
-    let server = Server::new(&package, &names, &keys)?;
     let alone: Arc<dyn Team> = Arc::new(Alone);
     let (cores, everybody) = everybody()?;
     let result = server.answer(&request, &alone)?;
@@ -74,13 +56,16 @@ fn measure(name: &str) -> Result<Value> {
             server.answer(&request, &everybody).is_ok()
         }],
     );
+    let package = &server.package;
+    let working_memory =
+        package.program.working_bytes(&package.params, &package.facts, FactorEncoding::Ahead);
     Ok(json!({
         "model": name,
         "backend": Backend::detect().name(),
         "log_degree": parameters.log_degree,
         "log_qp": package.params.log_qp(),
-        "keys": names.len(),
-        "keys_ms": milliseconds(median_micros(RUNS / 2, || make(&mut session).is_ok())),
+        "keys": keys.len(),
+        "keys_ms": milliseconds(median_micros(RUNS / 2, || make_keys(&mut session).is_ok())),
         "encrypt_ms": milliseconds(median_micros(RUNS, || session.encrypt(&input).is_ok())),
         "evaluate_ms": milliseconds(one_core),
         "cores": cores,
@@ -90,7 +75,7 @@ fn measure(name: &str) -> Result<Value> {
         "batch_ratio": several / single.min(again),
         "program_memory": server.program.bytes(),
         "keys_memory": server.keys.bytes(),
-        "working_memory": package.program.working_bytes(&package.params, &package.facts, FactorEncoding::Ahead),
+        "working_memory": working_memory,
         "keys_bytes": keys.iter().map(Vec::len).sum::<usize>(),
         "request_bytes": request.len(),
         "result_bytes": result.len(),
@@ -107,40 +92,4 @@ fn everybody() -> Result<(usize, Arc<dyn Team>)> {
 #[cfg(target_family = "wasm")]
 fn everybody() -> Result<(usize, Arc<dyn Team>)> {
     Ok((1, Arc::new(Alone)))
-}
-
-/// What a server does with one request, without network and store.
-struct Server<'a> {
-    package: &'a Package,
-    program: PreparedProgram,
-    keys: EvaluationKeys,
-}
-
-impl<'a> Server<'a> {
-    fn new(package: &'a Package, names: &[KeyName], bytes: &[Vec<u8>]) -> Result<Self> {
-        let params = &package.params;
-        let mut keys = EvaluationKeys::new();
-        for (name, bytes) in names.iter().zip(bytes) {
-            match name {
-                KeyName::Relinearization => {
-                    let key = CompressedRelinearizationKey::from_bytes(params, bytes)?;
-                    keys.set_relinearization(key.prepare(params)?);
-                }
-                KeyName::Galois(_) => {
-                    keys.insert_galois(CompressedGaloisKey::from_bytes(params, bytes)?.prepare(params)?);
-                }
-            }
-        }
-        Ok(Self { package, program: PreparedProgram::new(params, &package.program)?, keys })
-    }
-
-    /// From the bytes of the request to the bytes of the result.
-    fn answer(&self, request: &[u8], team: &Arc<dyn Team>) -> Result<Vec<u8>> {
-        let Package { manifest, params, .. } = self.package;
-        let input =
-            SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params)?;
-        let outputs = self.program.evaluate_while(&[input], &self.keys, team, |_| true)?;
-        let outputs = outputs.ok_or("nobody stops it")?;
-        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params)?)
-    }
 }

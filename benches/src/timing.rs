@@ -23,8 +23,11 @@ pub(crate) fn alternating_micros<T, const COUNT: usize>(
             }
         }
     }
-    times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    })
+    times.map(|mut times| median(&mut times))
+}
+
+/// The median, of one number at least.
+pub(crate) fn median(numbers: &mut [f64]) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }

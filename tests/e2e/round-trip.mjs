@@ -1,21 +1,24 @@
-// Whole predictions over HTTP on loopback, from this Node to the real server: one line of JSON per model.
+// Whole predictions over HTTP on loopback, from this Node and from a Chromium to the real server: one line of JSON per
+// model.
 
-import { connect } from "encrypted-inference";
+import { join } from "node:path";
 
+import { openPage, startChromium } from "./chromium.mjs";
+import { serveFiles } from "./files.mjs";
 import { firstEncryption } from "./first.mjs";
 import { digits, patients } from "./plain.mjs";
-import { startServer } from "./server.mjs";
+import { ROOT, startServer } from "./server.mjs";
 
-const RUNS = 101;
-const KEY_RUNS = 9;
 const { pixels: digit } = digits[0];
 const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digit, mnist_cnn: digit };
 
-const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-const server = await startServer();
-const api = await connect(server.url);
-for (const [name, input] of Object.entries(INPUTS)) {
+/** Medians of a model, with the package at an address: for this Node or a page, to which it goes as text. */
+async function measure({ address, url, name, input }) {
+  const RUNS = 101;
+  const KEY_RUNS = 9;
+  const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  const { connect } = await import(address);
+  const api = await connect(url);
   const uploads = [];
   for (let i = 0; i < KEY_RUNS; i += 1) {
     const model = await api.model(name);
@@ -28,9 +31,19 @@ for (const [name, input] of Object.entries(INPUTS)) {
   for (let i = 0; i < 5; i += 1) await model.predict(input);
   const runs = [];
   for (let i = 0; i < RUNS; i += 1) runs.push(await model.predict(input));
-  const of = (what) => median(runs.map(({ timings }) => timings[what]));
-  const line = { model: name, first_ms: firstEncryption(name), keys_ms: median(uploads), total_ms: of("total"), encrypt_ms: of("encrypt"), round_trip_ms: of("roundTrip"), decrypt_ms: of("decrypt"), ...runs[0].bytes };
-  console.log(JSON.stringify(line));
   await model.close();
+  const of = (what) => median(runs.map(({ timings }) => timings[what]));
+  return { keys_ms: median(uploads), total_ms: of("total"), encrypt_ms: of("encrypt"), round_trip_ms: of("roundTrip"), decrypt_ms: of("decrypt"), ...runs[0].bytes };
 }
+
+const [server, browser, files] = await Promise.all([startServer(), startChromium(), serveFiles(join(ROOT, "client-wasm/js"), { pages: { "/page.html": "<!doctype html><title>empty</title>" } })]);
+const { page } = await openPage(browser, `${files.url}page.html`);
+for (const [name, input] of Object.entries(INPUTS)) {
+  const asked = { url: server.url, name, input: [...input] };
+  const node = await measure({ address: "encrypted-inference", ...asked });
+  const chromium = await page.evaluate(measure, { address: "/dist/index.js", ...asked });
+  console.log(JSON.stringify({ model: name, first_ms: firstEncryption(name), ...node, chromium }));
+}
+files.close();
+await browser.close();
 await server.stop();

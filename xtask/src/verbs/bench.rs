@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: measures, and rewrites the table in the README.
+//! `cargo xtask bench`: measures, and rewrites the tables of documents.
 
+mod layers;
 mod peers;
 mod table;
 mod worker;
@@ -12,7 +13,7 @@ use crate::arguments::Arguments;
 use crate::browser::CHROMIUM;
 use crate::error::TaskError;
 use crate::progress::Progress;
-use crate::verbs::{instructions, wasm};
+use crate::verbs::{endurance, instructions, wasm};
 use crate::workspace::Workspace;
 use crate::{document, node, process, rust, server};
 
@@ -21,8 +22,8 @@ const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
 /// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait;
-/// with `peers` and `worker`, see [`peers`] and [`worker`]; with `instructions`, rewrites the counts that
-/// [`instructions`] compares with.
+/// with `layers`, `peers` and `worker`, see [`layers`], [`peers`] and [`worker`]; with `instructions`, rewrites the
+/// counts that [`instructions`] compares with; with `all`, does everything that has a place in a document.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
@@ -32,33 +33,27 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
             process::run(workspace.cargo().args(["run", "--release", "--package", PACKAGE, "--", "core"]))
         }
         ["page"] => page(workspace),
+        ["layers"] => layers::run(workspace),
         ["peers"] => peers::run(workspace),
         ["worker"] => worker::run(workspace),
         ["instructions"] => instructions::rewrite(workspace),
+        ["all"] => all(workspace),
         _ => Err(TaskError::UnknownArgument { argument: names.join(" ") }),
     }
 }
 
 fn models(workspace: &Workspace) -> Result<(), TaskError> {
-    let mut progress = Progress::new(wasm::CLIENT_STEPS + 5);
-    wasm::build_client(workspace, &mut progress)?;
+    let mut progress = Progress::new(wasm::STEPS + 5);
+    // With the page: the server of the tests serves it.
+    wasm::build(workspace, &mut progress)?;
     progress.step("Build the server", || server::build(workspace))?;
-    let native = progress.step("Measure natively", || {
-        lines(&process::capture(workspace.cargo().args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            PACKAGE,
-            "--",
-            "models",
-        ]))?)
-    })?;
-    let webassembly = progress.step("Measure in WebAssembly", || in_webassembly(workspace))?;
+    let native = progress.step("Measure natively", || natively(workspace, "models"))?;
+    let webassembly = progress.step("Measure in WebAssembly", || in_webassembly(workspace, "models"))?;
     let round_trips = progress.step("Measure predictions over HTTP", || {
         node::install(workspace, E2E)?;
         let mut script = node::script(&workspace.path(E2E), "bench");
-        lines(&process::capture(script.env("EDGE_SERVER", server::program(workspace)))?)
+        script.env("EDGE_SERVER", server::program(workspace)).env(CHROMIUM.variable, CHROMIUM.require()?);
+        lines(&process::capture(&mut script)?)
     })?;
     progress.step("Rewrite the table of README.md", || {
         let table = table::render(&native, &webassembly, &round_trips);
@@ -80,12 +75,31 @@ fn page(workspace: &Workspace) -> Result<(), TaskError> {
     })
 }
 
-/// The same program in Node, with the lanes that browsers use.
-fn in_webassembly(workspace: &Workspace) -> Result<Vec<Value>, TaskError> {
+/// Everything that a table of a document is written from, one after the other, and what the page's visitors wait.
+fn all(workspace: &Workspace) -> Result<(), TaskError> {
+    models(workspace)?;
+    layers::run(workspace)?;
+    page(workspace)?;
+    peers::run(workspace)?;
+    worker::run(workspace)?;
+    endurance::measure_load(workspace)
+}
+
+/// One part of the benches.
+fn natively(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskError> {
+    let program = ["run", "--quiet", "--release", "--package", PACKAGE, "--", part];
+    lines(&process::capture(workspace.cargo().args(program))?)
+}
+
+/// The same in Node, with the lanes that browsers use.
+fn in_webassembly(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskError> {
     build_for_webassembly(workspace)?;
     let mut node = node::node(&workspace.path(""));
     lines(&process::capture(
-        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module(workspace)).arg("models"),
+        // Compiled once, as it stays: what is compiled again meanwhile would be measured, and can crash Node 20 at its end.
+        node.args(["--no-warnings", "--no-liftoff", "xtask/npm/run-wasi.mjs"])
+            .arg(module(workspace))
+            .arg(part),
     )?)
 }
 

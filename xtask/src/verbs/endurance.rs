@@ -70,6 +70,11 @@ fn has_strace(what: &str) -> bool {
 /// Measures the server and rewrites the table of `docs/operating.md`.
 pub(crate) fn load(workspace: &Workspace, arguments: Arguments) -> Result<(), TaskError> {
     arguments.finish()?;
+    measure_load(workspace)
+}
+
+/// What [`load`] does.
+pub(crate) fn measure_load(workspace: &Workspace) -> Result<(), TaskError> {
     let mut progress = Progress::new(3);
     progress.step("Build the server and its clients", || build(workspace))?;
     let table = progress.step("Load the server", || process::capture(program(workspace).arg("load")))?;

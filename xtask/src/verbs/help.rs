@@ -14,7 +14,10 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --no-browser    leave out what needs Chromium
   wasm      compile the client to WebAssembly, generate its bindings, build the npm package and the page
   packaging pack the npm package, install it into a project of each kind, predict in each, in Chromium and Firefox
-  bench     measure the shipped models natively, in WebAssembly and over HTTP, rewrite the table of README.md
+  bench     measure the shipped models natively, in WebAssembly and over HTTP, from Node and from Chromium; rewrite
+            the table of README.md
+              all             this, layers, page, peers, worker and `load`
+              layers          measure each layer of all shipped models, rewrite the table of docs/performance.md
               core            print a line of JSON for every operation of the core instead
               page            print how long visitors of the page wait instead
               peers           compare with six other libraries in the same run, rewrite the tables

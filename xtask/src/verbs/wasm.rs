@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 use crate::{node, process, rust};
 
 /// How many steps [`build_client`] takes.
-pub(crate) const CLIENT_STEPS: usize = 4;
+const CLIENT_STEPS: usize = 4;
 /// How many steps [`build`] takes.
 pub(crate) const STEPS: usize = CLIENT_STEPS + 1;
 
@@ -74,7 +74,7 @@ pub(crate) fn build(workspace: &Workspace, progress: &mut Progress) -> Result<()
 }
 
 /// Builds the client and its npm package in [`CLIENT_STEPS`] steps.
-pub(crate) fn build_client(workspace: &Workspace, progress: &mut Progress) -> Result<(), TaskError> {
+fn build_client(workspace: &Workspace, progress: &mut Progress) -> Result<(), TaskError> {
     progress.step("Look for Node, npm and Rust's WebAssembly target", || tools(workspace))?;
     progress.step("Compile the client to WebAssembly", || compile(workspace))?;
     progress.step("Generate and optimise the bindings: client-wasm/js/wasm", || bindings(workspace))?;
