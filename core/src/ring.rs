@@ -84,6 +84,11 @@ impl Ring {
         self.tables[prime].forward(limb);
     }
 
+    /// Undoes [`Ring::forward_limb`].
+    pub(crate) fn inverse_limb(&self, prime: usize, limb: &mut [u32]) {
+        self.tables[prime].inverse(limb);
+    }
+
     /// Undoes [`Ring::forward_limb`] and multiplies by a constant.
     pub(crate) fn inverse_limb_scaled(&self, prime: usize, w: ShoupFactor, limb: &mut [u32]) {
         self.tables[prime].inverse_scaled(w, limb);
@@ -240,15 +245,6 @@ impl Ring {
     /// The permutation that applies `X → X^g` to transforms.
     pub(crate) fn ntt_permutation(&self, element: u32) -> Vec<u32> {
         automorphism::ntt_permutation(self.log_degree, element)
-    }
-
-    /// Applies a permutation of [`Ring::ntt_permutation`].
-    pub(crate) fn permute(&self, permutation: &[u32], poly: &Poly<Ntt>) -> Poly<Ntt> {
-        let mut out = Poly::zero(self.degree(), poly.limbs());
-        for (input, output) in poly.iter().zip(out.iter_mut()) {
-            automorphism::permute(self.backend, permutation, input, output);
-        }
-        out
     }
 
     /// Applies a permutation of [`Ring::ntt_permutation`] to one limb.

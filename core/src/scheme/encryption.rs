@@ -3,7 +3,9 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
-use zeroize::Zeroize;
+use alloc::vec;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     ciphertext::{Ciphertext, Plaintext, SeededCiphertext},
@@ -11,9 +13,9 @@ use super::{
     keys::{PublicKey, SecretKey},
     params::Params,
     sampling::{self, Stream},
-    seed::SeedSource,
+    seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Ntt, Poly, Sum};
+use crate::ring::{Binary, Ntt, Poly, Ring, Sum};
 
 /// Encrypts under the secret key: `c₀ = −a·s + e + m`, a expanded from a public seed.
 ///
@@ -30,14 +32,31 @@ pub fn encrypt_symmetric(
     let ring = params.ring();
     let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
     let main = plaintext.poly.limbs();
-    // The error is added to the message before the transform, which saves one per limb.
-    let mut message = plaintext.poly.clone();
-    sampling::add_small(ring, &mut message, &sampling::error(ring, &error_seed, Stream::error(0)));
-    let mut message = ring.forward(main, message);
-    let mut c0 = sampling::uniform(ring, &seed, Stream::CIPHERTEXT, main, 0);
-    secret.multiply(params, main, &mut c0, Sum::SubtractFrom, &message);
-    message.zeroize();
+    let error = sampling::error(ring, &error_seed, Stream::error(0));
+    let mut c0 = Poly::unwritten(ring.degree(), main);
+    let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+    for (i, (out, message)) in c0.iter_mut().zip(plaintext.poly.iter()).enumerate() {
+        // The error is added to the message before the transform, which saves one per limb.
+        sampling::to_residues_limb(ring, &error, i, &mut summand);
+        ring.combine_limb(i, Binary::Add, &mut summand, message);
+        mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, out);
+    }
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
+}
+
+/// Writes one limb of `−a·s + summand`, a expanded from a public seed. The summand is given as coefficients and
+/// transformed in place: all of it happens while the limb is in the cache.
+pub(super) fn mask_limb(
+    ring: &Ring,
+    prime: usize,
+    secret: &[u32],
+    (seed, stream): (&Seed, Stream),
+    summand: &mut [u32],
+    out: &mut [u32],
+) {
+    ring.forward_limb(prime, summand);
+    sampling::uniform_limb(ring, seed, stream, prime, out);
+    ring.multiply_limb(prime, out, secret, Sum::SubtractFrom, summand);
 }
 
 /// Encrypts under the public key: `(b·u + e₀ + m, a·u + e₁)` with ternary u.
@@ -88,8 +107,13 @@ pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> 
     params.check(ciphertext.params_id)?;
     let ring = params.ring();
     let main = ciphertext.c0.limbs();
-    let mut sum = ciphertext.c1.clone();
-    secret.multiply(params, main, &mut sum, Sum::Add, &ciphertext.c0);
+    let mut poly = Poly::unwritten(ring.degree(), main);
+    let halves = ciphertext.c0.iter().zip(ciphertext.c1.iter());
+    for (i, (out, (c0, c1))) in poly.iter_mut().zip(halves).enumerate() {
+        out.copy_from_slice(c1);
+        ring.multiply_limb(i, out, secret.poly.limb(i), Sum::Add, c0);
+        ring.inverse_limb(i, out);
+    }
     let Ciphertext { params_id, level, scale, .. } = *ciphertext;
-    Ok(Plaintext { params_id, poly: ring.inverse(main, sum), level, scale })
+    Ok(Plaintext { params_id, poly, level, scale })
 }

@@ -1,8 +1,11 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use zeroize::Zeroize;
+use alloc::{vec, vec::Vec};
+
+use zeroize::Zeroizing;
 
 use super::{
+    encryption::mask_limb,
     error::Error,
     galois::GaloisElement,
     keys::{
@@ -14,7 +17,10 @@ use super::{
     sampling::{self, Stream},
     seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Interleaved, Ntt, Poly, Residues, Sum};
+use crate::{
+    arithmetic::ShoupFactor,
+    ring::{Binary, Interleaved, Ntt, Poly, Residues, Ring, Sum},
+};
 
 impl SecretKey {
     /// Expands the secret key of a seed: N coefficients uniform in {−1, 0, 1}.
@@ -57,7 +63,14 @@ impl PublicKey {
         check(params, secret)?;
         let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
         let main = params.limbs_at(params.max_level());
-        let b = zero_encryption(params, secret, main, 0, (&seed, Stream::PUBLIC_KEY), (&error_seed, 0));
+        let ring = params.ring();
+        let error = sampling::error(ring, &error_seed, Stream::error(0));
+        let mut b = Poly::unwritten(ring.degree(), main);
+        let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+        for (i, limb) in b.iter_mut().enumerate() {
+            sampling::to_residues_limb(ring, &error, i, &mut summand);
+            mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, limb);
+        }
         Ok(Self { params_id: params.id(), b, seed })
     }
 }
@@ -74,12 +87,7 @@ impl CompressedRelinearizationKey {
         seeds: &mut SeedSource,
     ) -> Result<Self, Error> {
         check_at(params, secret, level)?;
-        let mut square = secret.poly.clone();
-        let main = params.limbs_at(params.max_level());
-        params.ring().combine(main, Binary::MultiplyMontgomery, &mut square, &secret.poly);
-        let key = switching_key(params, secret, &square, level, seeds);
-        square.zeroize();
-        Ok(Self(key))
+        Ok(Self(switching_key(params, secret, Switch::Square, level, seeds)))
     }
 }
 
@@ -100,12 +108,7 @@ impl CompressedGaloisKey {
     ) -> Result<Self, Error> {
         check_at(params, secret, level)?;
         let permutation = params.ring().ntt_permutation(element.inverse(params).value());
-        let target = SecretKey {
-            params_id: secret.params_id,
-            poly: params.ring().permute(&permutation, &secret.poly),
-            seed: secret.seed.clone(),
-        };
-        let key = switching_key(params, &target, &secret.poly, level, seeds);
+        let key = switching_key(params, secret, Switch::Permuted(&permutation), level, seeds);
         Ok(Self { element, key })
     }
 }
@@ -120,52 +123,66 @@ fn check_at(params: &Params, secret: &SecretKey, level: Level) -> Result<(), Err
     params.has_level(level).then_some(()).ok_or(Error::NoSuchLevel { max, found: level })
 }
 
-/// `−a·s + e` over `main` main primes and `special` special ones.
-fn zero_encryption(
-    params: &Params,
-    secret: &SecretKey,
-    main: usize,
-    special: usize,
-    (seed, stream): (&Seed, Stream),
-    (error_seed, error_index): (&Seed, usize),
-) -> Poly<Ntt> {
-    let ring = params.ring();
-    let error = sampling::error(ring, error_seed, Stream::error(error_index));
-    let mut error = ring.forward(main, sampling::to_residues(ring, &error, main, special));
-    let mut b = sampling::uniform(ring, seed, stream, main, special);
-    secret.multiply(params, main, &mut b, Sum::SubtractFrom, &error);
-    error.zeroize();
-    b
+/// What a key switches, and to what.
+#[derive(Clone, Copy)]
+enum Switch<'a> {
+    /// s² to s.
+    Square,
+    /// s to itself with its values permuted.
+    Permuted(&'a [u32]),
 }
 
-/// A key that switches `source`, in Montgomery form, to `target`.
+/// A key that switches one thing made of the secret key to another.
+///
+/// Limb by limb, so that the factors of a prime's transform are read once for all digits, and what is secret besides
+/// the errors is one limb at a time.
 fn switching_key(
     params: &Params,
-    target: &SecretKey,
-    source: &Poly<Ntt>,
+    secret: &SecretKey,
+    switch: Switch<'_>,
     level: Level,
     seeds: &mut SeedSource,
 ) -> CompressedSwitchingKey {
     let ring = params.ring();
     let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
     let (main, special) = (params.limbs_at(level), params.special_limbs());
-    let digits = (0..params.digits_at(level))
-        .map(|j| {
-            let uniform = (&seed, Stream::digit(j));
-            let mut b = zero_encryption(params, target, main, special, uniform, (&error_seed, j));
-            for i in params.digit_limbs(level, j) {
-                let modulus = ring.moduli()[i];
-                let p = ring
-                    .special()
-                    .iter()
-                    .fold(1, |p, s| modulus.mul(p, modulus.reduce_public(s.value().into())));
-                let p = modulus.shoup(modulus.montgomery_reduce(p.into()));
-                ring.add_scaled_limb(i, p, b.limb_mut(i), source.limb(i));
+    let count = params.digits_at(level);
+    let errors: Vec<_> = (0..count).map(|j| sampling::error(ring, &error_seed, Stream::error(j))).collect();
+    let mut digits: Vec<_> = (0..count).map(|_| Poly::unwritten(ring.degree(), main + special)).collect();
+    let mut derived = Zeroizing::new(vec![0; ring.degree()]);
+    let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+    for i in 0..main + special {
+        let prime = ring.prime_of_limb(main, i);
+        let secret = secret.poly.limb(prime);
+        let (source, target) = match switch {
+            Switch::Square => {
+                derived.copy_from_slice(secret);
+                ring.combine_limb(prime, Binary::MultiplyMontgomery, &mut derived, secret);
+                (&derived[..], secret)
             }
-            b
-        })
-        .collect();
+            Switch::Permuted(permutation) => {
+                ring.permute_limb(permutation, secret, &mut derived);
+                (secret, &derived[..])
+            }
+        };
+        for (j, (digit, error)) in digits.iter_mut().zip(&errors).enumerate() {
+            let b = digit.limb_mut(i);
+            sampling::to_residues_limb(ring, error, prime, &mut summand);
+            mask_limb(ring, prime, target, (&seed, Stream::digit(j)), &mut summand, b);
+            if params.digit_limbs(level, j).contains(&i) {
+                ring.add_scaled_limb(i, special_from_montgomery(ring, i), b, source);
+            }
+        }
+    }
     CompressedSwitchingKey { params_id: params.id(), level, seed, digits }
+}
+
+/// The special modulus modulo a main prime, to be multiplied by what is in Montgomery form.
+fn special_from_montgomery(ring: &Ring, prime: usize) -> ShoupFactor {
+    let modulus = ring.moduli()[prime];
+    let residues = ring.special().iter().map(|special| modulus.reduce_public(special.value().into()));
+    let product = residues.fold(1, |product, residue| modulus.mul(product, residue));
+    modulus.shoup(modulus.montgomery_reduce(product.into()))
 }
 
 impl CompressedSwitchingKey {

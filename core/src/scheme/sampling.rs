@@ -4,7 +4,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::seed::Seed;
 use crate::{
@@ -56,7 +56,7 @@ impl Stream {
 /// stream is read as 32-bit little-endian words w; a word below `q·⌊2^32/q⌋` gives the residue
 /// `w mod q`, others are skipped.
 pub(crate) fn uniform(ring: &Ring, seed: &Seed, stream: Stream, main: usize, special: usize) -> Poly<Ntt> {
-    let mut poly = Poly::zero(ring.degree(), main + special);
+    let mut poly = Poly::unwritten(ring.degree(), main + special);
     for (i, limb) in poly.iter_mut().enumerate() {
         uniform_limb(ring, seed, stream, ring.prime_of_limb(main, i), limb);
     }
@@ -153,22 +153,19 @@ const fn count_ones(x: u32) -> u32 {
 
 /// Writes small signed integers as residues over `main` main primes and then `special` special ones.
 pub(crate) fn to_residues(ring: &Ring, values: &[i32], main: usize, special: usize) -> Poly<Coeff> {
-    let mut poly = Poly::zero(ring.degree(), main + special);
+    let mut poly = Poly::unwritten(ring.degree(), main + special);
     for (i, limb) in poly.iter_mut().enumerate() {
-        let q = ring.modulus_of_limb(main, i).value();
-        for (residue, &value) in limb.iter_mut().zip(values) {
-            *residue = (value as u32).wrapping_add(q & (value >> 31) as u32);
-        }
+        to_residues_limb(ring, values, ring.prime_of_limb(main, i), limb);
     }
     poly
 }
 
-/// Adds small signed integers to the coefficients of a polynomial over main primes.
-pub(crate) fn add_small(ring: &Ring, poly: &mut Poly<Coeff>, values: &[i32]) {
-    let main = poly.limbs();
-    let mut small = to_residues(ring, values, main, 0);
-    ring.combine(main, crate::ring::Binary::Add, poly, &small);
-    small.zeroize();
+/// One limb of [`to_residues`].
+pub(crate) fn to_residues_limb(ring: &Ring, values: &[i32], prime: usize, limb: &mut [u32]) {
+    let q = ring.moduli()[prime].value();
+    for (residue, &value) in limb.iter_mut().zip(values) {
+        *residue = (value as u32).wrapping_add(q & (value >> 31) as u32);
+    }
 }
 
 #[cfg(test)]
