@@ -20,8 +20,8 @@ use futures_util::{StreamExt, stream};
 
 use super::Result;
 
-/// Keys that are in memory at once on their way to the file: together no more than one key as the evaluation prepares
-/// it, and what is beside that as it is decoded.
+/// Keys that are in memory at once on their way to the file. One has half the bytes of its prepared form at most, and
+/// an evaluation's memory has room for two of those.
 const READ_AHEAD: usize = 4;
 
 /// Keys in a file that only its owner may read, and that no folder names: it goes with its last handle, however the
