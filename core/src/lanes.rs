@@ -26,8 +26,10 @@ pub(crate) trait Lanes: Copy {
     const WIDTH: usize;
     /// log₂ of the width: how many of a transform's layers lie inside one vector.
     const TAIL: usize;
-    /// Most layers of a transform that are done at a time: eight vectors, their factors and what a
-    /// butterfly needs want 32 registers, four want 16. 2 or 3.
+    /// How many vectors a step of a transform works on side by side, so that enough of its butterflies are
+    /// independent: half of the registers. 4, 8 or 16.
+    const VECTORS_AT_ONCE: usize;
+    /// Most layers of a transform that are done at a time. 2 or 3: their factors want registers, too.
     const LAYERS_AT_ONCE: usize;
     /// `[u32; WIDTH]`.
     type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
@@ -49,6 +51,11 @@ pub(crate) trait Lanes: Copy {
     fn prefetch(_chunk: &Self::Chunk, _ahead: usize) {}
     /// The entries as factors.
     fn multiplier(self) -> Self::Multiplier;
+    /// The entries as factors of the layer behind [`Lanes::split`] of this stage.
+    #[inline(always)]
+    fn stage_multiplier(_stage: usize, factors: Self) -> Self::Multiplier {
+        factors.multiplier()
+    }
     /// The same factor for every entry.
     fn constant(value: u32) -> Self::Multiplier;
     /// As [`Lanes::constant`], for a factor that a loop makes anew in every turn.
@@ -74,6 +81,11 @@ pub(crate) trait Lanes: Copy {
     fn wide_add(a: Self::Wide, b: Self::Wide) -> Self::Wide;
     fn wide_low(wide: Self::Wide) -> Self;
     fn wide_high(wide: Self::Wide) -> Self;
+
+    /// Keeps the compiler from going on with any of `VECTORS_AT_ONCE` vectors before all of them are computed. It would
+    /// go on with one after the other, to need few registers, in chains longer than the processor can look ahead.
+    #[inline(always)]
+    fn fence(_vectors: &mut [Self]) {}
 
     /// `a₀ b₀ a₁ b₁ …`, in two vectors.
     fn interleave(a: Self, b: Self) -> (Self, Self);
@@ -127,6 +139,14 @@ pub(crate) trait Lanes: Copy {
             4 => 2,
             _ => left.min(Self::LAYERS_AT_ONCE),
         }
+    }
+
+    /// How many layers to begin a transform of so many vectors with.
+    #[inline(always)]
+    fn first_layers(vectors: usize) -> usize {
+        // Each part has as many vectors as a step works on.
+        let most = (vectors / Self::VECTORS_AT_ONCE).ilog2() as usize;
+        most.min(Self::LAYERS_AT_ONCE)
     }
 
     /// `x − bound` where `x ≥ bound`, else `x`.

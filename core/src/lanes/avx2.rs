@@ -14,6 +14,21 @@ pub(super) struct Halves {
     odd: __m256i,
 }
 
+/// Makes a barrier for the compiler of vectors that an empty sequence of instructions seems to change all at once.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn barrier([v0, v1, v2, v3, v4, v5, v6, v7]: &mut [Avx2; 8]) {
+    // SAFETY: does nothing.
+    unsafe {
+        core::arch::asm!(
+            "/* {} {} {} {} {} {} {} {} */",
+            inout(ymm_reg) v0.0, inout(ymm_reg) v1.0, inout(ymm_reg) v2.0, inout(ymm_reg) v3.0,
+            inout(ymm_reg) v4.0, inout(ymm_reg) v5.0, inout(ymm_reg) v6.0, inout(ymm_reg) v7.0,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+}
+
 /// Compiles a kernel for AVX2.
 ///
 /// # Safety
@@ -28,6 +43,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
     const TAIL: usize = 3;
+    const VECTORS_AT_ONCE: usize = 8;
     const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 8];
     type Wide = Halves;
@@ -67,6 +83,12 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn multiplier(self) -> Halves {
         Halves { even: self.0, odd: unsafe { _mm256_srli_epi64::<32>(self.0) } }
+    }
+
+    #[inline(always)]
+    fn stage_multiplier(stage: usize, factors: Self) -> Halves {
+        // Neighbours are of one block, and have the same factor, until the last stage.
+        if stage + 1 < Self::TAIL { Halves { even: factors.0, odd: factors.0 } } else { factors.multiplier() }
     }
 
     #[inline(always)]
@@ -147,6 +169,13 @@ impl Lanes for Avx2 {
             even: product(t.even, inverse.even, q.even),
             odd: product(t.odd, inverse.odd, q.odd),
         })
+    }
+
+    #[inline(always)]
+    fn fence(vectors: &mut [Self]) {
+        if let Ok(vectors) = vectors.try_into() {
+            unsafe { barrier(vectors) }
+        }
     }
 
     #[inline(always)]

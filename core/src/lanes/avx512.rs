@@ -51,6 +51,23 @@ const INTERLEAVE: [[u32; 16]; 2] = [
     [8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31],
 ];
 
+/// Makes a barrier for the compiler of vectors that an empty sequence of instructions seems to change all at once.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn barrier([v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15]: &mut [Avx512; 16]) {
+    // SAFETY: does nothing.
+    unsafe {
+        core::arch::asm!(
+            "/* {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} */",
+            inout(zmm_reg) v0.0, inout(zmm_reg) v1.0, inout(zmm_reg) v2.0, inout(zmm_reg) v3.0,
+            inout(zmm_reg) v4.0, inout(zmm_reg) v5.0, inout(zmm_reg) v6.0, inout(zmm_reg) v7.0,
+            inout(zmm_reg) v8.0, inout(zmm_reg) v9.0, inout(zmm_reg) v10.0, inout(zmm_reg) v11.0,
+            inout(zmm_reg) v12.0, inout(zmm_reg) v13.0, inout(zmm_reg) v14.0, inout(zmm_reg) v15.0,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+}
+
 /// Compiles a kernel for AVX-512.
 ///
 /// # Safety
@@ -65,6 +82,7 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 impl Lanes for Avx512 {
     const WIDTH: usize = 16;
     const TAIL: usize = 4;
+    const VECTORS_AT_ONCE: usize = 16;
     const LAYERS_AT_ONCE: usize = 3;
     type Chunk = [u32; 16];
     type Wide = Halves;
@@ -104,6 +122,12 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn multiplier(self) -> Halves {
         Halves { even: self.0, odd: unsafe { _mm512_srli_epi64::<32>(self.0) } }
+    }
+
+    #[inline(always)]
+    fn stage_multiplier(stage: usize, factors: Self) -> Halves {
+        // Neighbours are of one block, and have the same factor, until the last stage.
+        if stage + 1 < Self::TAIL { Halves { even: factors.0, odd: factors.0 } } else { factors.multiplier() }
     }
 
     #[inline(always)]
@@ -180,6 +204,13 @@ impl Lanes for Avx512 {
             even: product(t.even, inverse.even, q.even),
             odd: product(t.odd, inverse.odd, q.odd),
         })
+    }
+
+    #[inline(always)]
+    fn fence(vectors: &mut [Self]) {
+        if let Ok(vectors) = vectors.try_into() {
+            unsafe { barrier(vectors) }
+        }
     }
 
     #[inline(always)]

@@ -19,6 +19,7 @@ pub(super) struct Products {
 impl Lanes for Neon {
     const WIDTH: usize = 4;
     const TAIL: usize = 2;
+    const VECTORS_AT_ONCE: usize = 8;
     const LAYERS_AT_ONCE: usize = 3;
     type Chunk = [u32; 4];
     type Wide = Products;

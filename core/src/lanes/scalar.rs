@@ -8,6 +8,7 @@ pub(super) struct Scalar(u32);
 impl Lanes for Scalar {
     const WIDTH: usize = 1;
     const TAIL: usize = 0;
+    const VECTORS_AT_ONCE: usize = 4;
     const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 1];
     type Wide = u64;

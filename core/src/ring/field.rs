@@ -20,10 +20,10 @@ impl<L: Lanes> Factor<L> {
         Self { value: L::splat(w.value), quotient: L::constant(w.quotient) }
     }
 
-    /// A factor for each lane.
+    /// A factor for each lane of the layer behind this stage of splits.
     #[inline(always)]
-    pub(super) fn load(values: &L::Chunk, quotients: &L::Chunk) -> Self {
-        Self { value: L::load(values), quotient: L::load(quotients).multiplier() }
+    pub(super) fn load(stage: usize, values: &L::Chunk, quotients: &L::Chunk) -> Self {
+        Self { value: L::load(values), quotient: L::stage_multiplier(stage, L::load(quotients)) }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Butterflies on vectors of residues that are reduced as late as possible, and the small networks of
-//! them that a node's layers are: on four vectors or on eight.
+//! Butterflies on vectors of residues that are reduced as late as possible, and the layers of them that a step does on
+//! vectors side by side.
 
 use super::twiddles::Twiddles;
 use crate::{
@@ -7,137 +7,119 @@ use crate::{
     ring::field::{Factor, Field},
 };
 
+/// A butterfly with its factors.
+pub(super) trait Butterfly<L: Lanes>: Copy {
+    fn of(self, field: Field<L>, a: L, b: L) -> (L, L);
+}
+
 /// `(a + wb, a − wb)`; from and to [0, 4q).
-#[inline(always)]
-pub(super) fn cooley_tukey<L: Lanes>(field: Field<L>, a: L, b: L, w: Factor<L>) -> (L, L) {
-    let a = a.reduce_once(field.two_q);
-    let t = field.mul_lazy(b, w);
-    (a.add(t), a.sub(t).add(field.two_q))
+#[derive(Clone, Copy)]
+pub(super) struct CooleyTukey<L: Lanes>(pub(super) Factor<L>);
+
+impl<L: Lanes> Butterfly<L> for CooleyTukey<L> {
+    #[inline(always)]
+    fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
+        let a = a.reduce_once(field.two_q);
+        let t = field.mul_lazy(b, self.0);
+        (a.add(t), a.sub(t).add(field.two_q))
+    }
 }
 
 /// `(a + b, w(a − b))`; from and to [0, 2q).
-#[inline(always)]
-pub(super) fn gentleman_sande<L: Lanes>(field: Field<L>, a: L, b: L, w: Factor<L>) -> (L, L) {
-    let sum = a.add(b).reduce_once(field.two_q);
-    (sum, field.mul_lazy(a.sub(b).add(field.two_q), w))
+#[derive(Clone, Copy)]
+pub(super) struct GentlemanSande<L: Lanes>(pub(super) Factor<L>);
+
+impl<L: Lanes> Butterfly<L> for GentlemanSande<L> {
+    #[inline(always)]
+    fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
+        let sum = a.add(b).reduce_once(field.two_q);
+        (sum, field.mul_lazy(a.sub(b).add(field.two_q), self.0))
+    }
 }
 
-/// The last butterfly of the way back with its scaling, from [0, 2q) to [0, q).
-#[inline(always)]
-pub(super) fn scaled<L: Lanes>(field: Field<L>, a: L, b: L, [sum, difference]: [Factor<L>; 2]) -> (L, L) {
-    (field.mul(a.add(b), sum), field.mul(a.sub(b).add(field.two_q), difference))
+/// The last butterfly of the way back with its scaling, from [0, 2q) to [0, q): what the sum and what the difference
+/// are multiplied by.
+#[derive(Clone, Copy)]
+pub(super) struct Scaled<L: Lanes>(pub(super) [Factor<L>; 2]);
+
+impl<L: Lanes> Butterfly<L> for Scaled<L> {
+    #[inline(always)]
+    fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
+        let [sum, difference] = self.0;
+        (field.mul(a.add(b), sum), field.mul(a.sub(b).add(field.two_q), difference))
+    }
 }
 
-/// The factors of a node and its two children, in every lane.
-#[inline(always)]
-pub(super) fn two_factors<L: Lanes>(twiddles: &Twiddles, node: usize) -> [Factor<L>; 3] {
-    let [w2, w3] = twiddles.children(node);
-    [Factor::splat(twiddles.node(node)), w2, w3]
-}
+/// The butterflies of three layers: of a node, of its two children and of their four children.
+pub(super) type Three<B> = [B; 7];
 
-/// The factors of a node, its two children and their four children, in every lane.
+/// The butterflies of so many layers from a node on, the same ones for each lane; those of further layers repeat the
+/// first one.
 #[inline(always)]
-pub(super) fn three_factors<L: Lanes>(twiddles: &Twiddles, node: usize) -> [Factor<L>; 7] {
-    let [w1, w2, w3] = two_factors(twiddles, node);
-    let ([w4, w5], [w6, w7]) = (twiddles.children(2 * node), twiddles.children(2 * node + 1));
+pub(super) fn three<L: Lanes, B: Butterfly<L>>(
+    twiddles: &Twiddles,
+    node: usize,
+    layers: u32,
+    make: impl Fn(Factor<L>) -> B + Copy,
+) -> Three<B> {
+    let w1 = make(Factor::splat(twiddles.node(node)));
+    if layers == 1 {
+        return [w1; 7];
+    }
+    let [w2, w3] = twiddles.children(node).map(make);
+    if layers == 2 {
+        return [w1, w2, w3, w1, w1, w1, w1];
+    }
+    let [w4, w5] = twiddles.children(2 * node).map(make);
+    let [w6, w7] = twiddles.children(2 * node + 1).map(make);
     [w1, w2, w3, w4, w5, w6, w7]
 }
 
-/// Three layers down.
+/// One of the layers of nodes side by side, on vectors so far apart.
 #[inline(always)]
-pub(super) fn down_eight<L: Lanes>(field: Field<L>, a: [L; 8], w: [Factor<L>; 7]) -> [L; 8] {
-    let ([a0, a1, a2, a3, a4, a5, a6, a7], [w1, w2, w3, w4, w5, w6, w7]) = (a, w);
-    let (a0, a4) = cooley_tukey(field, a0, a4, w1);
-    let (a1, a5) = cooley_tukey(field, a1, a5, w1);
-    let (a2, a6) = cooley_tukey(field, a2, a6, w1);
-    let (a3, a7) = cooley_tukey(field, a3, a7, w1);
-    let (a0, a2) = cooley_tukey(field, a0, a2, w2);
-    let (a1, a3) = cooley_tukey(field, a1, a3, w2);
-    let (a4, a6) = cooley_tukey(field, a4, a6, w3);
-    let (a5, a7) = cooley_tukey(field, a5, a7, w3);
-    let (a0, a1) = cooley_tukey(field, a0, a1, w4);
-    let (a2, a3) = cooley_tukey(field, a2, a3, w5);
-    let (a4, a5) = cooley_tukey(field, a4, a5, w6);
-    let (a6, a7) = cooley_tukey(field, a6, a7, w7);
-    [a0, a1, a2, a3, a4, a5, a6, a7]
-}
-
-/// Two layers down.
-#[inline(always)]
-pub(super) fn down_four<L: Lanes>(field: Field<L>, a: [L; 4], w: [Factor<L>; 3]) -> [L; 4] {
-    let ([a0, a1, a2, a3], [w1, w2, w3]) = (a, w);
-    let (a0, a2) = cooley_tukey(field, a0, a2, w1);
-    let (a1, a3) = cooley_tukey(field, a1, a3, w1);
-    let (a0, a1) = cooley_tukey(field, a0, a1, w2);
-    let (a2, a3) = cooley_tukey(field, a2, a3, w3);
-    [a0, a1, a2, a3]
-}
-
-/// The lower two of three layers up.
-#[inline(always)]
-fn up_to_last<L: Lanes>(field: Field<L>, a: [L; 8], w: [Factor<L>; 7]) -> [L; 8] {
-    let ([a0, a1, a2, a3, a4, a5, a6, a7], [_, w2, w3, w4, w5, w6, w7]) = (a, w);
-    let (a0, a1) = gentleman_sande(field, a0, a1, w4);
-    let (a2, a3) = gentleman_sande(field, a2, a3, w5);
-    let (a4, a5) = gentleman_sande(field, a4, a5, w6);
-    let (a6, a7) = gentleman_sande(field, a6, a7, w7);
-    let (a0, a2) = gentleman_sande(field, a0, a2, w2);
-    let (a1, a3) = gentleman_sande(field, a1, a3, w2);
-    let (a4, a6) = gentleman_sande(field, a4, a6, w3);
-    let (a5, a7) = gentleman_sande(field, a5, a7, w3);
-    [a0, a1, a2, a3, a4, a5, a6, a7]
-}
-
-/// Three layers up.
-#[inline(always)]
-pub(super) fn up_eight<L: Lanes>(field: Field<L>, a: [L; 8], w: [Factor<L>; 7]) -> [L; 8] {
-    let ([a0, a1, a2, a3, a4, a5, a6, a7], w1) = (up_to_last(field, a, w), w[0]);
-    let (a0, a4) = gentleman_sande(field, a0, a4, w1);
-    let (a1, a5) = gentleman_sande(field, a1, a5, w1);
-    let (a2, a6) = gentleman_sande(field, a2, a6, w1);
-    let (a3, a7) = gentleman_sande(field, a3, a7, w1);
-    [a0, a1, a2, a3, a4, a5, a6, a7]
-}
-
-/// Three layers up, the last of them with the scaling of the root.
-#[inline(always)]
-pub(super) fn up_eight_scaled<L: Lanes>(
+pub(super) fn layer<L: Lanes, B: Butterfly<L>, const VECTORS: usize, const NODES: usize>(
     field: Field<L>,
-    a: [L; 8],
-    w: [Factor<L>; 7],
-    scaling: [Factor<L>; 2],
-) -> [L; 8] {
-    let [a0, a1, a2, a3, a4, a5, a6, a7] = up_to_last(field, a, w);
-    let (a0, a4) = scaled(field, a0, a4, scaling);
-    let (a1, a5) = scaled(field, a1, a5, scaling);
-    let (a2, a6) = scaled(field, a2, a6, scaling);
-    let (a3, a7) = scaled(field, a3, a7, scaling);
-    [a0, a1, a2, a3, a4, a5, a6, a7]
+    a: &mut [L; VECTORS],
+    distance: usize,
+    nodes: &[Three<B>; NODES],
+) {
+    // Written out, as the compiler would keep a loop.
+    two(field, a, 0, distance, nodes);
+    if VECTORS > 4 {
+        two(field, a, 2, distance, nodes);
+    }
+    if VECTORS > 8 {
+        two(field, a, 4, distance, nodes);
+        two(field, a, 6, distance, nodes);
+    }
+    L::fence(a);
 }
 
-/// Two layers up.
+/// Two butterflies of a layer.
 #[inline(always)]
-pub(super) fn up_four<L: Lanes>(field: Field<L>, a: [L; 4], w: [Factor<L>; 3]) -> [L; 4] {
-    let ([a0, a1, a2, a3], [w1, w2, w3]) = (a, w);
-    let (a0, a1) = gentleman_sande(field, a0, a1, w2);
-    let (a2, a3) = gentleman_sande(field, a2, a3, w3);
-    let (a0, a2) = gentleman_sande(field, a0, a2, w1);
-    let (a1, a3) = gentleman_sande(field, a1, a3, w1);
-    [a0, a1, a2, a3]
-}
-
-/// Two layers up, the last of them with the scaling of the root.
-#[inline(always)]
-pub(super) fn up_four_scaled<L: Lanes>(
+fn two<L: Lanes, B: Butterfly<L>, const VECTORS: usize, const NODES: usize>(
     field: Field<L>,
-    a: [L; 4],
-    w: [Factor<L>; 3],
-    scaling: [Factor<L>; 2],
-) -> [L; 4] {
-    let ([a0, a1, a2, a3], [_, w2, w3]) = (a, w);
-    let (a0, a1) = gentleman_sande(field, a0, a1, w2);
-    let (a2, a3) = gentleman_sande(field, a2, a3, w3);
-    let (a0, a2) = scaled(field, a0, a2, scaling);
-    let (a1, a3) = scaled(field, a1, a3, scaling);
-    [a0, a1, a2, a3]
+    a: &mut [L; VECTORS],
+    first: usize,
+    distance: usize,
+    nodes: &[Three<B>; NODES],
+) {
+    one(field, a, first, distance, nodes);
+    one(field, a, first + 1, distance, nodes);
+}
+
+/// One butterfly of a layer.
+#[inline(always)]
+fn one<L: Lanes, B: Butterfly<L>, const VECTORS: usize, const NODES: usize>(
+    field: Field<L>,
+    a: &mut [L; VECTORS],
+    index: usize,
+    distance: usize,
+    nodes: &[Three<B>; NODES],
+) {
+    let block = index / distance;
+    let (low, high) = (index + block * distance, index + (block + 1) * distance);
+    let blocks = VECTORS / (2 * distance * NODES);
+    let butterfly = nodes[block / blocks][blocks - 1 + block % blocks];
+    (a[low], a[high]) = butterfly.of(field, a[low], a[high]);
 }

@@ -1,14 +1,14 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    butterfly::{cooley_tukey, down_eight, down_four, three_factors, two_factors},
-    parts::{eighths, halves, load_eight, load_four, quarters, store_eight, store_four},
+    butterfly::{Butterfly, CooleyTukey, layer, three},
+    parts::{eighths, halves, load, quarters, store},
     twiddles::{Inside, Twiddles},
 };
 use crate::{
     arithmetic::Modulus,
     lanes::{Kernel, Lanes},
-    ring::field::{Factor, Field},
+    ring::field::Field,
 };
 
 pub(super) struct Forward<'a> {
@@ -25,11 +25,9 @@ impl Kernel for Forward<'_> {
         let Self { modulus, twiddles, values } = self;
         let field = Field::<L>::new(modulus);
         let vectors = L::chunks_mut(values);
-        match L::LAYERS_AT_ONCE {
-            2 => two_layers(field, twiddles, vectors, 1),
-            _ => three_layers(field, twiddles, vectors, 1),
-        }
-        let parts = 1 << L::LAYERS_AT_ONCE;
+        let layers = L::first_layers(vectors.len());
+        step(field, twiddles, vectors, 1, layers);
+        let parts = 1 << layers;
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
             finish(field, twiddles, part, parts + i);
@@ -42,100 +40,134 @@ impl Kernel for Forward<'_> {
 fn finish<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], root: usize) {
     let (mut length, mut first) = (vectors.len(), root);
     while length > 1 << L::LAYERS_AT_ONCE {
-        let left = length.trailing_zeros() as usize - L::LAYERS_AT_ONCE;
-        let layers = L::layers_at_once(left);
+        let layers = L::layers_at_once(length.trailing_zeros() as usize - L::LAYERS_AT_ONCE);
         for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-            match layers {
-                1 => one_layer(field, twiddles, node, first + i),
-                2 => two_layers(field, twiddles, node, first + i),
-                _ => three_layers(field, twiddles, node, first + i),
-            }
+            step(field, twiddles, node, first + i, layers);
         }
         length >>= layers;
         first <<= layers;
     }
     // In passes of their own: together, the layers between the last vectors and those inside them make chains
     // longer than the processor can look ahead.
-    match L::LAYERS_AT_ONCE {
-        2 => {
-            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-                let a = down_four(field, x.each_ref().map(L::load), two_factors(twiddles, first + i));
-                store_four(x.each_mut(), a);
-            }
+    match (L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE) {
+        (4, _) => {
+            last::<L, 4, 1>(field, twiddles, vectors, first);
             inside::<L, 4>(field, twiddles, vectors, 2 * first);
         }
-        _ => {
-            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-                let a = down_eight(field, x.each_ref().map(L::load), three_factors(twiddles, first + i));
-                store_eight(x.each_mut(), a);
-            }
+        (8, 2) => {
+            last::<L, 8, 2>(field, twiddles, vectors, first);
+            inside::<L, 8>(field, twiddles, vectors, 2 * first);
+        }
+        (8, _) => {
+            last::<L, 8, 1>(field, twiddles, vectors, first);
             inside::<L, 8>(field, twiddles, vectors, 4 * first);
+        }
+        _ => {
+            last::<L, 16, 2>(field, twiddles, vectors, first);
+            inside::<L, 16>(field, twiddles, vectors, 4 * first);
         }
     }
 }
 
+/// Does so many layers of a node.
 #[inline(always)]
-fn one_layer<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = Factor::splat(twiddles.node(node));
-    for [x0, x1] in halves(vectors) {
-        let (a0, a1) = cooley_tukey(field, L::load(x0), L::load(x1), w);
-        a0.store(x0);
-        a1.store(x1);
+fn step<L: Lanes>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    node: usize,
+    layers: usize,
+) {
+    match (L::VECTORS_AT_ONCE, layers) {
+        (4, 1) => columns::<L, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (4, _) => columns::<L, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        (8, 1) => columns::<L, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (8, 2) => columns::<L, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        (8, _) => columns::<L, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
+        (_, 1) => columns::<L, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (_, 2) => columns::<L, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        _ => columns::<L, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
     }
 }
 
+/// The layers of a node that make it so many parts.
 #[inline(always)]
-fn two_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = two_factors(twiddles, node);
-    for x in quarters(vectors) {
-        let a = down_four(field, load_four(&x), w);
-        store_four(x, a);
+fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    columns: impl Iterator<Item = [&'a mut [L::Chunk; ADJACENT]; PARTS]>,
+    node: usize,
+) {
+    let w = [three(twiddles, node, PARTS.ilog2(), CooleyTukey)];
+    for x in columns {
+        let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
+        layer(field, &mut a, VECTORS / 2, &w);
+        if PARTS > 2 {
+            layer(field, &mut a, VECTORS / 4, &w);
+        }
+        if PARTS > 4 {
+            layer(field, &mut a, VECTORS / 8, &w);
+        }
+        store(x, a);
     }
 }
 
+/// The layers of nodes side by side that end in single vectors.
 #[inline(always)]
-fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = three_factors(twiddles, node);
-    for x in eighths(vectors) {
-        let a = down_eight(field, load_eight(&x), w);
-        store_eight(x, a);
+fn last<L: Lanes, const VECTORS: usize, const NODES: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    first: usize,
+) {
+    let layers = (VECTORS / NODES).ilog2();
+    for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
+        let w: [_; NODES] =
+            core::array::from_fn(|node| three(twiddles, first + NODES * i + node, layers, CooleyTukey));
+        let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
+        if layers > 2 {
+            layer(field, &mut a, 4, &w);
+        }
+        layer(field, &mut a, 2, &w);
+        layer(field, &mut a, 1, &w);
+        store([x], a);
     }
 }
 
 /// The layers inside vectors, to residues in [0, q). So many vectors together, layer after layer, since one pair
 /// alone would leave the processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes, const TOGETHER: usize>(
+fn inside<L: Lanes, const VECTORS: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
     first: usize,
 ) {
-    for (i, x) in vectors.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
-        let mut a = x.each_ref().map(L::load);
-        let factors = twiddles.inside(first + i * TOGETHER / 2, TOGETHER / 2);
-        let pairs = a.as_chunks_mut::<2>().0;
+    for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
+        let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
+        let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS / 2);
         // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-        stage::<L, 0>(field, factors, pairs);
-        stage::<L, 1>(field, factors, pairs);
-        stage::<L, 2>(field, factors, pairs);
-        stage::<L, 3>(field, factors, pairs);
-        for [a, b] in pairs {
+        stage::<L, 0>(field, factors, &mut a);
+        stage::<L, 1>(field, factors, &mut a);
+        stage::<L, 2>(field, factors, &mut a);
+        stage::<L, 3>(field, factors, &mut a);
+        for [a, b] in a.as_chunks_mut().0 {
             let x = a.reduce_once(field.two_q).reduce_once(field.q);
             let y = b.reduce_once(field.two_q).reduce_once(field.q);
             (*a, *b) = L::join_all(x, y);
         }
-        x.iter_mut().zip(a).for_each(|(x, a)| a.store(x));
+        store([x], a);
     }
 }
 
 /// One layer inside vectors, if they are that wide.
 #[inline(always)]
-fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, pairs: &mut [[L; 2]]) {
+fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, vectors: &mut [L]) {
     if STAGE < L::TAIL {
-        for (i, [a, b]) in pairs.iter_mut().enumerate() {
+        for (i, [a, b]) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
             let (x, y) = L::split(STAGE, *a, *b);
-            (*a, *b) = cooley_tukey(field, x, y, factors.factor(i, STAGE));
+            (*a, *b) = CooleyTukey(factors.factor(i, STAGE)).of(field, x, y);
         }
+        L::fence(vectors);
     }
 }

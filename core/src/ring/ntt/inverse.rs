@@ -1,10 +1,8 @@
 //! The way back: up the tree, from values to coefficients.
 
 use super::{
-    butterfly::{
-        gentleman_sande, three_factors, two_factors, up_eight, up_eight_scaled, up_four, up_four_scaled,
-    },
-    parts::{eighths, halves, load_eight, load_four, quarters, store_eight, store_four},
+    butterfly::{Butterfly, GentlemanSande, Scaled, layer, three},
+    parts::{eighths, halves, load, quarters, store},
     twiddles::{Inside, Twiddles},
 };
 use crate::{
@@ -29,28 +27,13 @@ impl Kernel for Inverse<'_> {
         let Self { modulus, twiddles, scaling, values } = self;
         let field = Field::<L>::new(modulus);
         let vectors = L::chunks_mut(values);
-        let parts = 1 << L::LAYERS_AT_ONCE;
+        let layers = L::first_layers(vectors.len());
+        let parts = 1 << layers;
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
             begin(field, twiddles, part, parts + i);
         }
-        let scaling = [Factor::splat(scaling[0]), Factor::splat(scaling[1])];
-        match L::LAYERS_AT_ONCE {
-            2 => {
-                let w = two_factors(twiddles, 1);
-                for x in quarters(vectors) {
-                    let a = up_four_scaled(field, load_four(&x), w, scaling);
-                    store_four(x, a);
-                }
-            }
-            _ => {
-                let w = three_factors(twiddles, 1);
-                for x in eighths(vectors) {
-                    let a = up_eight_scaled(field, load_eight(&x), w, scaling);
-                    store_eight(x, a);
-                }
-            }
-        }
+        step(field, twiddles, vectors, 1, layers, Scaled(scaling.map(Factor::splat)));
     }
 }
 
@@ -62,20 +45,22 @@ fn begin<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk
     let first = root * (total / length);
     // In passes of their own: together, the layers inside vectors and those between the first ones make chains
     // longer than the processor can look ahead.
-    match L::LAYERS_AT_ONCE {
-        2 => {
+    match (L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE) {
+        (4, _) => {
             inside::<L, 4>(field, twiddles, vectors, 2 * first);
-            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-                let a = up_four(field, x.each_ref().map(L::load), two_factors(twiddles, first + i));
-                store_four(x.each_mut(), a);
-            }
+            self::first::<L, 4, 1>(field, twiddles, vectors, first);
+        }
+        (8, 2) => {
+            inside::<L, 8>(field, twiddles, vectors, 2 * first);
+            self::first::<L, 8, 2>(field, twiddles, vectors, first);
+        }
+        (8, _) => {
+            inside::<L, 8>(field, twiddles, vectors, 4 * first);
+            self::first::<L, 8, 1>(field, twiddles, vectors, first);
         }
         _ => {
-            inside::<L, 8>(field, twiddles, vectors, 4 * first);
-            for (i, x) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-                let a = up_eight(field, x.each_ref().map(L::load), three_factors(twiddles, first + i));
-                store_eight(x.each_mut(), a);
-            }
+            inside::<L, 16>(field, twiddles, vectors, 4 * first);
+            self::first::<L, 16, 2>(field, twiddles, vectors, first);
         }
     }
     while length < total {
@@ -83,75 +68,112 @@ fn begin<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk
         length <<= layers;
         let first = root * (total / length);
         for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-            match layers {
-                1 => one_layer(field, twiddles, node, first + i),
-                2 => two_layers(field, twiddles, node, first + i),
-                _ => three_layers(field, twiddles, node, first + i),
-            }
+            let top = GentlemanSande(Factor::splat(twiddles.node(first + i)));
+            step(field, twiddles, node, first + i, layers, top);
         }
     }
 }
 
+/// Does so many layers of a node, the last of them by such butterflies.
 #[inline(always)]
-fn one_layer<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = Factor::splat(twiddles.node(node));
-    for [x0, x1] in halves(vectors) {
-        let (a0, a1) = gentleman_sande(field, L::load(x0), L::load(x1), w);
-        a0.store(x0);
-        a1.store(x1);
+fn step<L: Lanes>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    node: usize,
+    layers: usize,
+    top: impl Butterfly<L>,
+) {
+    match (L::VECTORS_AT_ONCE, layers) {
+        (4, 1) => columns::<L, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (4, _) => columns::<L, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
+        (8, 1) => columns::<L, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (8, 2) => columns::<L, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
+        (8, _) => columns::<L, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
+        (_, 1) => columns::<L, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (_, 2) => columns::<L, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
+        _ => columns::<L, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
     }
 }
 
+/// The layers that make a node of so many parts, the last of them by such butterflies.
 #[inline(always)]
-fn two_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = two_factors(twiddles, node);
-    for x in quarters(vectors) {
-        let a = up_four(field, load_four(&x), w);
-        store_four(x, a);
+fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    columns: impl Iterator<Item = [&'a mut [L::Chunk; ADJACENT]; PARTS]>,
+    node: usize,
+    top: impl Butterfly<L>,
+) {
+    let w = [three(twiddles, node, PARTS.ilog2(), GentlemanSande)];
+    for x in columns {
+        let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
+        if PARTS > 4 {
+            layer(field, &mut a, VECTORS / 8, &w);
+        }
+        if PARTS > 2 {
+            layer(field, &mut a, VECTORS / 4, &w);
+        }
+        layer(field, &mut a, VECTORS / 2, &[[top; 7]]);
+        store(x, a);
     }
 }
 
+/// The layers of nodes side by side that begin with single vectors.
 #[inline(always)]
-fn three_layers<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], node: usize) {
-    let w = three_factors(twiddles, node);
-    for x in eighths(vectors) {
-        let a = up_eight(field, load_eight(&x), w);
-        store_eight(x, a);
+fn first<L: Lanes, const VECTORS: usize, const NODES: usize>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    first: usize,
+) {
+    let layers = (VECTORS / NODES).ilog2();
+    for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
+        let w: [_; NODES] =
+            core::array::from_fn(|node| three(twiddles, first + NODES * i + node, layers, GentlemanSande));
+        let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
+        layer(field, &mut a, 1, &w);
+        layer(field, &mut a, 2, &w);
+        if layers > 2 {
+            layer(field, &mut a, 4, &w);
+        }
+        store([x], a);
     }
 }
 
 /// The layers inside vectors. So many vectors together, layer after layer, since one pair alone would leave the
 /// processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes, const TOGETHER: usize>(
+fn inside<L: Lanes, const VECTORS: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
     first: usize,
 ) {
-    for (i, x) in vectors.as_chunks_mut::<TOGETHER>().0.iter_mut().enumerate() {
-        let mut a = x.each_ref().map(L::load);
-        let factors = twiddles.inside(first + i * TOGETHER / 2, TOGETHER / 2);
-        let pairs = a.as_chunks_mut::<2>().0;
-        for [a, b] in pairs.iter_mut() {
+    for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
+        let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
+        let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS / 2);
+        for [a, b] in a.as_chunks_mut().0 {
             (*a, *b) = L::split_all(*a, *b);
         }
+        L::fence(&mut a);
         // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-        stage::<L, 3>(field, factors, pairs);
-        stage::<L, 2>(field, factors, pairs);
-        stage::<L, 1>(field, factors, pairs);
-        stage::<L, 0>(field, factors, pairs);
-        x.iter_mut().zip(a).for_each(|(x, a)| a.store(x));
+        stage::<L, 3>(field, factors, &mut a);
+        stage::<L, 2>(field, factors, &mut a);
+        stage::<L, 1>(field, factors, &mut a);
+        stage::<L, 0>(field, factors, &mut a);
+        store([x], a);
     }
 }
 
 /// One layer inside vectors, if they are that wide.
 #[inline(always)]
-fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, pairs: &mut [[L; 2]]) {
+fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, vectors: &mut [L]) {
     if STAGE < L::TAIL {
-        for (i, [a, b]) in pairs.iter_mut().enumerate() {
-            let (x, y) = gentleman_sande(field, *a, *b, factors.factor(i, STAGE));
+        for (i, [a, b]) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
+            let (x, y) = GentlemanSande(factors.factor(i, STAGE)).of(field, *a, *b);
             (*a, *b) = L::join(STAGE, x, y);
         }
+        L::fence(vectors);
     }
 }

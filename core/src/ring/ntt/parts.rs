@@ -25,47 +25,21 @@ pub(super) fn eighths<T>(node: &mut [T]) -> impl Iterator<Item = [&mut T; 8]> {
         .map(|([x0, x1, x2, x3], [x4, x5, x6, x7])| [x0, x1, x2, x3, x4, x5, x6, x7])
 }
 
-/// Loads four vectors.
+/// Loads the adjacent vectors of each part, part after part.
 #[inline(always)]
-pub(super) fn load_four<L: Lanes>(x: &[&mut L::Chunk; 4]) -> [L; 4] {
-    [L::load(x[0]), L::load(x[1]), L::load(x[2]), L::load(x[3])]
+pub(super) fn load<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+    x: &[&mut [L::Chunk; ADJACENT]; PARTS],
+) -> [L; VECTORS] {
+    core::array::from_fn(|i| L::load(&x[i / ADJACENT][i % ADJACENT]))
 }
 
-/// Stores four vectors.
+/// Stores what [`load`] loads.
 #[inline(always)]
-pub(super) fn store_four<L: Lanes>(x: [&mut L::Chunk; 4], a: [L; 4]) {
-    let [x0, x1, x2, x3] = x;
-    a[0].store(x0);
-    a[1].store(x1);
-    a[2].store(x2);
-    a[3].store(x3);
-}
-
-/// Loads eight vectors.
-#[inline(always)]
-pub(super) fn load_eight<L: Lanes>(x: &[&mut L::Chunk; 8]) -> [L; 8] {
-    [
-        L::load(x[0]),
-        L::load(x[1]),
-        L::load(x[2]),
-        L::load(x[3]),
-        L::load(x[4]),
-        L::load(x[5]),
-        L::load(x[6]),
-        L::load(x[7]),
-    ]
-}
-
-/// Stores eight vectors.
-#[inline(always)]
-pub(super) fn store_eight<L: Lanes>(x: [&mut L::Chunk; 8], a: [L; 8]) {
-    let [x0, x1, x2, x3, x4, x5, x6, x7] = x;
-    a[0].store(x0);
-    a[1].store(x1);
-    a[2].store(x2);
-    a[3].store(x3);
-    a[4].store(x4);
-    a[5].store(x5);
-    a[6].store(x6);
-    a[7].store(x7);
+pub(super) fn store<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+    x: [&mut [L::Chunk; ADJACENT]; PARTS],
+    a: [L; VECTORS],
+) {
+    for (i, a) in a.into_iter().enumerate() {
+        a.store(&mut x[i / ADJACENT][i % ADJACENT]);
+    }
 }

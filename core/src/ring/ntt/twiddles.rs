@@ -73,7 +73,7 @@ impl<L: Lanes> Inside<'_, L> {
     #[inline(always)]
     pub(super) fn factor(self, pair: usize, stage: usize) -> Factor<L> {
         let at = 2 * (L::TAIL * pair + stage);
-        Factor::load(&self.0[at], &self.0[at + 1])
+        Factor::load(stage, &self.0[at], &self.0[at + 1])
     }
 }
 
