@@ -31,6 +31,9 @@ pub(crate) trait Lanes: Copy {
     const VECTORS_AT_ONCE: usize;
     /// Most layers of a transform that are done at a time. 2 or 3: their factors want registers, too.
     const LAYERS_AT_ONCE: usize;
+    /// Whether the factors of a transform's layers inside vectors are stored once for each block and not once for each
+    /// lane, which costs two shuffles for each pair and layer and saves half of the memory.
+    const SPREADS_FACTORS: bool = false;
     /// `[u32; WIDTH]`.
     type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
     /// `WIDTH` sums of 64 bits, in an order of the instance's own.
@@ -49,6 +52,9 @@ pub(crate) trait Lanes: Copy {
     /// as they are used once, to none of the others.
     #[inline(always)]
     fn prefetch(_chunk: &Self::Chunk, _ahead: usize) {}
+    /// As [`Lanes::prefetch`], for numbers that are used more than once.
+    #[inline(always)]
+    fn prefetch_to_keep(_chunk: &Self::Chunk, _ahead: usize) {}
     /// The entries as factors.
     fn multiplier(self) -> Self::Multiplier;
     /// The entries as factors of the layer behind [`Lanes::split`] of this stage.

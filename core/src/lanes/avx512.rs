@@ -84,6 +84,7 @@ impl Lanes for Avx512 {
     const TAIL: usize = 4;
     const VECTORS_AT_ONCE: usize = 16;
     const LAYERS_AT_ONCE: usize = 3;
+    const SPREADS_FACTORS: bool = true;
     type Chunk = [u32; 16];
     type Wide = Halves;
     type Multiplier = Halves;
@@ -117,6 +118,11 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn prefetch(chunk: &Self::Chunk, ahead: usize) {
         unsafe { _mm_prefetch::<_MM_HINT_NTA>(chunk.as_ptr().wrapping_add(ahead).cast()) }
+    }
+
+    #[inline(always)]
+    fn prefetch_to_keep(chunk: &Self::Chunk, ahead: usize) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(chunk.as_ptr().wrapping_add(ahead).cast()) }
     }
 
     #[inline(always)]

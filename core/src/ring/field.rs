@@ -20,10 +20,10 @@ impl<L: Lanes> Factor<L> {
         Self { value: L::splat(w.value), quotient: L::constant(w.quotient) }
     }
 
-    /// A factor for each lane of the layer behind this stage of splits.
+    /// A factor for each lane, in the layer behind [`Lanes::split`] of this stage.
     #[inline(always)]
-    pub(super) fn load(stage: usize, values: &L::Chunk, quotients: &L::Chunk) -> Self {
-        Self { value: L::load(values), quotient: L::stage_multiplier(stage, L::load(quotients)) }
+    pub(super) fn of_stage(stage: usize, values: L, quotients: L) -> Self {
+        Self { value: values, quotient: L::stage_multiplier(stage, quotients) }
     }
 }
 

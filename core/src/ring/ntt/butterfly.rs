@@ -1,7 +1,7 @@
 //! Butterflies on vectors of residues that are reduced as late as possible, and the layers of them that a step does on
 //! vectors side by side.
 
-use super::twiddles::Twiddles;
+use super::twiddles::{Inside, Twiddles};
 use crate::{
     lanes::Lanes,
     ring::field::{Factor, Field},
@@ -10,6 +10,12 @@ use crate::{
 /// A butterfly with its factors.
 pub(super) trait Butterfly<L: Lanes>: Copy {
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L);
+}
+
+/// A butterfly of the layers inside vectors, with the shuffles on one side of it.
+pub(super) trait Inner<L: Lanes>: Butterfly<L> {
+    fn new(w: Factor<L>) -> Self;
+    fn inside(self, field: Field<L>, stage: usize, a: L, b: L) -> (L, L);
 }
 
 /// `(a + wb, a − wb)`; from and to [0, 4q).
@@ -25,6 +31,19 @@ impl<L: Lanes> Butterfly<L> for CooleyTukey<L> {
     }
 }
 
+impl<L: Lanes> Inner<L> for CooleyTukey<L> {
+    #[inline(always)]
+    fn new(w: Factor<L>) -> Self {
+        Self(w)
+    }
+
+    #[inline(always)]
+    fn inside(self, field: Field<L>, stage: usize, a: L, b: L) -> (L, L) {
+        let (a, b) = L::split(stage, a, b);
+        self.of(field, a, b)
+    }
+}
+
 /// `(a + b, w(a − b))`; from and to [0, 2q).
 #[derive(Clone, Copy)]
 pub(super) struct GentlemanSande<L: Lanes>(pub(super) Factor<L>);
@@ -34,6 +53,19 @@ impl<L: Lanes> Butterfly<L> for GentlemanSande<L> {
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
         let sum = a.add(b).reduce_once(field.two_q);
         (sum, field.mul_lazy(a.sub(b).add(field.two_q), self.0))
+    }
+}
+
+impl<L: Lanes> Inner<L> for GentlemanSande<L> {
+    #[inline(always)]
+    fn new(w: Factor<L>) -> Self {
+        Self(w)
+    }
+
+    #[inline(always)]
+    fn inside(self, field: Field<L>, stage: usize, a: L, b: L) -> (L, L) {
+        let (a, b) = self.of(field, a, b);
+        L::join(stage, a, b)
     }
 }
 
@@ -122,4 +154,44 @@ fn one<L: Lanes, B: Butterfly<L>, const VECTORS: usize, const NODES: usize>(
     let blocks = VECTORS / (2 * distance * NODES);
     let butterfly = nodes[block / blocks][blocks - 1 + block % blocks];
     (a[low], a[high]) = butterfly.of(field, a[low], a[high]);
+}
+
+/// One of the layers inside pairs of vectors, if they are that wide.
+#[inline(always)]
+pub(super) fn inner_layer<L: Lanes, B: Inner<L>, const VECTORS: usize>(
+    field: Field<L>,
+    a: &mut [L; VECTORS],
+    stage: usize,
+    factors: Inside<'_, L>,
+) {
+    if stage >= L::TAIL {
+        return;
+    }
+    // Written out as well.
+    inner::<L, B>(field, a, 0, stage, factors);
+    inner::<L, B>(field, a, 1, stage, factors);
+    if VECTORS > 4 {
+        inner::<L, B>(field, a, 2, stage, factors);
+        inner::<L, B>(field, a, 3, stage, factors);
+    }
+    if VECTORS > 8 {
+        inner::<L, B>(field, a, 4, stage, factors);
+        inner::<L, B>(field, a, 5, stage, factors);
+        inner::<L, B>(field, a, 6, stage, factors);
+        inner::<L, B>(field, a, 7, stage, factors);
+    }
+    L::fence(a);
+}
+
+/// One butterfly of a layer inside vectors.
+#[inline(always)]
+fn inner<L: Lanes, B: Inner<L>>(
+    field: Field<L>,
+    a: &mut [L],
+    pair: usize,
+    stage: usize,
+    factors: Inside<'_, L>,
+) {
+    let (low, high) = (2 * pair, 2 * pair + 1);
+    (a[low], a[high]) = B::new(factors.factor(pair, stage)).inside(field, stage, a[low], a[high]);
 }

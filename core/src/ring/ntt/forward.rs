@@ -1,9 +1,9 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    butterfly::{Butterfly, CooleyTukey, layer, three},
+    butterfly::{CooleyTukey, inner_layer, layer, three},
     parts::{eighths, halves, load, quarters, store},
-    twiddles::{Inside, Twiddles},
+    twiddles::Twiddles,
 };
 use crate::{
     arithmetic::Modulus,
@@ -145,29 +145,17 @@ fn inside<L: Lanes, const VECTORS: usize>(
 ) {
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
-        let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS / 2);
+        let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS);
         // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-        stage::<L, 0>(field, factors, &mut a);
-        stage::<L, 1>(field, factors, &mut a);
-        stage::<L, 2>(field, factors, &mut a);
-        stage::<L, 3>(field, factors, &mut a);
+        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 0, factors);
+        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 1, factors);
+        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 2, factors);
+        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 3, factors);
         for [a, b] in a.as_chunks_mut().0 {
             let x = a.reduce_once(field.two_q).reduce_once(field.q);
             let y = b.reduce_once(field.two_q).reduce_once(field.q);
             (*a, *b) = L::join_all(x, y);
         }
         store([x], a);
-    }
-}
-
-/// One layer inside vectors, if they are that wide.
-#[inline(always)]
-fn stage<L: Lanes, const STAGE: usize>(field: Field<L>, factors: Inside<'_, L>, vectors: &mut [L]) {
-    if STAGE < L::TAIL {
-        for (i, [a, b]) in vectors.as_chunks_mut().0.iter_mut().enumerate() {
-            let (x, y) = L::split(STAGE, *a, *b);
-            (*a, *b) = CooleyTukey(factors.factor(i, STAGE)).of(field, x, y);
-        }
-        L::fence(vectors);
     }
 }

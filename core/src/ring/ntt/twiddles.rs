@@ -13,7 +13,7 @@ use crate::{
 pub(super) struct Twiddles {
     /// ψ^rev(k) (or its inverse) for node k < N; there is no node 0.
     nodes: Vec<ShoupFactor>,
-    /// For each pair of vectors, for each layer inside vectors: factors, then quotients.
+    /// What [`Inside`] reads.
     tail: Vec<u32>,
 }
 
@@ -40,12 +40,27 @@ impl Twiddles {
         [Factor::splat(self.nodes[2 * node]), Factor::splat(self.nodes[2 * node + 1])]
     }
 
-    /// The factors of the layers inside pairs of vectors, each of which is a node.
+    /// The factors of the layers inside so many vectors, pairs of which are nodes, from such a pair on.
     #[inline(always)]
-    pub(super) fn inside<L: Lanes>(&self, first: usize, pairs: usize) -> Inside<'_, L> {
+    pub(super) fn inside<L: Lanes>(&self, first: usize, vectors: usize) -> Inside<'_, L> {
         let pair = first - self.nodes.len() / (2 * L::WIDTH);
-        Inside(&L::chunks(&self.tail)[2 * L::TAIL * pair..][..2 * L::TAIL * pairs])
+        let (per_pair, chunks) = (2 * layers_stored::<L>(), L::chunks(&self.tail));
+        let (places, factors) = chunks.split_at(layers_spread::<L>());
+        let mut spread = [L::splat(0); 3];
+        spread.iter_mut().zip(places).for_each(|(spread, places)| *spread = L::load(places));
+        Inside { spread, factors: &factors[per_pair * pair..][..per_pair * vectors / 2] }
     }
+}
+
+/// How many of the layers inside vectors have their factors stored once for each block: all but the last one, whose
+/// blocks are single entries, where such factors are spread by shuffles.
+const fn layers_spread<L: Lanes>() -> usize {
+    if L::SPREADS_FACTORS { L::TAIL - 1 } else { 0 }
+}
+
+/// How many layers' factors the layers inside vectors have the size of.
+const fn layers_stored<L: Lanes>() -> usize {
+    if L::SPREADS_FACTORS { 2 } else { L::TAIL }
 }
 
 /// ψ^rev(k) for all k < N.
@@ -64,16 +79,34 @@ pub(super) fn powers(modulus: Modulus, psi: u32, log_degree: u8, backend: Backen
     values
 }
 
-/// For each of some pairs of vectors, for each layer inside vectors: factors, then quotients.
+/// The factors of the layers inside vectors that are worked on side by side, in the order of their use: for each
+/// layer, for each pair, factors, then quotients. Where they are spread, all layers but the last are one.
 #[derive(Clone, Copy)]
-pub(super) struct Inside<'a, L: Lanes>(&'a [L::Chunk]);
+pub(super) struct Inside<'a, L: Lanes> {
+    /// For each layer that is spread: where each lane's factor stands.
+    spread: [L; 3],
+    factors: &'a [L::Chunk],
+}
 
 impl<L: Lanes> Inside<'_, L> {
     /// The factors of one layer inside one pair.
     #[inline(always)]
     pub(super) fn factor(self, pair: usize, stage: usize) -> Factor<L> {
-        let at = 2 * (L::TAIL * pair + stage);
-        Factor::load(stage, &self.0[at], &self.0[at + 1])
+        let spread = layers_spread::<L>();
+        let layer = if stage < spread { 0 } else { stage + 1 - spread.max(1) };
+        let at = L::VECTORS_AT_ONCE * layer + 2 * pair;
+        // Those of the vectors that come next: they lie too far apart for the processor to ask for them by itself.
+        if stage == 0 || stage >= spread {
+            L::prefetch_to_keep(&self.factors[at], self.factors.len() * L::WIDTH);
+            L::prefetch_to_keep(&self.factors[at + 1], self.factors.len() * L::WIDTH);
+        }
+        let [values, quotients] = [L::load(&self.factors[at]), L::load(&self.factors[at + 1])];
+        if stage < spread {
+            let spread = self.spread[stage];
+            Factor::of_stage(stage, values.shuffle(spread), quotients.shuffle(spread))
+        } else {
+            Factor::of_stage(stage, values, quotients)
+        }
     }
 }
 
@@ -98,19 +131,43 @@ impl Kernel for LayTail<'_> {
             pair = L::split(stage, pair.0, pair.1);
             let mut entries = chunks[0];
             pair.0.store(&mut entries);
-            stages.push(entries);
+            // A block of this layer is WIDTH >> stage entries long.
+            let blocks: Vec<u32> = entries.as_ref().iter().map(|&i| i / (L::WIDTH as u32 >> stage)).collect();
+            stages.push(blocks);
         }
-        let mut tail = Vec::with_capacity(degree * L::TAIL);
-        for start in (0..degree).step_by(2 * L::WIDTH) {
-            for (stage, entries) in stages.iter().enumerate() {
-                // A block of this layer is WIDTH >> stage entries long; layer m has degree/length blocks.
-                let length = L::WIDTH >> stage;
-                let nodes = &self.nodes[(degree + start) / length..][..2 << stage];
-                let factors = || entries.as_ref().iter().map(|&i| nodes[i as usize / length]);
-                tail.extend(factors().map(|w| w.value));
-                tail.extend(factors().map(|w| w.quotient));
+        let (spread, whole) = stages.split_at(layers_spread::<L>());
+        let mut tail = Vec::with_capacity(degree * layers_stored::<L>() + L::WIDTH * spread.len());
+        for (stage, blocks) in spread.iter().enumerate() {
+            tail.extend(blocks.iter().map(|block| (2 << stage) - 2 + block));
+        }
+        // Layer m has degree/length blocks, and the pair that starts at entry s begins with block s/length of it.
+        let nodes =
+            |start: usize, stage: usize| &self.nodes[(degree + start) / (L::WIDTH >> stage)..][..2 << stage];
+        let mut blocks_of_all = [self.nodes[0]; 16];
+        for group in (0..degree).step_by(L::VECTORS_AT_ONCE * L::WIDTH) {
+            let pairs = || (group..).step_by(2 * L::WIDTH).take(L::VECTORS_AT_ONCE / 2);
+            if !spread.is_empty() {
+                for start in pairs() {
+                    for stage in 0..spread.len() {
+                        blocks_of_all[(2 << stage) - 2..][..2 << stage].copy_from_slice(nodes(start, stage));
+                    }
+                    lay(&mut tail, blocks_of_all[..L::WIDTH].iter());
+                }
+            }
+            for (stage, blocks) in (spread.len()..).zip(whole) {
+                for start in pairs() {
+                    let nodes = nodes(start, stage);
+                    lay(&mut tail, blocks.iter().map(|&block| &nodes[block as usize]));
+                }
             }
         }
         tail
     }
+}
+
+/// Appends factors, then their quotients.
+#[inline(always)]
+fn lay<'a>(tail: &mut Vec<u32>, factors: impl Iterator<Item = &'a ShoupFactor> + Clone) {
+    tail.extend(factors.clone().map(|w| w.value));
+    tail.extend(factors.map(|w| w.quotient));
 }
