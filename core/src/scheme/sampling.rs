@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::seed::Seed;
 use crate::{
     key_stream::{KeyStream, WORDS},
+    lanes::{Kernel, Lanes},
     ring::{Coeff, Ntt, Poly, Ring},
 };
 
@@ -77,30 +78,49 @@ pub(crate) fn uniform_limb(ring: &Ring, seed: &Seed, stream: Stream, prime: usiz
         let residues = &mut residues[..words.len()];
         residues.copy_from_slice(words);
         ring.reduce_limb(prime, residues);
-        filled += accept(bound, words, residues, space);
+        filled += ring.backend().run(Accept { bound, words, residues, space });
     }
 }
 
 /// Moves the residues whose words are below `bound` to the front of `space`, as many as fit, and counts them.
 /// All this is public.
-fn accept(bound: u32, words: &[u32], residues: &[u32], space: &mut [u32]) -> usize {
-    const TOGETHER: usize = 16;
-    let mut kept = 0;
-    for (words, residues) in words.chunks(TOGETHER).zip(residues.chunks(TOGETHER)) {
-        let space = &mut space[kept..];
-        // Mostly all are accepted.
-        if space.len() >= TOGETHER && words.iter().fold(0, |most, &word| most.max(word)) < bound {
-            space[..words.len()].copy_from_slice(residues);
-            kept += words.len();
-        } else {
-            let accepted = words.iter().zip(residues).filter(|&(&word, _)| word < bound);
-            for (slot, (_, &residue)) in space.iter_mut().zip(accepted) {
-                *slot = residue;
-                kept += 1;
+struct Accept<'a> {
+    bound: u32,
+    words: &'a [u32],
+    residues: &'a [u32],
+    space: &'a mut [u32],
+}
+
+/// How many residues are moved together; the key stream's words are a multiple of it.
+const TOGETHER: usize = 16;
+
+impl Kernel for Accept<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> usize {
+        let Self { bound, words, residues, space } = self;
+        let mut kept = 0;
+        let groups = words.as_chunks::<TOGETHER>().0.iter().zip(residues.as_chunks::<TOGETHER>().0);
+        for (words, residues) in groups {
+            let space = &mut space[kept..];
+            // Mostly all are accepted.
+            let largest = words.iter().fold(0, |most, &word| most.max(word));
+            if let Some(space) = space.first_chunk_mut()
+                && largest < bound
+            {
+                *space = *residues;
+                kept += TOGETHER;
+            } else {
+                let accepted = words.iter().zip(residues).filter(|&(&word, _)| word < bound);
+                for (slot, (_, &residue)) in space.iter_mut().zip(accepted) {
+                    *slot = residue;
+                    kept += 1;
+                }
             }
         }
+        kept
     }
-    kept
 }
 
 /// Expands a polynomial with coefficients uniform in {−1, 0, 1}.
@@ -127,28 +147,49 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec
 /// The stream is read as pairs of 32-bit little-endian words; the coefficient is the number of
 /// ones in the low 21 bits of the first minus that of the second.
 pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
-    const MASK: u32 = (1 << 21) - 1;
-    let ones = |word: u32| count_ones(word & MASK) as i32;
     let mut coefficients = Zeroizing::new(vec![0; ring.degree()]);
     let mut stream = stream.keyed(ring, seed, 0);
     for coefficients in coefficients.chunks_mut(WORDS / 2) {
-        let pairs = stream.next_words(2 * coefficients.len()).as_chunks().0;
-        for (coefficient, &[a, b]) in coefficients.iter_mut().zip(pairs) {
-            *coefficient = ones(a) - ones(b);
-        }
+        let words = stream.next_words(2 * coefficients.len());
+        ring.backend().run(Errors { words, coefficients });
     }
     coefficients
 }
 
-/// The number of ones, by the same instructions on every machine (some lack a population count
-/// and would look it up in a table).
+/// Errors from pairs of words. Plain loops, which compilers turn into whatever vectors the backend has.
+struct Errors<'a> {
+    words: &'a [u32],
+    coefficients: &'a mut [i32],
+}
+
+impl Kernel for Errors<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (coefficient, &[a, b]) in self.coefficients.iter_mut().zip(self.words.as_chunks().0) {
+            *coefficient = binomial(u64::from(a) | u64::from(b) << 32);
+        }
+    }
+}
+
+/// The ones in the low 21 bits of the low half, minus those of the high half: by the same instructions on every
+/// machine (some lack a population count and would look it up in a table), and none that vectors lack.
+///
+/// The zeros of the high half are counted instead of its ones.
 ///
 /// Source: Warren, "Hacker's Delight", second edition, section 5-1.
 #[inline(always)]
-const fn count_ones(x: u32) -> u32 {
-    let x = x - ((x >> 1) & 0x5555_5555);
-    let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
-    (((x + (x >> 4)) & 0x0F0F_0F0F).wrapping_mul(0x0101_0101)) >> 24
+const fn binomial(pair: u64) -> i32 {
+    const BITS: u64 = 21;
+    const HALF: u64 = (1 << BITS) - 1;
+    let x = (pair ^ HALF << 32) & (HALF | HALF << 32);
+    let x = x - ((x >> 1) & 0x5555_5555_5555_5555);
+    let x = (x & 0x3333_3333_3333_3333) + ((x >> 2) & 0x3333_3333_3333_3333);
+    let x = (x + (x >> 4)) & 0x0F0F_0F0F_0F0F_0F0F;
+    let x = x + (x >> 32);
+    let x = x + (x >> 16);
+    ((x + (x >> 8)) & 0xFF) as i32 - BITS as i32
 }
 
 /// Writes small signed integers as residues over `main` main primes and then `special` special ones.
@@ -162,9 +203,24 @@ pub(crate) fn to_residues(ring: &Ring, values: &[i32], main: usize, special: usi
 
 /// One limb of [`to_residues`].
 pub(crate) fn to_residues_limb(ring: &Ring, values: &[i32], prime: usize, limb: &mut [u32]) {
-    let q = ring.moduli()[prime].value();
-    for (residue, &value) in limb.iter_mut().zip(values) {
-        *residue = (value as u32).wrapping_add(q & (value >> 31) as u32);
+    ring.backend().run(SmallResidues { q: ring.moduli()[prime].value(), values, limb });
+}
+
+/// Residues of small signed integers; a plain loop as well.
+struct SmallResidues<'a> {
+    q: u32,
+    values: &'a [i32],
+    limb: &'a mut [u32],
+}
+
+impl Kernel for SmallResidues<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (residue, &value) in self.limb.iter_mut().zip(self.values) {
+            *residue = (value as u32).wrapping_add(self.q & (value >> 31) as u32);
+        }
     }
 }
 
@@ -230,9 +286,18 @@ mod tests {
     }
 
     #[test]
-    fn count_ones_agrees_with_the_machine() {
-        for x in (0..1u32 << 21).step_by(37) {
-            assert_eq!(count_ones(x), x.count_ones());
+    fn binomial_agrees_with_the_machines_count() {
+        const MASK: u32 = (1 << 21) - 1;
+        let mut state = 1u64;
+        for extreme in [0, u64::MAX, 1, 1 << 20, 1 << 21, 1 << 52, 1 << 53] {
+            for _ in 0..1000 {
+                let pair = state ^ extreme;
+                let ones = |word: u32| (word & MASK).count_ones() as i32;
+                assert_eq!(binomial(pair), ones(pair as u32) - ones((pair >> 32) as u32));
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            }
+            assert_eq!(binomial(0), 0);
+            assert_eq!(binomial(u64::from(MASK)), 21);
         }
     }
 }
