@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     env,
-    fs::{self, File, OpenOptions},
+    fs::File,
     future::Future,
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
@@ -24,8 +24,8 @@ use super::Result;
 /// an evaluation's memory has room for two of those.
 const READ_AHEAD: usize = 4;
 
-/// Keys in a file that only its owner may read, and that no folder names: it goes with its last handle, however the
-/// process ends.
+/// Keys in a file that no folder names: nobody else opens it, and it goes with its last handle, however the process
+/// ends.
 #[derive(Debug)]
 pub struct SpooledKeys {
     file: Mutex<File>,
@@ -49,7 +49,7 @@ impl SpooledKeys {
     }
 
     fn within(folder: &Path) -> Result<Self> {
-        let file = unnamed(folder).map_err(|error| failed(folder, &error))?;
+        let file = tempfile::tempfile_in(folder).map_err(|error| failed(folder, &error))?;
         Ok(Self { file: Mutex::new(file), keys: BTreeMap::new(), end: 0 })
     }
 
@@ -89,25 +89,12 @@ impl StagedKeys for SpooledKeys {
     }
 }
 
-/// Makes a file and takes its name away.
-fn unnamed(folder: &Path) -> io::Result<File> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let path = folder.join(format!("edge-server-keys-{name}"));
-    let mut options = OpenOptions::new();
-    // One that is there already is somebody else's.
-    options.read(true).write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        fs,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
 
     use super::*;
 
@@ -154,17 +141,12 @@ mod tests {
         spool.fill(reads).await.expect_err("it is away");
     }
 
-    #[cfg(unix)]
     #[test]
-    fn the_file_is_its_owners_alone_and_has_no_name() {
-        use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-
+    fn the_file_has_no_name() {
         let folder = env::temp_dir().join(format!("edge-server-spool-{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&folder).expect("it is new");
+        fs::create_dir(&folder).expect("it is new");
         let mut spool = SpooledKeys::within(&folder).expect("there is a disk");
         spool.add(name(1), b"key").expect("it is written");
-        let metadata = spool.file.lock().expect("nobody panics").metadata().expect("it is open");
-        assert_eq!((metadata.mode() & 0o777, metadata.nlink(), metadata.len()), (0o600, 0, 3));
         assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 0);
         fs::remove_dir(&folder).expect("it is empty");
         let error = SpooledKeys::within(&folder).expect_err("it is gone").to_string();
@@ -175,7 +157,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_full_disk_is_an_error() {
-        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let full = File::options().write(true).open("/dev/full").expect("Linux has it");
         let spool = SpooledKeys { file: Mutex::new(full), keys: BTreeMap::new(), end: 0 };
         let error = spool.fill([async { Ok((name(1), bytes(1))) }]).await.expect_err("it is full");
         assert!(error.to_string().contains("No space left"), "{error}");
