@@ -1,4 +1,4 @@
-//! Each layer of the shipped models: what it takes, beside what the compiler predicted.
+//! Each layer of the shipped models: what it takes.
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::Instant};
 
@@ -23,8 +23,8 @@ const MODELS: [&str; 8] = [
 ];
 const RUNS: usize = 21;
 
-/// Prints one line of JSON for each layer of each model: median milliseconds on one thread, with what the report
-/// of the compilation says of it.
+/// Prints one line of JSON for each layer of each model: median milliseconds on one thread, with what its report
+/// counts.
 pub(crate) fn run() -> Result<()> {
     for name in MODELS {
         for line in measure(name)? {
@@ -74,7 +74,6 @@ fn measure(name: &str) -> Result<Vec<Value>> {
             "level": layer["level"],
             "key_switches": layer["key_switches"],
             "plain_multiplications": layer["plain_multiplications"],
-            "predicted_ms": layer["milliseconds"],
             "milliseconds": median(&mut times),
         })
     };

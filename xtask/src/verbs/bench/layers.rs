@@ -1,5 +1,4 @@
-//! `cargo xtask bench layers`: each layer of the shipped models, natively and in WebAssembly, beside what the compiler
-//! predicted.
+//! `cargo xtask bench layers`: each layer of the shipped models, natively and in WebAssembly.
 
 use std::fmt::Write;
 
@@ -31,8 +30,8 @@ fn render(native: &[Value], webassembly: &[Value]) -> String {
     let backend = native[0]["backend"].as_str().unwrap_or_default();
     let mut text = format!(
         "Median times on one core, native ({backend}) and in WebAssembly (Node). {}\n\n\
-         | | layer | shape | level | key switches | products with plaintexts | predicted | native | WebAssembly |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+         | | layer | shape | level | key switches | products with plaintexts | native | WebAssembly |\n\
+         |---|---|---|---|---|---|---|---|\n",
         machine()
     );
     for (layer, webassembly) in native.iter().zip(webassembly) {
@@ -41,7 +40,7 @@ fn render(native: &[Value], webassembly: &[Value]) -> String {
             layer["shape"].as_array().into_iter().flatten().map(Value::to_string).collect();
         let _ = writeln!(
             text,
-            "| `{}` | {}, {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| `{}` | {}, {} | {} | {} | {} | {} | {} | {} |",
             of("model"),
             of("operation"),
             of("node"),
@@ -49,7 +48,6 @@ fn render(native: &[Value], webassembly: &[Value]) -> String {
             layer["level"],
             layer["key_switches"],
             layer["plain_multiplications"],
-            milliseconds(layer, "predicted_ms"),
             milliseconds(layer, "milliseconds"),
             milliseconds(webassembly, "milliseconds"),
         );
@@ -66,9 +64,9 @@ mod tests {
     #[test]
     fn table_has_a_row_for_each_layer() {
         let layer = json!({"model": "m", "backend": "avx2", "operation": "linear", "node": "conv", "shape": [5, 13, 13],
-            "level": 4, "key_switches": 11, "plain_multiplications": 36, "predicted_ms": 3.43, "milliseconds": 2.86});
+            "level": 4, "key_switches": 11, "plain_multiplications": 36, "milliseconds": 2.86});
         let table = render(&[layer.clone(), layer.clone()], &[layer.clone(), layer]);
-        let row = "| `m` | linear, conv | 5 × 13 × 13 | 4 | 11 | 36 | 3.4 ms | 2.9 ms | 2.9 ms |\n";
+        let row = "| `m` | linear, conv | 5 × 13 × 13 | 4 | 11 | 36 | 2.9 ms | 2.9 ms |\n";
         assert!(table.ends_with(&row.repeat(2)), "{table}");
     }
 }
