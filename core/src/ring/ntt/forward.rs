@@ -2,7 +2,7 @@
 
 use super::{
     butterfly::{CooleyTukey, inner_layer, layer, three},
-    parts::{eighths, halves, load, quarters, store},
+    parts::{eighths, halves, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
 use crate::{
@@ -100,6 +100,9 @@ fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, c
 ) {
     let w = [three(twiddles, node, PARTS.ilog2(), CooleyTukey)];
     for x in columns {
+        if node == 1 {
+            prefetch::<L, _, _>(&x, 8 * ADJACENT);
+        }
         let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
         layer(field, &mut a, VECTORS / 2, &w);
         if PARTS > 2 {

@@ -2,7 +2,7 @@
 
 use super::{
     butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, three},
-    parts::{eighths, halves, load, quarters, store},
+    parts::{eighths, halves, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
 use crate::{
@@ -151,6 +151,7 @@ fn inside<L: Lanes, const VECTORS: usize>(
     first: usize,
 ) {
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
+        prefetch::<L, 1, VECTORS>(&[&mut *x], VECTORS);
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS);
         for [a, b] in a.as_chunks_mut().0 {

@@ -33,6 +33,19 @@ pub(super) fn load<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VE
     core::array::from_fn(|i| L::load(&x[i / ADJACENT][i % ADJACENT]))
 }
 
+/// Asks for the vectors so many places after these, where they come from far away.
+#[inline(always)]
+pub(super) fn prefetch<L: Lanes, const PARTS: usize, const ADJACENT: usize>(
+    x: &[&mut [L::Chunk; ADJACENT]; PARTS],
+    vectors: usize,
+) {
+    for part in x {
+        for place in part.iter() {
+            L::prefetch_to_keep(place, vectors * L::WIDTH);
+        }
+    }
+}
+
 /// Stores what [`load`] loads.
 #[inline(always)]
 pub(super) fn store<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(

@@ -79,6 +79,10 @@ pub(super) fn powers(modulus: Modulus, psi: u32, log_degree: u8, backend: Backen
     values
 }
 
+/// How many times as many vectors as are worked on side by side come before those whose factors are asked for: so many
+/// that the third cache has the time to answer.
+const GROUPS_AHEAD: usize = 4;
+
 /// The factors of the layers inside vectors that are worked on side by side, in the order of their use: for each
 /// layer, for each pair, factors, then quotients. Where they are spread, all layers but the last are one.
 #[derive(Clone, Copy)]
@@ -95,10 +99,10 @@ impl<L: Lanes> Inside<'_, L> {
         let spread = layers_spread::<L>();
         let layer = if stage < spread { 0 } else { stage + 1 - spread.max(1) };
         let at = L::VECTORS_AT_ONCE * layer + 2 * pair;
-        // Those of the vectors that come next: they lie too far apart for the processor to ask for them by itself.
         if stage == 0 || stage >= spread {
-            L::prefetch_to_keep(&self.factors[at], self.factors.len() * L::WIDTH);
-            L::prefetch_to_keep(&self.factors[at + 1], self.factors.len() * L::WIDTH);
+            let ahead = GROUPS_AHEAD * self.factors.len() * L::WIDTH;
+            L::prefetch_to_keep(&self.factors[at], ahead);
+            L::prefetch_to_keep(&self.factors[at + 1], ahead);
         }
         let [values, quotients] = [L::load(&self.factors[at]), L::load(&self.factors[at + 1])];
         if stage < spread {
