@@ -102,7 +102,7 @@ async function inWorker(directory, name, counts) {
   const under_load = await load(worker.url, name);
   const peak_bytes = await metric(worker.url, "edge_server_resident_bytes");
   await worker.stop();
-  const { loaded } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
+  const { grown: loaded } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
   return { ...measured, ...under_load, files, first_answer_ms, loaded_bytes: loaded, peak_bytes };
 }
 

@@ -21,9 +21,10 @@ export const LARGE = packagesOf("wine_mlp", "gunpoint_cnn", "fashion_resnet", "m
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
  * below `data`, or gone with it; what it logs goes to `log`, a line at a time. `rates` are the platform's limits instead
- * of those of wrangler.toml. `files` lists what is in the bucket below a prefix.
+ * of those of wrangler.toml. `files` lists what is in the bucket below a prefix, `put` adds packages, `remove` takes
+ * files away; `inspector` is the address of the runtime's, if it was asked for.
  */
-export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, log = () => undefined } = {}) {
+export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, inspector = false, log = () => undefined } = {}) {
   const { workerOptions: options, main } = workerOptions(CONFIGURATION);
   if (rates) options.ratelimits = rates;
   const persist = data ? { durableObjectsPersist: join(data, "objects"), r2Persist: join(data, "bucket") } : {};
@@ -37,13 +38,18 @@ export async function startWorker({ packages = SHIPPED, variables = {}, rates, d
     bindings: { ...options.bindings, ...variables },
     host: "127.0.0.1",
     port,
+    ...(inspector ? { inspectorPort: 0 } : {}),
     handleRuntimeStdio: (stdout, stderr) => [stdout, stderr].forEach((stream) => lines(stream, log)),
   });
   const url = (await flare.ready).href.replace(/\/$/, "");
   const bucket = await flare.getR2Bucket(BUCKET);
-  for (const [name, bytes] of await files(packages)) await bucket.put(name, bytes);
+  const put = async (packages) => {
+    for (const [name, bytes] of await files(packages)) await bucket.put(name, bytes);
+  };
+  await put(packages);
   const list = async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
-  return { url, files: list, stop: () => flare.dispose() };
+  const remove = async (prefix) => bucket.delete(await list(prefix));
+  return { url, files: list, put, remove, inspector: inspector ? await flare.getInspectorURL() : undefined, stop: () => flare.dispose() };
 }
 
 /** The files of packages, by the names that they have in the bucket. */

@@ -8,16 +8,19 @@ use std::{
     sync::Arc,
 };
 
-use edge_server::{Access, CheckedPackages, Registry, Service, Settings, Shares, hold};
+use edge_server::{Access, CheckedPackages, Grant, Registry, Service, Settings, Shares, hold};
 use worker::{Bucket, Error, Result};
 
-use crate::{host::WorkerHost, memory, packages};
+use crate::{
+    host::{WorkerHost, memory_bytes},
+    memory, packages,
+};
 
 /// The models of an isolate.
 #[derive(Clone)]
 pub(crate) struct Models {
     pub(crate) registry: Arc<Registry>,
-    /// What the module's memory had grown to when they were loaded.
+    /// What the module had in use when they were loaded.
     loaded: usize,
     /// How the rest of it is divided.
     shares: Shares,
@@ -31,6 +34,7 @@ impl Models {
         settings.key_cache_bytes = key_cache_bytes;
         tracing::info!(
             loaded = self.loaded,
+            grown = memory_bytes(),
             bodies = body_bytes,
             evaluations = evaluation_bytes,
             prepared_keys = key_cache_bytes,
@@ -56,9 +60,12 @@ pub(crate) async fn models(bucket: &Bucket) -> Result<Models> {
     if let Some(models) = MODELS.with_borrow(Clone::clone) {
         return Ok(models);
     }
+    let Grant { taken: before, .. } = memory::grant();
     let mut packages = CheckedPackages::new().map_err(failed)?;
     packages::read(bucket, |files| packages.add(files).map_err(failed)).await?;
-    let held = hold(&packages.figures(), memory::grant()).map_err(failed)?;
+    let grant = memory::grant();
+    tracing::info!(before, checked = grant.taken, grown = memory_bytes(), "packages checked");
+    let held = hold(&packages.figures(), grant).map_err(failed)?;
     let registry = packages.prepare(&held).map_err(failed)?;
     memory::check_values(&registry).map_err(failed)?;
     let grant = memory::grant();

@@ -17,6 +17,8 @@ import { evaluate } from "../../../www/src/plain/run.js";
 
 /** What the module may take of the 128 MB of an isolate, see src/memory.rs. */
 export const MODULE_BYTES = 104 * 2 ** 20;
+/** The 128 MB. */
+export const ISOLATE_BYTES = 128 * 2 ** 20;
 
 const model = (path) => fileURLToPath(new URL(`../../../models/${path}`, import.meta.url));
 const json = async (path) => JSON.parse(await readFile(model(path), "utf8"));
@@ -41,6 +43,7 @@ export const QUESTIONS = {
   gunpoint_cnn: await sampled("gunpoint_cnn"),
   fashion_resnet: await sampled("fashion_resnet"),
   mnist_lenet: await sampled("mnist_lenet"),
+  gloss_search: await searches(),
 };
 
 function question({ pixels, label }) {
@@ -62,6 +65,18 @@ async function sampled(name) {
   });
 }
 
+/** Texts as vectors, and the scores of all words for each. */
+async function searches() {
+  /** Six standard deviations of the error of a score. */
+  const FARTHEST = 1e-4;
+  const graph = readOnnx(new Uint8Array(await readFile(model("gloss_search/model.onnx"))));
+  return (await json("gloss_search/examples.json")).map(({ vector }) => {
+    const plain = evaluate(graph, Float64Array.from(vector), [vector.length]);
+    const isRight = (values) => values.length === plain.length && values.every((value, at) => Math.abs(value - plain[at]) < FARTHEST);
+    return { input: vector, isRight };
+  });
+}
+
 export const ADMIN_TOKEN = "a-token-of-the-operator-0123456789";
 
 /** One number of the operator's metrics. */
@@ -69,6 +84,13 @@ export async function metric(url, name) {
   const answer = await fetch(`${url}/admin/metrics`, { headers: { authorization: `Bearer ${ADMIN_TOKEN}` } });
   const line = (await answer.text()).split("\n").find((line) => line.startsWith(`${name} `));
   return Number(line?.split(" ")[1]);
+}
+
+/** How JavaScript and the module share an isolate, for people and for `assert`. */
+export async function memoryOf(url, { bytes, heap, buffers, stops }) {
+  const module = await metric(url, "edge_server_resident_bytes");
+  const text = Object.entries({ module, bytes, heap, buffers }).map(([name, value]) => `${name} ${(value / 1e6).toFixed(1)} MB`);
+  return { module, sum: module + bytes, text: `${text.join(", ")}, ${stops} stops` };
 }
 
 /** Ends the runtime that this process has started, without a chance to finish anything. */

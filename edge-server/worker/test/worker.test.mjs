@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "encrypted-inference";
 
 import { SHIPPED, packagesBelow, startWorker } from "../local/worker.mjs";
-import { ADMIN_TOKEN, MODULE_BYTES, QUESTIONS, metric, versionsOf } from "./support.mjs";
+import { ADMIN_TOKEN, MODULE_BYTES, QUESTIONS, metric, packageOf, versionsOf } from "./support.mjs";
 
 /** Milliseconds after which workerd puts an object away that nobody asks. */
 const IDLE = 12_000;
@@ -32,6 +32,17 @@ test("every model of a deployment as shipped answers right, and all of them stay
   }
   const bytes = await metric(worker.url, "edge_server_resident_bytes");
   assert.ok(bytes > 2 ** 20 && bytes <= MODULE_BYTES, `${bytes} bytes`);
+});
+
+test("a search gives the scores of the plain model", async () => {
+  const search = await startWorker({ packages: [packageOf("gloss_search")], variables: { OPEN: "true" }, page: false });
+  try {
+    const model = await (await connect(search.url)).model("gloss_search");
+    for (const { input, isRight } of QUESTIONS.gloss_search) assert.ok(isRight((await model.predict(input)).values));
+    await model.close();
+  } finally {
+    await search.stop();
+  }
 });
 
 test("an object that was put away starts again in the memory that is there, with all it had stored", async () => {
@@ -61,6 +72,23 @@ test("models that do not fit are refused with the figures, and nothing is served
     assert.match(log.join("\n"), /mnist_lenet 1\.0\.\d does not fit: an evaluation takes \d+\.\d MB, \d+\.\d MB are left/);
   } finally {
     await full.stop();
+    await remove();
+  }
+});
+
+test("after models that did not fit, one that does is loaded in the same isolate", async () => {
+  const log = [];
+  const { folder, remove } = await versionsOf("mnist_lenet", 8);
+  const worker = await startWorker({ packages: await packagesBelow(folder), variables: { OPEN: "true" }, page: false, log: (line) => log.push(line) });
+  try {
+    assert.equal((await fetch(`${worker.url}/models`)).status, 500);
+    await worker.remove("packages/");
+    await worker.put([packageOf("mnist_lenet")]);
+    assert.equal((await fetch(`${worker.url}/models`)).status, 200, log.join("\n"));
+    const { loaded, grown } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
+    assert.ok(loaded < grown / 2, `the isolate is the same: ${loaded} of ${grown} bytes are in use`);
+  } finally {
+    await worker.stop();
     await remove();
   }
 });
