@@ -7,6 +7,7 @@
 
 // what the runtime offers
 mod answer;
+mod buffer;
 mod clock;
 mod log;
 

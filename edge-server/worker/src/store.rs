@@ -48,9 +48,8 @@ async fn written_down() {
 impl ObjectStore {
     /// Opens the object's database and brings its tables up to date.
     pub(crate) async fn open(state: &State, bucket: worker::Bucket, lease: Duration) -> Result<Self> {
-        let storage = state.storage();
         let alarm = Alarm::read(state.storage(), lease).await?;
-        let sql = Rc::new(Sql::new(storage));
+        let sql = Rc::new(Sql::new(&state.storage()));
         sql.migrate()?;
         Ok(Self { sql, alarm, keys: KeyFiles::new(bucket) })
     }

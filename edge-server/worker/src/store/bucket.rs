@@ -3,12 +3,37 @@
 use bytes::Bytes;
 use edge_server::store::StoreError;
 use edge_server_sqlite::KeyFile;
+use js_sys::ArrayBuffer;
+use wasm_bindgen::prelude::*;
 use worker::Bucket;
 
 use super::{Result, failed};
+use crate::buffer::{self, Lent};
 
 /// Files that one call deletes at most.
 const AT_ONCE: usize = 1000;
+
+#[wasm_bindgen]
+extern "C" {
+    type Files;
+
+    /// Reads a file's head, or `null` if there is none.
+    #[wasm_bindgen(method, catch)]
+    async fn get(this: &Files, path: &str) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch)]
+    async fn put(this: &Files, path: &str, bytes: &JsValue) -> std::result::Result<JsValue, JsValue>;
+
+    type File;
+
+    #[wasm_bindgen(method, catch, js_name = arrayBuffer)]
+    async fn array_buffer(this: &File) -> std::result::Result<JsValue, JsValue>;
+}
+
+/// Wraps what the runtime threw.
+fn thrown(error: JsValue) -> StoreError {
+    failed(worker::Error::from(error))
+}
 
 /// The files of keys.
 #[derive(Debug)]
@@ -24,16 +49,25 @@ impl KeyFiles {
         Self(bucket)
     }
 
+    /// The bucket as the runtime has it: whose buffers are seen, and can be let go.
+    fn files(&self) -> &Files {
+        self.0.unchecked_ref()
+    }
+
     pub(super) async fn put(&self, file: KeyFile, bytes: Bytes) -> Result<()> {
-        self.0.put(path(&file), Vec::from(bytes)).execute().await.map(drop).map_err(failed)
+        let lent = Lent::new(&bytes);
+        drop(bytes);
+        self.files().put(&path(&file), lent.as_ref()).await.map(drop).map_err(thrown)
     }
 
     pub(super) async fn read(&self, file: KeyFile) -> Result<Bytes> {
         let path = path(&file);
-        let object = self.0.get(&path).execute().await.map_err(failed)?;
-        let body = object.as_ref().and_then(worker::Object::body);
-        let body = body.ok_or_else(|| StoreError::new(format!("{path} is not in the bucket")))?;
-        body.bytes().await.map(Bytes::from).map_err(failed)
+        let found = self.files().get(&path).await.map_err(thrown)?;
+        if found.is_null() {
+            return Err(StoreError::new(format!("{path} is not in the bucket")));
+        }
+        let buffer = found.unchecked_ref::<File>().array_buffer().await.map_err(thrown)?;
+        Ok(buffer::take(buffer.unchecked_ref::<ArrayBuffer>()).into())
     }
 
     /// Deletes files that no row names any more. One that cannot be deleted is rubbish and does no harm.

@@ -2,41 +2,66 @@
 
 use edge_server::store::StoreError;
 use edge_server_sqlite::{Database, Field, MIGRATIONS, Row, VERSION, Value};
+use js_sys::{Array, ArrayBuffer, Number};
 use wasm_bindgen::prelude::*;
-use worker::{SqlStorage, SqlStorageValue, Storage};
+use worker::Storage;
 
-use super::{Result, failed};
+use super::Result;
+use crate::buffer::{self, Lent};
 
 #[wasm_bindgen]
 extern "C" {
-    type Transactions;
+    #[derive(Debug)]
+    type ObjectStorage;
 
     /// Runs `work`; undoes what it did if it throws.
     #[wasm_bindgen(method, catch, js_name = transactionSync)]
     fn transaction_sync(
-        this: &Transactions,
+        this: &ObjectStorage,
         work: &mut dyn FnMut() -> std::result::Result<(), JsValue>,
     ) -> std::result::Result<(), JsValue>;
+
+    #[wasm_bindgen(method, getter)]
+    fn sql(this: &ObjectStorage) -> Statements;
+
+    #[derive(Debug)]
+    type Statements;
+
+    /// Runs a statement. What it is given stays its own until its rows have been read.
+    #[wasm_bindgen(method, catch, variadic)]
+    fn exec(this: &Statements, statement: &str, values: &Array) -> std::result::Result<Cursor, JsValue>;
+
+    type Cursor;
+
+    /// The rows, each an array.
+    #[wasm_bindgen(method, catch)]
+    fn raw(this: &Cursor) -> std::result::Result<js_sys::Iterator, JsValue>;
 }
 
 /// The database of one object.
 #[derive(Debug)]
 pub(super) struct Sql {
-    storage: Storage,
-    sql: SqlStorage,
+    storage: ObjectStorage,
+    statements: Statements,
+}
+
+/// Wraps what the runtime threw.
+fn thrown(error: JsValue) -> StoreError {
+    StoreError::new(worker::Error::from(error).to_string())
 }
 
 impl Sql {
-    pub(super) fn new(storage: Storage) -> Self {
-        let sql = storage.sql();
-        Self { storage, sql }
+    pub(super) fn new(storage: &Storage) -> Self {
+        let storage = JsValue::from(storage.as_raw()).unchecked_into::<ObjectStorage>();
+        let statements = storage.sql();
+        Self { storage, statements }
     }
 
     /// Runs several statements as one step: all of them, or none.
     pub(super) fn step<T>(&self, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let mut work = Some(work);
         let mut outcome = None;
-        let done = self.storage.as_raw().unchecked_ref::<Transactions>().transaction_sync(&mut || {
+        let done = self.storage.transaction_sync(&mut || {
             let result = work.take().map(|work| work(self));
             let is_done = matches!(result, Some(Ok(_)));
             outcome = result;
@@ -75,24 +100,47 @@ impl Sql {
 
 impl Database for Sql {
     fn run(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>> {
-        let values = values.iter().map(|value| match *value {
-            Value::Null => Ok(SqlStorageValue::Null),
-            Value::Integer(number) => SqlStorageValue::try_from_i64(number).map_err(failed),
-            Value::Text(text) => Ok(text.into()),
-            Value::Blob(bytes) => Ok(bytes.to_vec().into()),
-        });
-        let cursor = self.sql.exec(statement, values.collect::<Result<Vec<_>>>()?).map_err(failed)?;
-        cursor.raw().map(|row| row.map_err(failed).and_then(read)).collect()
+        let bound = Array::new();
+        let mut lent = Vec::new();
+        for value in values {
+            bound.push(&match *value {
+                Value::Null => JsValue::NULL,
+                Value::Integer(number) => integer(number)?,
+                Value::Text(text) => text.into(),
+                Value::Blob(bytes) => {
+                    let bytes = Lent::new(bytes);
+                    let value = bytes.as_ref().clone();
+                    lent.push(bytes);
+                    value
+                }
+            });
+        }
+        let rows = self.statements.exec(statement, &bound).and_then(|cursor| cursor.raw()).map_err(thrown)?;
+        rows.into_iter().map(|row| row.map_err(thrown).and_then(|row| read(&row))).collect()
     }
 }
 
-fn read(row: Vec<SqlStorageValue>) -> Result<Row> {
-    let fields = row.into_iter().map(|value| match value {
-        SqlStorageValue::Null => Ok(Field::Null),
-        SqlStorageValue::Integer(number) => Ok(Field::Integer(number)),
-        SqlStorageValue::String(text) => Ok(Field::Text(text)),
-        SqlStorageValue::Blob(bytes) => Ok(Field::Blob(bytes.into())),
-        SqlStorageValue::Boolean(_) | SqlStorageValue::Float(_) => {
+/// An integer as the runtime knows them, which are numbers of 53 bits.
+fn integer(number: i64) -> Result<JsValue> {
+    let value = JsValue::from_f64(number as f64);
+    if Number::is_safe_integer(&value) {
+        Ok(value)
+    } else {
+        Err(StoreError::new(format!("{number} is too large")))
+    }
+}
+
+fn read(row: &JsValue) -> Result<Row> {
+    let fields = Array::from(row).into_iter().map(|value| {
+        if value.is_null() {
+            Ok(Field::Null)
+        } else if let Some(text) = value.as_string() {
+            Ok(Field::Text(text))
+        } else if Number::is_safe_integer(&value) {
+            Ok(Field::Integer(value.as_f64().unwrap_or_default() as i64))
+        } else if let Some(buffer) = value.dyn_ref::<ArrayBuffer>() {
+            Ok(Field::Blob(buffer::take(buffer).into()))
+        } else {
             Err(StoreError::new("the store holds a number that no table of this version has"))
         }
     });
