@@ -50,6 +50,9 @@ extern crate alloc;
 // who shares the work
 mod team;
 
+// memory for secrets
+mod wiped;
+
 // integers modulo one prime, vectors of them
 mod arithmetic;
 mod lanes;

@@ -9,8 +9,6 @@
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::Zeroizing;
-
 use super::{
     field::Field,
     poly::{Coeff, Poly},
@@ -18,6 +16,7 @@ use super::{
 use crate::{
     arithmetic::Modulus,
     lanes::{Backend, Doubles, Kernel, Lanes},
+    wiped::Wiped,
 };
 
 /// How many coefficients are worked on at a time: their digits stay in the nearest cache.
@@ -71,14 +70,9 @@ impl MixedRadix {
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), Q the product of the polynomial's primes, divided by a number.
-    pub(crate) fn to_doubles(
-        &self,
-        backend: Backend,
-        poly: &Poly<Coeff>,
-        divisor: f64,
-    ) -> Zeroizing<Vec<f64>> {
-        let mut out = Zeroizing::new(vec![0.0; poly.degree()]);
-        let mut block = Zeroizing::new(vec![0; poly.limbs() * BLOCK]);
+    pub(crate) fn to_doubles(&self, backend: Backend, poly: &Poly<Coeff>, divisor: f64) -> Wiped<f64> {
+        let mut out = Wiped::zero(poly.degree());
+        let mut block = Wiped::zero(poly.limbs() * BLOCK);
         let digits = &self.digits[..poly.limbs()];
         let backend = backend.with_vectors(RESIDUES, poly.degree());
         backend.run(ToDoubles { digits, poly, divisor, block: &mut block, out: &mut out });

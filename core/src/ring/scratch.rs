@@ -86,7 +86,10 @@ impl DerefMut for Residues {
 
 impl Zeroize for Residues {
     fn zeroize(&mut self) {
-        self.numbers.zeroize();
+        // All at once, not number by number.
+        self.numbers.as_mut_slice().zeroize();
+        self.numbers.spare_capacity_mut().zeroize();
+        self.numbers.clear();
         self.length = 0;
     }
 }

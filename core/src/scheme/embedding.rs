@@ -17,9 +17,7 @@ mod to_slots;
 
 use alloc::{vec, vec::Vec};
 
-use zeroize::Zeroizing;
-
-use crate::lanes::Backend;
+use crate::{lanes::Backend, wiped::Wiped};
 use from_slots::FromSlots;
 use to_slots::ToSlots;
 
@@ -30,20 +28,20 @@ const GROUP: usize = 8;
 
 /// Real and imaginary parts, apart so that they fill vectors.
 pub(super) struct Slots {
-    pub(super) re: Zeroizing<Vec<f64>>,
-    pub(super) im: Zeroizing<Vec<f64>>,
+    pub(super) re: Wiped<f64>,
+    pub(super) im: Wiped<f64>,
 }
 
 impl Slots {
     pub(super) fn zero(count: usize) -> Self {
-        Self { re: Zeroizing::new(vec![0.0; count]), im: Zeroizing::new(vec![0.0; count]) }
+        Self { re: Wiped::zero(count), im: Wiped::zero(count) }
     }
 }
 
 /// Integers of 63 bits that are 2^62 too large, the halves apart.
 pub(super) struct OffsetIntegers {
-    pub(super) low: Zeroizing<Vec<u32>>,
-    pub(super) high: Zeroizing<Vec<u32>>,
+    pub(super) low: Wiped<u32>,
+    pub(super) high: Wiped<u32>,
 }
 
 /// The transform of one number of slots.
@@ -84,8 +82,7 @@ impl Embedding {
     /// and whether none wrapped around. Infinities and what is no number become some integer.
     pub(super) fn to_integers(&self, mut slots: Slots, factor: f64) -> (OffsetIntegers, bool) {
         let degree = 2 * slots.re.len();
-        let mut out =
-            OffsetIntegers { low: Zeroizing::new(vec![0; degree]), high: Zeroizing::new(vec![0; degree]) };
+        let mut out = OffsetIntegers { low: Wiped::zero(degree), high: Wiped::zero(degree) };
         let in_range = self.backend.run(FromSlots {
             roots: &self.roots,
             re: &mut slots.re,

@@ -6,8 +6,6 @@
 
 use alloc::vec::Vec;
 
-use zeroize::Zeroizing;
-
 use super::{
     ciphertext::{Plaintext, PreparedPlaintext},
     embedding::{Embedding, OffsetIntegers, Slots},
@@ -15,7 +13,10 @@ use super::{
     level::{Level, Scale},
     params::Params,
 };
-use crate::ring::{Coeff, MixedRadix, Poly};
+use crate::{
+    ring::{Coeff, MixedRadix, Poly},
+    wiped::Wiped,
+};
 
 /// A complex slot value.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -94,7 +95,7 @@ impl Encoder {
     /// # Errors
     /// [`Error::ParamsMismatch`].
     pub fn decode_real(&self, plaintext: &Plaintext) -> Result<Vec<f64>, Error> {
-        Ok(core::mem::take(&mut *self.decode(plaintext)?.re))
+        Ok(self.decode(plaintext)?.re.into_public())
     }
 
     /// Decodes all slots.
@@ -180,7 +181,7 @@ impl Encoder {
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
-    fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Zeroizing<Vec<f64>> {
+    fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Wiped<f64> {
         self.radix.to_doubles(self.params.ring().backend(), poly, scale.value())
     }
 }

@@ -3,9 +3,7 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
-use alloc::vec;
-
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 use super::{
     ciphertext::{Ciphertext, Plaintext, SeededCiphertext},
@@ -15,7 +13,10 @@ use super::{
     sampling::{self, Stream},
     seed::{Seed, SeedSource},
 };
-use crate::ring::{Binary, Ntt, Poly, Ring, Sum};
+use crate::{
+    ring::{Binary, Ntt, Poly, Ring, Sum},
+    wiped::Wiped,
+};
 
 /// Encrypts under the secret key: `c₀ = −a·s + e + m`, a expanded from a public seed.
 ///
@@ -34,7 +35,7 @@ pub fn encrypt_symmetric(
     let main = plaintext.poly.limbs();
     let error = sampling::error(ring, &error_seed, Stream::error(0));
     let mut c0 = Poly::unwritten(ring.degree(), main);
-    let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+    let mut summand = Wiped::zero(ring.degree());
     for (i, (out, message)) in c0.iter_mut().zip(plaintext.poly.iter()).enumerate() {
         // The error is added to the message before the transform, which saves one per limb.
         sampling::to_residues_limb(ring, &error, i, &mut summand);

@@ -1,8 +1,6 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use alloc::{vec, vec::Vec};
-
-use zeroize::Zeroizing;
+use alloc::vec::Vec;
 
 use super::{
     encryption::mask_limb,
@@ -20,6 +18,7 @@ use super::{
 use crate::{
     arithmetic::ShoupFactor,
     ring::{Binary, Interleaved, Ntt, Poly, Residues, Ring, Sum},
+    wiped::Wiped,
 };
 
 impl SecretKey {
@@ -66,7 +65,7 @@ impl PublicKey {
         let ring = params.ring();
         let error = sampling::error(ring, &error_seed, Stream::error(0));
         let mut b = Poly::unwritten(ring.degree(), main);
-        let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+        let mut summand = Wiped::zero(ring.degree());
         for (i, limb) in b.iter_mut().enumerate() {
             sampling::to_residues_limb(ring, &error, i, &mut summand);
             mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, limb);
@@ -149,8 +148,8 @@ fn switching_key(
     let count = params.digits_at(level);
     let errors: Vec<_> = (0..count).map(|j| sampling::error(ring, &error_seed, Stream::error(j))).collect();
     let mut digits: Vec<_> = (0..count).map(|_| Poly::unwritten(ring.degree(), main + special)).collect();
-    let mut derived = Zeroizing::new(vec![0; ring.degree()]);
-    let mut summand = Zeroizing::new(vec![0; ring.degree()]);
+    let mut derived = Wiped::zero(ring.degree());
+    let mut summand = Wiped::zero(ring.degree());
     for i in 0..main + special {
         let prime = ring.prime_of_limb(main, i);
         let secret = secret.poly.limb(prime);

@@ -2,15 +2,12 @@
 //! expansion, which is part of the wire format; secret samples take constant time and memory
 //! access that does not depend on their values.
 
-use alloc::{vec, vec::Vec};
-
-use zeroize::Zeroizing;
-
 use super::seed::Seed;
 use crate::{
     key_stream::{KeyStream, WORDS},
     lanes::{Kernel, Lanes},
     ring::{Coeff, Ntt, Poly, Ring},
+    wiped::Wiped,
 };
 
 /// What a stream of random bytes is for; its first eight nonce bytes.
@@ -127,17 +124,19 @@ impl Kernel for Accept<'_> {
 ///
 /// The stream is read as 32-bit little-endian words w; `w mod 3 − 1` is the coefficient. The word
 /// 2^32 − 1 is skipped, which says nothing about the coefficients that are kept.
-pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
-    let mut coefficients = Zeroizing::new(Vec::with_capacity(ring.degree()));
+pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
+    let mut coefficients = Wiped::zero(ring.degree());
     let mut stream = stream.keyed(ring, seed, 0);
-    while coefficients.len() < ring.degree() {
-        let missing = ring.degree() - coefficients.len();
-        let words = stream.next_words(missing).iter().filter(|&&word| word != u32::MAX).take(missing);
-        coefficients.extend(words.map(|&word| {
+    let mut filled = 0;
+    while filled < ring.degree() {
+        let space = &mut coefficients[filled..];
+        let words = stream.next_words(space.len()).iter().filter(|&&word| word != u32::MAX);
+        for (coefficient, &word) in space.iter_mut().zip(words) {
             // ⌊w/3⌋ by multiplication with ⌈2^33/3⌉, exact for 32-bit w.
             let third = ((u64::from(word) * 0xAAAA_AAAB) >> 33) as u32;
-            (word - 3 * third) as i32 - 1
-        }));
+            *coefficient = (word - 3 * third) as i32 - 1;
+            filled += 1;
+        }
     }
     coefficients
 }
@@ -146,8 +145,8 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec
 ///
 /// The stream is read as pairs of 32-bit little-endian words; the coefficient is the number of
 /// ones in the low 21 bits of the first minus that of the second.
-pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Zeroizing<Vec<i32>> {
-    let mut coefficients = Zeroizing::new(vec![0; ring.degree()]);
+pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
+    let mut coefficients = Wiped::zero(ring.degree());
     let mut stream = stream.keyed(ring, seed, 0);
     for coefficients in coefficients.chunks_mut(WORDS / 2) {
         let words = stream.next_words(2 * coefficients.len());
