@@ -24,7 +24,7 @@ const BLOCK: usize = 256;
 /// So many products of residues are a sum below `4q·2^32`.
 const PRODUCTS: usize = 16;
 /// How many vectors of residues are worked on side by side, and of doubles, whose operations take longer.
-const RESIDUES: usize = 2;
+const RESIDUES: usize = 4;
 const DOUBLES: usize = 4;
 
 /// The digits of numbers modulo a chain of primes, or the first of them.
@@ -116,30 +116,26 @@ fn write_digit<L: Lanes>(digit: &Digit, residues: &[u32], before: &[u32], out: &
     for (k, (out, x)) in L::chunks_mut(out).as_chunks_mut::<RESIDUES>().0.iter_mut().zip(residues).enumerate()
     {
         let mut factors = digit.factors.iter();
-        let mut rows = before.chunks_exact(RESIDUES * together);
         let Some(&factor) = factors.next() else { return };
         let factor = L::turn_constant(factor);
-        let [x0, x1] = x;
-        let (mut s0, mut s1) = (L::load(x0).mul_wide(factor), L::load(x1).mul_wide(factor));
-        let mut left = PRODUCTS - 1;
-        let (mut y0, mut y1) = (summand, summand);
-        for (row, &factor) in rows.by_ref().zip(factors) {
-            let factor = L::turn_constant(factor);
-            let (p0, p1) = (
-                L::load(&row[RESIDUES * k]).mul_wide(factor),
-                L::load(&row[RESIDUES * k + 1]).mul_wide(factor),
-            );
-            if left == 0 {
-                y0 = field.add(y0, field.montgomery_sum(s0));
-                y1 = field.add(y1, field.montgomery_sum(s1));
-                (s0, s1, left) = (p0, p1, PRODUCTS - 1);
-            } else {
-                (s0, s1, left) = (L::wide_add(s0, p0), L::wide_add(s1, p1), left - 1);
+        let mut sums = x.each_ref().map(|x| L::load(x).mul_wide(factor));
+        let mut reduced = [summand; RESIDUES];
+        let mut rows = before.as_chunks::<RESIDUES>().0.chunks_exact(together).zip(factors);
+        loop {
+            for (row, &factor) in rows.by_ref().take(PRODUCTS - 1) {
+                let factor = L::turn_constant(factor);
+                for (sum, digits) in sums.iter_mut().zip(&row[k]) {
+                    *sum = L::wide_add(*sum, L::load(digits).mul_wide(factor));
+                }
             }
+            for (reduced, sum) in reduced.iter_mut().zip(sums) {
+                *reduced = field.add(*reduced, field.montgomery_sum(sum));
+            }
+            let Some((row, &factor)) = rows.next() else { break };
+            let factor = L::turn_constant(factor);
+            sums = row[k].each_ref().map(|digits| L::load(digits).mul_wide(factor));
         }
-        let [out0, out1] = out;
-        field.add(y0, field.montgomery_sum(s0)).store(out0);
-        field.add(y1, field.montgomery_sum(s1)).store(out1);
+        out.iter_mut().zip(reduced).for_each(|(out, digits)| digits.store(out));
     }
 }
 
