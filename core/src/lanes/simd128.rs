@@ -39,7 +39,7 @@ impl Multiplier {
 impl Lanes for Simd128 {
     const WIDTH: usize = 4;
     const TAIL: usize = 2;
-    const VECTORS_AT_ONCE: usize = 4;
+    const VECTORS_AT_ONCE: usize = 8;
     const LAYERS_AT_ONCE: usize = 2;
     type Chunk = [u32; 4];
     type Wide = Products;
