@@ -81,6 +81,11 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn prefetch_to_keep(chunk: &Self::Chunk, ahead: usize) {
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(chunk.as_ptr().wrapping_add(ahead).cast()) }
+    }
+
+    #[inline(always)]
     fn multiplier(self) -> Halves {
         Halves { even: self.0, odd: unsafe { _mm256_srli_epi64::<32>(self.0) } }
     }
