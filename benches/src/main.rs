@@ -1,5 +1,6 @@
 //! Benchmarks, one per layer of the library: `core` prints tables of every operation, `models` one line of JSON per
-//! shipped model, `layers` one per layer of each, `instructions` is for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
+//! shipped model, `layers` one per layer of each, `instructions` is for a profiler. One thread; the same program runs
+//! natively and, compiled for WASI, in Node.
 
 mod shipped;
 mod timing;

@@ -4,8 +4,8 @@ use std::{fs, path::Path, path::PathBuf, sync::Arc};
 
 use ckks_client::{KeyName, ModelSpec, ParameterSpec, Session};
 use ckks_core::{
-    CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Instruction, Level, PreparedProgram,
-    ResultCiphertexts, Seed, SeededCiphertext, Team,
+    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, EvaluationKeys, Instruction, Level,
+    PreparedProgram, ResultCiphertexts, Seed, SeededCiphertext, Team,
 };
 use model_package::Package;
 use serde_json::Value;
@@ -74,16 +74,18 @@ impl Server {
 
     /// From the bytes of the request to the bytes of the result.
     pub(crate) fn answer(&self, request: &[u8], team: &Arc<dyn Team>) -> Result<Vec<u8>> {
-        self.answer_telling(request, team, |_| ())
+        let Package { manifest, params, .. } = &self.package;
+        let outputs = self.evaluate(request, team, |_| ())?;
+        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params)?)
     }
 
-    /// The same; `told` hears of each instruction before it is carried out.
-    pub(crate) fn answer_telling(
+    /// From the bytes of the request to ciphertexts; `told` hears of each instruction before it is carried out.
+    pub(crate) fn evaluate(
         &self,
         request: &[u8],
         team: &Arc<dyn Team>,
         mut told: impl FnMut(&Instruction),
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Vec<Ciphertext>> {
         let Package { manifest, params, .. } = &self.package;
         let input =
             SeededCiphertext::from_bytes_at(params, Level(manifest.input.level), request)?.expand(params)?;
@@ -91,7 +93,6 @@ impl Server {
             told(instruction);
             true
         })?;
-        let outputs = outputs.ok_or("nobody stops it")?;
-        Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params)?)
+        Ok(outputs.ok_or("nobody stops it")?)
     }
 }

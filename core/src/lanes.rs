@@ -27,7 +27,7 @@ pub(crate) trait Lanes: Copy {
     /// log₂ of the width: how many of a transform's layers lie inside one vector.
     const TAIL: usize;
     /// How many vectors a step of a transform works on side by side, so that enough of its butterflies are
-    /// independent: half of the registers. 4, 8 or 16.
+    /// independent, and the registers hold them and their factors. 4, 8 or 16.
     const VECTORS_AT_ONCE: usize;
     /// Most layers of a transform that are done at a time. 2 or 3: their factors want registers, too.
     const LAYERS_AT_ONCE: usize;

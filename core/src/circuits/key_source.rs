@@ -9,7 +9,8 @@ use crate::scheme::{Error, EvaluationKeys, GaloisElement, GaloisKey, Relineariza
 /// [`EvaluationKeys`] has them all in memory. A source may also make each when it is asked for it, so that no more
 /// than one is in memory at a time; how often each is asked for follows from the program.
 pub trait KeySource {
-    /// Whether keys are in memory anyway. Otherwise each is dropped before the next one is asked for.
+    /// Whether keys are in memory anyway: then all are asked for once before the first instruction, to find out whether
+    /// any is missing. Otherwise each is dropped before the next one is asked for.
     fn are_at_hand(&self) -> bool;
 
     /// Finds the relinearization key.

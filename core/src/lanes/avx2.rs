@@ -18,7 +18,7 @@ pub(super) struct Halves {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn barrier([v0, v1, v2, v3, v4, v5, v6, v7]: &mut [Avx2; 8]) {
-    // SAFETY: does nothing.
+    // SAFETY: the text is a comment, and what comes out is what went in: no memory, stack or flag is touched.
     unsafe {
         core::arch::asm!(
             "/* {} {} {} {} {} {} {} {} */",
@@ -39,7 +39,8 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 }
 
 // SAFETY (every block below): the instructions exist, as values of this type are only handled
-// inside `run`; loads and stores go through references to whole chunks and need no alignment.
+// inside `run`; loads and stores go through references to whole chunks and need no alignment;
+// a prefetch reads nothing that the program sees, and cannot fail, whatever the address.
 impl Lanes for Avx2 {
     const WIDTH: usize = 8;
     const TAIL: usize = 3;

@@ -55,7 +55,7 @@ const INTERLEAVE: [[u32; 16]; 2] = [
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn barrier([v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15]: &mut [Avx512; 16]) {
-    // SAFETY: does nothing.
+    // SAFETY: the text is a comment, and what comes out is what went in: no memory, stack or flag is touched.
     unsafe {
         core::arch::asm!(
             "/* {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} */",
@@ -78,7 +78,8 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 }
 
 // SAFETY (every block below): the instructions exist, as values of this type are only handled
-// inside `run`; loads and stores go through references to whole chunks and need no alignment.
+// inside `run`; loads and stores go through references to whole chunks and need no alignment;
+// a prefetch reads nothing that the program sees, and cannot fail, whatever the address.
 impl Lanes for Avx512 {
     const WIDTH: usize = 16;
     const TAIL: usize = 4;

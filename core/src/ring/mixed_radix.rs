@@ -253,13 +253,17 @@ mod tests {
             })
             .collect();
         let radix = MixedRadix::new(&moduli);
-        for limbs in [1, 2, 3, 15, 16, 17, 18, 31, 32, 33, 36] {
+        // As few coefficients as a ring has, and several blocks.
+        let limbs = [1, 2, 3, 15, 16, 17, 18, 31, 32, 33, 36];
+        for (columns, limbs) in
+            [&columns[..32], &columns[..]].into_iter().flat_map(|columns| limbs.map(|limbs| (columns, limbs)))
+        {
             for divisor in [1.0, f64::from(1 << 30), 3e9] {
                 let used = &moduli[..limbs];
                 let digits = columns.iter().map(|column| slow_digits(used, &column[..limbs]));
                 let expected: Vec<u64> =
                     digits.map(|digits| (slow_double(used, &digits) / divisor).to_bits()).collect();
-                let mut poly = poly(&columns);
+                let mut poly = poly(columns);
                 poly.truncate(limbs);
                 for backend in Backend::available() {
                     let found = radix.to_doubles(backend, &poly, divisor);

@@ -29,7 +29,8 @@ use forward::Forward;
 use inverse::Inverse;
 use twiddles::{Twiddles, powers};
 
-/// Fewest vectors of a transform: as many parts of as many vectors as are done together.
+/// Fewest vectors of a transform: each of the parts that the first step makes has as many as are done together, or
+/// several times that.
 const LEAST_VECTORS: usize = 64;
 
 /// Twiddle factors of one prime, laid out for one backend.

@@ -43,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(),
 }
 
 fn models(workspace: &Workspace) -> Result<(), TaskError> {
+    let chromium = CHROMIUM.require()?;
     let mut progress = Progress::new(wasm::STEPS + 5);
     // With the page: the server of the tests serves it.
     wasm::build(workspace, &mut progress)?;
@@ -52,7 +53,7 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
     let round_trips = progress.step("Measure predictions over HTTP", || {
         node::install(workspace, E2E)?;
         let mut script = node::script(&workspace.path(E2E), "bench");
-        script.env("EDGE_SERVER", server::program(workspace)).env(CHROMIUM.variable, CHROMIUM.require()?);
+        script.env("EDGE_SERVER", server::program(workspace)).env(CHROMIUM.variable, chromium);
         lines(&process::capture(&mut script)?)
     })?;
     progress.step("Rewrite the table of README.md", || {
@@ -96,7 +97,8 @@ fn in_webassembly(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskE
     build_for_webassembly(workspace)?;
     let mut node = node::node(&workspace.path(""));
     lines(&process::capture(
-        // Compiled once, as it stays: what is compiled again meanwhile would be measured, and can crash Node 20 at its end.
+        // Compiled once, as it stays: what is compiled again meanwhile would be measured, and can crash Node 20 at its
+        // end.
         node.args(["--no-warnings", "--no-liftoff", "xtask/npm/run-wasi.mjs"])
             .arg(module(workspace))
             .arg(part),

@@ -2,7 +2,7 @@
 
 use super::{
     butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, three},
-    parts::{eighths, halves, load, prefetch, quarters, store},
+    parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
 use crate::{
@@ -24,6 +24,7 @@ impl Kernel for Inverse<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
+        const { assert!(has_steps::<L>()) };
         let Self { modulus, twiddles, scaling, values } = self;
         let field = Field::<L>::new(modulus);
         let vectors = L::chunks_mut(values);

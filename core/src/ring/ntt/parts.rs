@@ -2,6 +2,11 @@
 
 use crate::lanes::Lanes;
 
+/// Whether the steps of a transform are written for so many vectors and layers of an instance.
+pub(super) const fn has_steps<L: Lanes>() -> bool {
+    matches!((L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE), (4, 2) | (8, 2 | 3) | (16, 3))
+}
+
 /// The corresponding vectors of the two halves of a node.
 #[inline(always)]
 pub(super) fn halves<T>(node: &mut [T]) -> impl Iterator<Item = [&mut T; 2]> {

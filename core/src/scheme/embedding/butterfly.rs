@@ -2,7 +2,7 @@
 //! of groups.
 
 use super::{GROUP, Roots, reversed};
-use crate::lanes::Doubles;
+use crate::lanes::{Doubles, Lanes};
 
 /// Complex numbers.
 #[derive(Clone, Copy)]
@@ -149,32 +149,32 @@ fn pass<D: Doubles, const POINTS: usize, const FACTORS: usize>(
 
 /// One, two or three layers up, the first of which has pairs `half` vectors apart.
 #[inline(always)]
-pub(super) fn layers_up<D: Doubles>(
-    factors: &Factors<'_, D>,
-    re: &mut [D::Chunk],
-    im: &mut [D::Chunk],
+pub(super) fn layers_up<L: Lanes>(
+    factors: &Factors<'_, L::Doubles>,
+    re: &mut [<L::Doubles as Doubles>::Chunk],
+    im: &mut [<L::Doubles as Doubles>::Chunk],
     half: usize,
     layers: usize,
 ) {
     match layers {
         1 => pass(factors, re, im, half, |[a, b], [w]| up(a, b, w).into()),
-        2 => pass(factors, re, im, half, up_four),
+        _ if layers == 2 || L::LAYERS_AT_ONCE == 2 => pass(factors, re, im, half, up_four),
         _ => pass(factors, re, im, half, up_eight),
     }
 }
 
 /// One, two or three layers down, the last of which has pairs `half` vectors apart.
 #[inline(always)]
-pub(super) fn layers_down<D: Doubles>(
-    factors: &Factors<'_, D>,
-    re: &mut [D::Chunk],
-    im: &mut [D::Chunk],
+pub(super) fn layers_down<L: Lanes>(
+    factors: &Factors<'_, L::Doubles>,
+    re: &mut [<L::Doubles as Doubles>::Chunk],
+    im: &mut [<L::Doubles as Doubles>::Chunk],
     half: usize,
     layers: usize,
 ) {
     match layers {
         1 => pass(factors, re, im, half, |[a, b], [w]| down(a, b, w).into()),
-        2 => pass(factors, re, im, half, down_four),
+        _ if layers == 2 || L::LAYERS_AT_ONCE == 2 => pass(factors, re, im, half, down_four),
         _ => pass(factors, re, im, half, down_eight),
     }
 }

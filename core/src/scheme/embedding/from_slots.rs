@@ -31,7 +31,7 @@ impl Kernel for FromSlots<'_> {
         while half > GROUP / L::Doubles::WIDTH {
             let layers = L::layers_at_once((half * L::Doubles::WIDTH / GROUP).ilog2() as usize);
             half >>= layers;
-            layers_down(&factors, re, im, half, layers);
+            layers_down::<L>(&factors, re, im, half, layers);
         }
         let (low_re, low_im) = low.split_at_mut(entries);
         let (high_re, high_im) = high.split_at_mut(entries);
@@ -89,7 +89,7 @@ impl<'a, D: Doubles> Rounded<'a, D> {
         // From 2^52 on all doubles are integers, so the limit can be asked for before rounding.
         self.in_range = self.in_range.and(within(TWO_62));
         let largest = f64::from_bits(TWO_63.to_bits() - 1);
-        // −1 where the nearest integer of 64 bits is the largest one, which is one below what 0 stands for below.
+        // −1 where the nearest integer of 64 bits is the largest one: modulo 2^63 that is −1, and the value becomes 0.
         let too_large = D::splat(largest).less(value);
         let value = value.and(within(TWO_63));
         // A multiple of 2^32, and what is left: exact, at most 2^31, and a tie where the value is one.

@@ -64,9 +64,9 @@ mod slow {
     }
 }
 
-/// Embeddings of every size that parameters have and some larger ones, on every backend.
+/// Embeddings of every size that parameters have, on every backend.
 fn embeddings() -> impl Iterator<Item = Embedding> {
-    (4..=13).flat_map(|log| Backend::available().map(move |backend| Embedding::new(backend, 1 << log)))
+    (4..=15).flat_map(|log| Backend::available().map(move |backend| Embedding::new(backend, 1 << log)))
 }
 
 fn slots(count: usize) -> Slots {

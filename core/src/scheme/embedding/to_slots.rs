@@ -25,7 +25,7 @@ impl Kernel for ToSlots<'_> {
         let mut half = GROUP / L::Doubles::WIDTH;
         while half < re.len() {
             let layers = L::layers_at_once((re.len() / half).ilog2() as usize);
-            layers_up(&factors, re, im, half, layers);
+            layers_up::<L>(&factors, re, im, half, layers);
             half <<= layers;
         }
     }

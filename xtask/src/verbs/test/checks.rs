@@ -155,7 +155,13 @@ fn neon(workspace: &Workspace) -> Result<(), TaskError> {
     }
     cargo.args(["test", "--package", "ckks-core", "--lib", "--target", rust::ARM]);
     if emulator {
-        return process::run(cargo.args(["--", "ring::", "key_stream::", "scheme::embedding::"]));
+        return process::run(cargo.args([
+            "--",
+            "ring::",
+            "key_stream::",
+            "scheme::embedding::",
+            "scheme::sampling::",
+        ]));
     }
     not_tested(
         "the kernels on 64-bit ARM, only compiled. qemu-aarch64 is missing (Debian: `apt-get install qemu-user`)",
