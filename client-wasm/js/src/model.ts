@@ -120,11 +120,16 @@ export class Model {
   async predictBatch(batch: readonly Sample[] | Tensor, options: BatchOptions = {}): Promise<BatchPrediction[]> {
     const samples = split(batch, this.info.input);
     const steps = new SampleSteps(options.onProgress, samples.length);
+    const held: Answered[] = [];
+    const hold = (answered: Answered): Answered => {
+      held.push(answered);
+      return answered;
+    };
     const all: Answered[] = [];
     try {
-      for await (const answered of this.#inRequests(samples, steps, options)) all.push(answered);
+      for await (const answered of this.#inRequests(samples, steps, options, hold)) all.push(answered);
     } catch (error) {
-      for (const { release } of all) release();
+      for (const { release } of held) release();
       throw error;
     }
     const outcomes: Outcome[] = [];
@@ -154,8 +159,10 @@ export class Model {
 
   async *#predictEach(samples: AsyncIterable<Float64Array>, steps: SampleSteps, options: BatchOptions): AsyncGenerator<EachPrediction, void> {
     let failure: EncryptedInferenceError | undefined;
-    for await (const answered of this.#inRequests(samples, steps, options)) {
-      const outcome = await this.#read(answered, steps);
+    // In an object, as nobody is to wait for the reading before it is its turn.
+    const read = (answered: Answered): { reading: Promise<Outcome> } => ({ reading: this.#read(answered, steps) });
+    for await (const { reading } of this.#inRequests(samples, steps, options, read)) {
+      const outcome = await reading;
       failure ??= outcome.failure;
       for (const prediction of outcome.predictions) yield shown(prediction, options);
     }
@@ -163,36 +170,31 @@ export class Model {
   }
 
   /**
-   * Asks for samples in groups that share a request, in order. The first that fails ends the others, as does whoever
-   * does not want the rest. The next is asked when one is answered, whoever reads the answer: that takes a time which
-   * is not the server's business. An answer that is given is the caller's to read or to release.
+   * Asks for samples in groups that share a request, and gives what `answered` makes of each answer, in order. The first
+   * that fails ends the others, as does whoever does not want the rest. The next is asked when one is answered, whoever
+   * reads the answer: that takes a time which is not the server's business.
    */
-  async *#inRequests(
+  async *#inRequests<Result>(
     samples: Iterable<Float64Array> | AsyncIterable<Float64Array>,
     steps: SampleSteps,
     { signal, ...options }: BatchOptions,
-  ): AsyncGenerator<Answered, void> {
+    answered: (answer: Answered) => Result,
+  ): AsyncGenerator<Result, void> {
     const { controller, end } = follow(signal);
     const each = { ...options, signal: controller.signal };
-    const held = new Set<Answered>();
-    let isOver = false;
-    const ask = async (group: Float64Array[], at: number): Promise<Answered> => {
-      const answered = await this.#ask(group, at, steps, each);
-      if (!options.ciphertexts) answered.sent = [];
-      if (isOver) answered.release();
-      else held.add(answered);
-      return answered;
+    const ask = async (group: Float64Array[], at: number): Promise<Result> => {
+      const answer = await this.#ask(group, at, steps, each);
+      if (!options.ciphertexts) answer.sent = [];
+      // Nobody takes it any more.
+      if (each.signal.aborted) answer.release();
+      checkAborted(each.signal);
+      return answered(answer);
     };
     try {
       // Once for all requests.
       if (steps.total !== 0) await this.#prepareIfNeeded(each);
-      for await (const answered of inOrder(samples, this.info.constraints.max_batch_size, ask, each.signal)) {
-        held.delete(answered);
-        yield answered;
-      }
+      yield* inOrder(samples, this.info.constraints.max_batch_size, ask, each.signal);
     } finally {
-      isOver = true;
-      for (const { release } of held) release();
       // Where all went well nothing is under way.
       controller.abort();
       end();

@@ -240,7 +240,7 @@ test("a batch that fails lets its keys go", { timeout: 10_000 }, async () => {
   assert.equal(server.log.at(-1).method, "DELETE");
 });
 
-test("the next request of a loop does not wait for an answer to be decrypted", { timeout: 10_000 }, async () => {
+test("a loop that is slow has eight requests ahead of it, answered and read", { timeout: 10_000 }, async () => {
   const { model, requests } = await open(right);
   let decrypted = 0;
   const onProgress = ({ step, done }) => {
@@ -248,10 +248,23 @@ test("the next request of a loop does not wait for an answer to be decrypted", {
   };
   const predictions = model.predictEach(samples(20), { onProgress });
   await predictions.next();
-  // Nobody asks for another answer, and none is read.
-  await until(() => requests() >= 8);
-  assert.equal(decrypted, 1);
+  await until(() => requests() === 9 && decrypted === 9);
+  for (let i = 0; i < 5; i += 1) await soon();
+  assert.deepEqual([requests(), decrypted], [9, 9]);
   await predictions.return();
+});
+
+test("keys are rotated in the middle of a loop, whose answers ahead are of the old ones", { timeout: 10_000 }, async () => {
+  const { model, requests } = await open(right);
+  const seen = [];
+  for await (const { index } of model.predictEach(samples(12))) {
+    if (index === 1) {
+      await until(() => requests() >= 5);
+      await model.rotateKeys();
+    }
+    seen.push(index);
+  }
+  assert.deepEqual(seen, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
 });
 
 test("a loop that is left lets its keys go, those of answers that nobody read too", { timeout: 10_000 }, async () => {
