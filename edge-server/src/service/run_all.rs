@@ -11,8 +11,9 @@ use crate::{
 
 impl<H: Host> Service<H> {
     /// Runs jobs as [`Self::run_next`] does, until none waits. One that the store fails is kept until the others have
-    /// had their turns, so that it is not tried over and over: it is given back at the end, or after the time of a lease
-    /// if there are always others.
+    /// had their turns, so that it is not tried over and over: it is given back at the end, or after half the time of
+    /// a lease if there are always others, so that its own has not run out. Should the process end before, such a job has
+    /// lost a start.
     ///
     /// # Errors
     /// The first [`StoreError`]. A job that could not be taken ends the run; the job of any other error waits again, or
@@ -28,7 +29,7 @@ impl<H: Host> Service<H> {
             match self.take_next().await {
                 Ok(Some(Ok(evaluated))) => outcome = outcome.and(self.settle(evaluated).await),
                 Ok(Some(Err(job))) => {
-                    let until = self.host.clock().elapsed().saturating_add(self.settings.lease);
+                    let until = self.host.clock().elapsed().saturating_add(self.settings.lease / 2);
                     failing.push_back((until, job));
                 }
                 Ok(None) => break,

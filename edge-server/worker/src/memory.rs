@@ -14,9 +14,9 @@ static HEAP: StatsAlloc<System> = StatsAlloc::system();
 
 /// What Cloudflare grants an isolate.
 const ISOLATE: usize = 128 << 20;
-/// What is left to JavaScript: the engine's heap, and bodies, rows and files on their way. Of what it needs, 2 MB, and of
-/// garbage that V8 has not collected yet it has had 14 to 36 MB, while the module had 60 to 92 MB; the tests assert that
-/// both together stay within the isolate.
+/// What is left to JavaScript: the engine's heap, and bodies, rows and files on their way. It needs 2 MB; buffers that V8
+/// has not collected yet were up to 16 MB, and the tests assert that they stay below this. How much garbage the heap has
+/// beside them is V8's choice: see docs/deploy-worker.md.
 const JAVASCRIPT: usize = 24 << 20;
 /// The most request bodies that are read at once, in longest bodies and their copies.
 const BODIES: usize = 12;

@@ -90,7 +90,8 @@ export async function metric(url, name) {
 export async function memoryOf(url, { bytes, heap, buffers, stops }) {
   const module = await metric(url, "edge_server_resident_bytes");
   const text = Object.entries({ module, bytes, heap, buffers }).map(([name, value]) => `${name} ${(value / 1e6).toFixed(1)} MB`);
-  return { module, sum: module + bytes, text: `${text.join(", ")}, ${stops} stops` };
+  const sum = ((module + bytes) / 1e6).toFixed(1);
+  return { module, text: `${text.join(", ")}, together ${sum} MB, ${stops} stops` };
 }
 
 /** Ends the runtime that this process has started, without a chance to finish anything. */

@@ -79,7 +79,7 @@ test("models that do not fit are refused with the figures, and nothing is served
 test("after models that did not fit, one that does is loaded in the same isolate", async () => {
   const log = [];
   const { folder, remove } = await versionsOf("mnist_lenet", 8);
-  const worker = await startWorker({ packages: await packagesBelow(folder), variables: { OPEN: "true" }, page: false, log: (line) => log.push(line) });
+  const worker = await startWorker({ packages: await packagesBelow(folder), variables: { OPEN: "true", ADMIN_TOKEN }, page: false, log: (line) => log.push(line) });
   try {
     assert.equal((await fetch(`${worker.url}/models`)).status, 500);
     await worker.remove("packages/");
@@ -87,6 +87,12 @@ test("after models that did not fit, one that does is loaded in the same isolate
     assert.equal((await fetch(`${worker.url}/models`)).status, 200, log.join("\n"));
     const { loaded, grown } = JSON.parse(log.find((line) => line.includes('"message":"memory"'))).fields;
     assert.ok(loaded < grown / 2, `the isolate is the same: ${loaded} of ${grown} bytes are in use`);
+    const model = await (await connect(worker.url)).model("mnist_lenet");
+    const [{ input, isRight }] = QUESTIONS.mnist_lenet;
+    assert.ok(isRight((await model.predict(input)).values));
+    await model.close();
+    const module = await metric(worker.url, "edge_server_resident_bytes");
+    assert.ok(module <= grown, `what was used before is used again: ${module} of ${grown} bytes`);
   } finally {
     await worker.stop();
     await remove();

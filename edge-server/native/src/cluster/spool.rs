@@ -7,7 +7,7 @@ use std::{
     fs::File,
     future::Future,
     io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
@@ -28,6 +28,7 @@ const READ_AHEAD: usize = 4;
 /// ends.
 #[derive(Debug)]
 pub struct SpooledKeys {
+    folder: PathBuf,
     file: Mutex<File>,
     /// Where each key is in the file, and its length.
     keys: BTreeMap<KeyName, (u64, usize)>,
@@ -50,7 +51,7 @@ impl SpooledKeys {
 
     fn within(folder: &Path) -> Result<Self> {
         let file = tempfile::tempfile_in(folder).map_err(|error| failed(folder, &error))?;
-        Ok(Self { file: Mutex::new(file), keys: BTreeMap::new(), end: 0 })
+        Ok(Self { folder: folder.to_owned(), file: Mutex::new(file), keys: BTreeMap::new(), end: 0 })
     }
 
     /// Writes keys as they come, a few on their way at a time.
@@ -61,7 +62,7 @@ impl SpooledKeys {
         let mut reads = stream::iter(reads).buffer_unordered(READ_AHEAD);
         while let Some(read) = reads.next().await {
             let (name, bytes) = read?;
-            self.add(name, &bytes).map_err(|error| failed(&env::temp_dir(), &error))?;
+            self.add(name, &bytes).map_err(|error| failed(&self.folder, &error))?;
         }
         drop(reads);
         Ok(self)
@@ -84,7 +85,7 @@ impl StagedKeys for SpooledKeys {
         let mut bytes = vec![0; length];
         file.seek(SeekFrom::Start(start))
             .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(StoreError::new)?;
+            .map_err(|error| failed(&self.folder, &error))?;
         Ok(Some(bytes.into()))
     }
 }
@@ -158,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_is_an_error() {
         let full = File::options().write(true).open("/dev/full").expect("Linux has it");
-        let spool = SpooledKeys { file: Mutex::new(full), keys: BTreeMap::new(), end: 0 };
+        let spool = SpooledKeys { file: Mutex::new(full), ..SpooledKeys::new().expect("there is a disk") };
         let error = spool.fill([async { Ok((name(1), bytes(1))) }]).await.expect_err("it is full");
         assert!(error.to_string().contains("No space left"), "{error}");
     }
