@@ -97,11 +97,7 @@ fn in_webassembly(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskE
     build_for_webassembly(workspace)?;
     let mut node = node::node(&workspace.path(""));
     lines(&process::capture(
-        // Compiled once, as it stays: what is compiled again meanwhile would be measured, and can crash Node 20 at its
-        // end.
-        node.args(["--no-warnings", "--no-liftoff", "xtask/npm/run-wasi.mjs"])
-            .arg(module(workspace))
-            .arg(part),
+        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module(workspace)).arg(part),
     )?)
 }
 
