@@ -158,7 +158,7 @@ pub(crate) fn transform(packings: &[&Packing], prices: Prices) -> LinearTransfor
     let period = packings.iter().map(|packing| packing.period).max().unwrap_or(1);
     let (baby_steps, _) = baby_steps(diagonals.keys(), period, prices);
     let folds = packings.first().map_or(vec![], |packing| packing.folds.clone());
-    LinearTransform { diagonals, baby_steps, folds }
+    LinearTransform { diagonals, baby_steps, paired_by: None, folds }
 }
 
 /// The split of the rotations into baby and giant steps that costs least, and its cost.

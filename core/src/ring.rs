@@ -204,6 +204,18 @@ impl Ring {
         pointwise::add_scaled(self.backend, self.moduli[prime], w, limb, other);
     }
 
+    /// `limb += X^(N/2)·other` in place: i times the other in every slot.
+    ///
+    /// X^(N/2) is a root of −1 at half of the points, those that come first, and its negative at the others.
+    pub(crate) fn add_times_imaginary_unit(&self, prime: usize, limb: &mut [u32], other: &[u32]) {
+        let (modulus, unit) = (self.moduli[prime], self.tables[prime].imaginary_unit());
+        let (first, second) = limb.split_at_mut(self.degree() / 2);
+        let (other_first, other_second) = other.split_at(self.degree() / 2);
+        let negative = modulus.shoup(modulus.sub(0, unit.value));
+        self.add_scaled_limb(prime, unit, first, other_first);
+        self.add_scaled_limb(prime, negative, second, other_second);
+    }
+
     /// `Σ left·right` for one limb and two right-hand sides; see [`inner_product::inner_products`].
     pub(crate) fn inner_products(
         &self,

@@ -29,6 +29,7 @@ mod extended;
 mod key_switch;
 mod keygen;
 mod lifting;
+mod pairing;
 mod products;
 mod result;
 

@@ -231,6 +231,9 @@ pub enum InstructionEntry {
 pub struct TransformEntry {
     /// How many rotations are inner ones.
     pub baby_steps: u32,
+    /// The distance of two rotations that one product does, if there are such pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paired_by: Option<u32>,
     /// Rotations by which the result is added to itself, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folds: Vec<u32>,

@@ -141,6 +141,7 @@ fn program(manifest: &Manifest, weights: &Weights<'_>) -> Result<Program, Packag
         transforms.push(LinearTransform {
             diagonals,
             baby_steps: entry.baby_steps,
+            paired_by: entry.paired_by,
             folds: entry.folds.clone(),
         });
     }

@@ -47,6 +47,7 @@ pub fn write(
         TransformEntry {
             diagonals: diagonals.collect(),
             baby_steps: transform.baby_steps,
+            paired_by: transform.paired_by,
             folds: transform.folds.clone(),
         }
     });

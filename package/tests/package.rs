@@ -29,6 +29,7 @@ fn program() -> Program {
         transforms: vec![LinearTransform {
             diagonals: [(0.into(), weights.clone()), (1.into(), weights.clone())].into(),
             baby_steps: 2,
+            paired_by: None,
             folds: vec![],
         }],
         constants: vec![weights],
@@ -94,6 +95,25 @@ fn what_is_written_is_read_back() {
     assert_eq!(package.params.id(), params().id());
     let again = write(description(3), &package.params, &package.program).unwrap();
     assert_eq!(again, (manifest, weights), "and written the same again");
+}
+
+#[test]
+fn pairs_of_rotations_are_read_back_and_their_keys_listed() {
+    let mut program = program();
+    program.transforms[0].paired_by = Some(1);
+    let (manifest, weights) = write(description(3), &params(), &program).unwrap();
+    let package = Package::from_bytes(&manifest, &weights).unwrap();
+    assert_eq!(package.program, program);
+    let elements: Vec<u32> = package.manifest.evaluation_keys.galois.iter().map(|key| key.element).collect();
+    assert!(elements.contains(&(2 * 8192 - 1)), "{elements:?}");
+    let mut tree: Value = serde_json::from_slice(&manifest).unwrap();
+    for distance in [0, 4096] {
+        tree["transforms"][0]["paired_by"] = json!(distance);
+        let refusal = Package::from_bytes(tree.to_string().as_bytes(), &weights).unwrap_err();
+        assert_eq!(refusal.field, "/program");
+        let found = refusal.found.unwrap_or_default();
+        assert!(found.contains(&format!("below 4096, the number of slots; found {distance}")), "{found}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use evaluation_team::{Member, Pool};
 fn program(slots: usize) -> Program {
     let diagonal = |k: u32| (0..slots).map(|i| (i as f64 * f64::from(k + 1)).sin() / 8.0).collect();
     let diagonals = (0..9).map(|k| (k.into(), diagonal(k))).collect();
-    let transform = LinearTransform { baby_steps: 3, folds: vec![16], diagonals };
+    let transform = LinearTransform { baby_steps: 3, paired_by: None, folds: vec![16], diagonals };
     let polynomial = Polynomial { basis: PolynomialBasis::Power, coefficients: vec![0.1, 0.5, 0.25, -0.125] };
     Program {
         batch: 1,

@@ -230,22 +230,31 @@ impl Check<'_> {
         let folds = transform.folds.iter().filter(|&&steps| steps != 0);
         outer.extend(core::iter::repeat_n(folds, outputs as usize).flatten());
         let (limbs, special) = (self.params.limbs_at(level), self.params.special_limbs());
+        let paired = transform.paired_inputs();
+        let conjugations = if transform.paired_by.is_some() { outputs as usize } else { 0 };
         // Baby steps of an input share one decomposition, a giant step or a fold divides one half only, and the
-        // division of a result is part of the rescaling.
+        // division of a result is part of the rescaling. A conjugation takes what a giant step does, and a pair too,
+        // if there are baby steps of it.
         let count: usize = babies.values().map(BTreeSet::len).sum();
-        let decompositions = babies.len() + outer.len();
+        let alone = outer.len() + conjugations + paired.len();
+        let halves = alone - paired.iter().filter(|input| !babies.contains_key(input)).count();
+        let products = transform.products().len();
         let extended = if transform.is_rotation_free() { limbs } else { limbs + special };
         self.facts.limb_transforms +=
-            decompositions * self.decomposition(level) + outer.len() * (limbs + special);
+            (babies.len() + alone) * self.decomposition(level) + halves * (limbs + special);
         self.facts.limb_transforms += 2 * (extended - limbs) * outputs as usize;
-        self.facts.limb_products += 2 * extended * transform.diagonals.len();
-        self.facts.limb_products += (count + outer.len()) * self.inner_product(level);
-        self.facts.key_switches += count + outer.len();
+        self.facts.limb_products += 2 * extended * products;
+        self.facts.limb_products += (count + alone) * self.inner_product(level);
+        self.facts.key_switches += count + alone;
         self.facts.hoisted += count - babies.len();
-        for &steps in babies.values().flatten().chain(&outer) {
+        let distance = transform.paired_by.iter().filter(|_| !paired.is_empty());
+        for &steps in babies.values().flatten().chain(&outer).chain(distance) {
             self.require_rotation(steps, level);
         }
-        self.facts.plain_multiplications += transform.diagonals.len();
+        if conjugations > 0 {
+            self.facts.keys.require_galois(GaloisElement::conjugation(self.params), level);
+        }
+        self.facts.plain_multiplications += products;
         for _ in 1..outputs {
             self.rescaling(level);
         }

@@ -8,7 +8,7 @@ mod tests;
 use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
 
 use super::{
-    factors::{FACTORS_AT_ONCE, FactorEncoding, Giant, PreparedTransform, Term},
+    factors::{FACTORS_AT_ONCE, FactorEncoding, Giant, Pairs, PreparedTransform, Term},
     interpreter::{self, Machine},
     key_source::KeySource,
     prepared::PreparedProgram,
@@ -87,6 +87,7 @@ impl<'a> EncryptedMachine<'a> {
         Self { program, evaluator, keys }
     }
 
+    /// The key of a rotation to the left.
     fn galois_key(&self, steps: u32) -> Result<Cow<'_, GaloisKey>, Error> {
         let steps = steps * self.program.code.batch;
         self.keys.galois(GaloisElement::rotation(self.evaluator.params(), steps as i32))
@@ -125,9 +126,10 @@ impl<'a> EncryptedMachine<'a> {
         transform: u32,
         rotated: &[(usize, u32)],
         giants: &[Vec<Giant>],
+        pairs: Option<&Pairs>,
         folds: &[u32],
     ) -> Result<Vec<Ciphertext>, Error> {
-        let rotated = self.baby_steps(inputs, rotated)?;
+        let rotated = self.baby_steps(inputs, rotated, pairs)?;
         let all = giants.iter().flatten();
         let mut sums: Box<dyn Iterator<Item = Result<ExtendedCiphertext, Error>>> =
             match self.program.encoding {
@@ -149,7 +151,12 @@ impl<'a> EncryptedMachine<'a> {
         let mut outputs = Vec::with_capacity(giants.len());
         for giants in giants {
             let steps = giants.iter().map(|giant| giant.rotation);
-            let sum = self.giant_steps(steps.zip(sums.by_ref()), folds)?;
+            let mut sum = self.giant_steps(steps.zip(sums.by_ref()))?;
+            if pairs.is_some() {
+                let element = GaloisElement::conjugation(self.evaluator.params());
+                self.add_image(&mut sum, &*self.keys.galois(element)?)?;
+            }
+            self.fold(&mut sum, folds)?;
             outputs.push(self.at_its_scale(self.evaluator.rescale_extended(&sum)?));
         }
         Ok(outputs)
@@ -188,38 +195,50 @@ impl<'a> EncryptedMachine<'a> {
         terms.iter().map(|term| self.program.factors(transform, term, level)).collect()
     }
 
-    /// Rotates inputs; those of one input, which stand together, share its decomposition.
+    /// Rotates inputs, or what pairs are made of; rotations of one input, which stand together, share a decomposition.
     fn baby_steps(
         &self,
         inputs: &[&Ciphertext],
         rotated: &[(usize, u32)],
+        pairs: Option<&Pairs>,
     ) -> Result<Vec<ExtendedCiphertext>, Error> {
         let mut made = Vec::with_capacity(rotated.len());
         for group in rotated.chunk_by(|a, b| a.0 == b.0) {
             let input = inputs[group[0].0];
             // In ascending order.
             let (none, steps) = group.split_at(usize::from(group[0].1 == 0));
-            made.extend(none.iter().map(|_| self.evaluator.extend(input)));
+            let pair = pairs.filter(|pairs| pairs.inputs.contains(&(group[0].0 as u32)));
+            let whole = match pair {
+                Some(pairs) => self.evaluator.pair(input, &*self.galois_key(pairs.distance)?)?,
+                None => self.evaluator.extend(input),
+            };
             if steps.is_empty() {
+                made.push(whole);
                 continue;
             }
-            let digits = self.evaluator.hoist(input)?;
+            let digits = match pair {
+                Some(_) => self.evaluator.hoist_extended(&whole)?,
+                None => self.evaluator.hoist(input)?,
+            };
+            let first = made.len();
             let together = if self.keys.are_at_hand() { steps.len() } else { 1 };
             for steps in steps.chunks(together) {
                 let keys = steps.iter().map(|&(_, steps)| self.galois_key(steps));
                 let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
                 let keys: Vec<&GaloisKey> = keys.iter().map(AsRef::as_ref).collect();
-                made.extend(self.evaluator.rotate_hoisted_extended(input, &digits, &keys)?);
+                made.extend(self.evaluator.rotate_hoisted_extended(&whole, &digits, &keys)?);
+            }
+            if !none.is_empty() {
+                made.insert(first, whole);
             }
         }
         Ok(made)
     }
 
-    /// The outer sum, from the largest giant step down, and the folds.
+    /// The outer sum, from the largest giant step down.
     fn giant_steps(
         &self,
         inner: impl Iterator<Item = (u32, Result<ExtendedCiphertext, Error>)>,
-        folds: &[u32],
     ) -> Result<ExtendedCiphertext, Error> {
         let mut sum: Option<ExtendedCiphertext> = None;
         for (rotation, inner) in inner {
@@ -232,15 +251,25 @@ impl<'a> EncryptedMachine<'a> {
                 steps => self.evaluator.rotate_extended(&inner, &*self.galois_key(steps)?)?,
             });
         }
-        let mut sum = sum.expect("an output has a diagonal");
+        Ok(sum.expect("an output has a diagonal"))
+    }
+
+    /// `x ← x + rotate(x, f)` for each f of the folds.
+    fn fold(&self, sum: &mut ExtendedCiphertext, folds: &[u32]) -> Result<(), Error> {
         for &steps in folds {
-            let rotated = match steps {
-                0 => sum.clone(),
-                _ => self.evaluator.rotate_extended(&sum, &*self.galois_key(steps)?)?,
-            };
-            self.evaluator.add_assign_extended(&mut sum, &rotated);
+            match steps {
+                0 => self.evaluator.add_assign_extended(sum, &sum.clone()),
+                _ => self.add_image(sum, &*self.galois_key(steps)?)?,
+            }
         }
-        Ok(sum)
+        Ok(())
+    }
+
+    /// Adds what the automorphism of a key makes of a sum.
+    fn add_image(&self, sum: &mut ExtendedCiphertext, key: &GaloisKey) -> Result<(), Error> {
+        let image = self.evaluator.rotate_extended(sum, key)?;
+        self.evaluator.add_assign_extended(sum, &image);
+        Ok(())
     }
 
     /// Divides by the level's primes, which by choice of the factors lands on the level's scale.
@@ -276,8 +305,8 @@ impl Machine for EncryptedMachine<'_> {
                     |terms: &Vec<Term>| self.rescale(self.slotwise(inputs, transform, terms, level)?);
                 outputs.iter().map(output).collect()
             }
-            PreparedTransform::Rotations { rotated, giants, folds } => {
-                self.rotations(inputs, transform, rotated, giants, folds)
+            PreparedTransform::Rotations { rotated, giants, pairs, folds } => {
+                self.rotations(inputs, transform, rotated, giants, pairs.as_ref(), folds)
             }
         }
     }

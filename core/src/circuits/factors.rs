@@ -34,9 +34,20 @@ pub(crate) enum PreparedTransform {
         rotated: Vec<(usize, u32)>,
         /// For each output, from the largest giant step down.
         giants: Vec<Vec<Giant>>,
+        /// The pairs of rotations, if there are any.
+        pairs: Option<Pairs>,
         /// Rotations by which the sum is added to itself, the trivial ones too.
         folds: Vec<u32>,
     },
+}
+
+/// Pairs of rotations that one product does.
+#[derive(Clone, Debug)]
+pub(crate) struct Pairs {
+    /// By how much the second is further.
+    pub(crate) distance: u32,
+    /// The inputs that have any.
+    pub(crate) inputs: BTreeSet<u32>,
 }
 
 /// `rotate(sum so far + Σ factor · rotated[number], rotation)`.
@@ -52,7 +63,7 @@ pub(crate) struct Giant {
 pub(crate) struct Term {
     /// Which input, or which of the rotated inputs, is multiplied.
     pub(crate) number: usize,
-    /// What it is multiplied with.
+    /// What it is multiplied with, as in [`LinearTransform::products`].
     pub(crate) at: Diagonal,
     /// That, if it was encoded ahead. Of a transform with rotations: over the special primes too, and rotated back by
     /// the giant step.
@@ -106,13 +117,14 @@ impl FactorEncoder {
             }
             return Ok(PreparedTransform::Slotwise(sums));
         }
-        let baby = |at: &Diagonal| (at.input as usize, transform.split(at.rotation).1);
-        let rotated: BTreeSet<(usize, u32)> = transform.diagonals.keys().map(baby).collect();
+        let products = transform.products();
+        let baby = |at: &Diagonal| (at.input as usize, transform.split(at.rotation).baby);
+        let rotated: BTreeSet<(usize, u32)> = products.iter().map(baby).collect();
         let rotated: Vec<(usize, u32)> = rotated.into_iter().collect();
         let mut grouped: Vec<BTreeMap<u32, Vec<Term>>> = vec![BTreeMap::new(); outputs];
-        for &at in transform.diagonals.keys() {
+        for at in products {
             let number = rotated.binary_search(&baby(&at)).unwrap_or_default();
-            let terms = grouped[at.output as usize].entry(transform.split(at.rotation).0).or_default();
+            let terms = grouped[at.output as usize].entry(transform.split(at.rotation).giant).or_default();
             terms.push(term(number, at)?);
         }
         let giants = grouped.into_iter().map(|grouped| {
@@ -120,22 +132,31 @@ impl FactorEncoder {
             let giants = grouped.into_iter().zip(below);
             giants.map(|((giant, terms), below)| Giant { rotation: giant - below, terms }).rev().collect()
         });
-        Ok(PreparedTransform::Rotations { giants: giants.collect(), rotated, folds: transform.folds.clone() })
+        let pairs = transform.paired_by.map(|distance| Pairs { distance, inputs: transform.paired_inputs() });
+        let folds = transform.folds.clone();
+        Ok(PreparedTransform::Rotations { giants: giants.collect(), rotated, pairs, folds })
     }
 
-    /// Encodes one diagonal, as [`Term::factors`] has it.
+    /// Encodes a diagonal or a pair, as [`Term::factors`] has it.
     pub(crate) fn diagonal(
         &self,
         transform: &LinearTransform,
         at: Diagonal,
         level: Level,
     ) -> Result<PreparedPlaintext, Error> {
-        let values = &transform.diagonals[&at];
+        let [first, second] = transform.halves(at);
         if transform.is_rotation_free() {
-            return self.constant(values, level);
+            return self.constant(first.unwrap_or(&[0.0]), level);
         }
-        let spread = self.spread(values, transform.split(at.rotation).0);
-        self.encoder.encode_extended(&spread, level, self.params.scale_at(level))
+        let giant = transform.split(at.rotation).giant;
+        // Of a pair, half of each, as the conjugate is added.
+        let scaling = if transform.paired_by.is_some() { 0.5 } else { 1.0 };
+        let spread = |half: Option<&[f64]>, sign: f64| {
+            let factors = half.map(|values| self.spread(values, giant));
+            factors.unwrap_or_default().into_iter().map(|factor| sign * scaling * factor).collect::<Vec<_>>()
+        };
+        let parts = [spread(first, 1.0), spread(second, -1.0)];
+        self.encoder.encode_extended([&parts[0], &parts[1]], level, self.params.scale_at(level))
     }
 
     /// Encodes periodic values.

@@ -63,7 +63,7 @@ impl Program {
                 } else {
                     sizes.extended(level)
                 };
-                transform.diagonals.len() * one / 2
+                transform.products().len() * one / 2
             }
         });
         bytes.sum()
@@ -104,7 +104,8 @@ impl Program {
                     // One, and what is added to it.
                     FactorEncoding::AsUsed => 2,
                 };
-                key_switch + (all + parts) * sizes.extended(level) + sizes.encoding(encoding, level)
+                let halves = if transform.paired_by.is_some() { 2 } else { 1 };
+                key_switch + (all + parts) * sizes.extended(level) + sizes.encoding(encoding, level, halves)
             }
             Instruction::RotateSum { .. } | Instruction::Rotate { .. } | Instruction::Multiply { .. } => {
                 key_switch + 2 * sizes.ciphertext(level)
@@ -114,7 +115,7 @@ impl Program {
                 key_switch + (powers + 4) * sizes.ciphertext(level)
             }
             Instruction::AddPlain { .. } | Instruction::MultiplyPlain { .. } => {
-                sizes.ciphertext(level) + sizes.encoding(encoding, level)
+                sizes.ciphertext(level) + sizes.encoding(encoding, level, 1)
             }
             Instruction::Add { .. } | Instruction::Subtract { .. } | Instruction::DropLevel { .. } => {
                 sizes.ciphertext(level)
@@ -150,12 +151,13 @@ impl Sizes<'_> {
         self.limbs(2 * (self.params.limbs_at(level) + self.params.special_limbs()))
     }
 
-    /// Factors that are encoded as they are used; slots, their real and imaginary parts, and coefficients of one.
-    fn encoding(&self, encoding: FactorEncoding, level: Level) -> usize {
+    /// Factors that are encoded as they are used; of one, the numbers of its one or two halves in all slots, real and
+    /// imaginary parts, and coefficients.
+    fn encoding(&self, encoding: FactorEncoding, level: Level, halves: usize) -> usize {
         match encoding {
             FactorEncoding::Ahead => 0,
             FactorEncoding::AsUsed => {
-                let numbers = 3 * self.params.slots() + self.params.degree();
+                let numbers = (halves + 2) * self.params.slots() + self.params.degree();
                 FACTORS_AT_ONCE * self.extended(level) / 2 + numbers * size_of::<f64>()
             }
         }

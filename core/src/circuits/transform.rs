@@ -38,6 +38,10 @@ impl From<u32> for Diagonal {
 /// Source: Halevi, Shoup, "Algorithms in HElib" (eprint 2014/106), section 4; baby steps and Horner's
 /// rule in "Faster Homomorphic Linear Transformations in HElib" (eprint 2018/244), sections 3 and 4.
 ///
+/// With `paired_by = k`, one product does two diagonals: rotation r with ⌊r/k⌋ odd is the imaginary half of rotation
+/// r − k. With `z = in + i·rotate(in, k)`, `(a − i·b)/2` for the diagonals of r − k and r, and S for the sum above over
+/// the rotations of even ⌊r/k⌋ alone, the result is `S + conjugate(S)`.
+///
 /// Afterwards, for each f of `folds` in order, `out_o += rotate(out_o, f)`: so parts of a row that are
 /// collected in several slots are added up, before the one rescaling.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,9 @@ pub struct LinearTransform {
     pub diagonals: BTreeMap<Diagonal, Vec<f64>>,
     /// How many rotations, from 0 on, are inner ones.
     pub baby_steps: u32,
+    /// The distance of the two rotations that one product does, if there are such pairs. Like `baby_steps` it says how
+    /// the sum is done, and not what it is.
+    pub paired_by: Option<u32>,
     /// Rotations to the left by which sums are added to themselves.
     pub folds: Vec<u32>,
 }
@@ -68,6 +75,13 @@ pub enum TransformError {
     },
     /// `baby_steps` is 0 or above the number of slots.
     BabySteps {
+        /// Number of slots.
+        slots: usize,
+        /// What was given.
+        found: u32,
+    },
+    /// `paired_by` is 0 or not below the number of slots.
+    PairedBy {
         /// Number of slots.
         slots: usize,
         /// What was given.
@@ -109,6 +123,12 @@ impl fmt::Display for TransformError {
             Self::BabySteps { slots, found } => {
                 write!(f, "the number of baby steps must be 1 to {slots}, the number of slots; found {found}")
             }
+            Self::PairedBy { slots, found } => {
+                write!(
+                    f,
+                    "the distance of pairs must be above 0 and below {slots}, the number of slots; found {found}"
+                )
+            }
             Self::Rotation { slots, found } => {
                 write!(f, "rotation {found} is not below {slots}, the number of slots")
             }
@@ -124,6 +144,14 @@ impl fmt::Display for TransformError {
 
 impl core::error::Error for TransformError {}
 
+/// A rotation as it is done: `giant + baby`, and the distance of pairs where it is the imaginary half of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Split {
+    pub(crate) giant: u32,
+    pub(crate) baby: u32,
+    pub(crate) is_imaginary: bool,
+}
+
 impl LinearTransform {
     /// Checks the transform against the number of slots.
     ///
@@ -135,6 +163,9 @@ impl LinearTransform {
         }
         if self.baby_steps == 0 || self.baby_steps as usize > slots {
             return Err(TransformError::BabySteps { slots, found: self.baby_steps });
+        }
+        if let Some(found) = self.paired_by.filter(|&k| k == 0 || k as usize >= slots) {
+            return Err(TransformError::PairedBy { slots, found });
         }
         let rotations = self.diagonals.keys().map(|diagonal| diagonal.rotation);
         if let Some(found) = rotations.chain(self.folds.iter().copied()).find(|&k| k as usize >= slots) {
@@ -176,7 +207,7 @@ impl LinearTransform {
     pub fn baby_rotations(&self) -> BTreeMap<u32, BTreeSet<u32>> {
         let mut rotations: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for at in self.diagonals.keys() {
-            let (_, baby) = self.split(at.rotation);
+            let Split { baby, .. } = self.split(at.rotation);
             if baby != 0 {
                 rotations.entry(at.input).or_default().insert(baby);
             }
@@ -190,7 +221,7 @@ impl LinearTransform {
     pub fn giant_rotations(&self) -> BTreeMap<u32, Vec<u32>> {
         let mut giants: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for at in self.diagonals.keys() {
-            giants.entry(at.output).or_default().insert(self.split(at.rotation).0);
+            giants.entry(at.output).or_default().insert(self.split(at.rotation).giant);
         }
         let distances = |giants: BTreeSet<u32>| {
             let below = core::iter::once(0).chain(giants.iter().copied());
@@ -202,15 +233,42 @@ impl LinearTransform {
         giants.into_iter().map(|(output, giants)| (output, distances(giants))).collect()
     }
 
-    /// Splits a rotation into `(giant, baby)`.
-    pub(crate) fn split(&self, rotation: u32) -> (u32, u32) {
-        let baby = rotation % self.baby_steps.max(1);
-        (rotation - baby, baby)
+    /// The inputs that have an imaginary half, if there are pairs: each takes a rotation by their distance.
+    #[must_use]
+    pub fn paired_inputs(&self) -> BTreeSet<u32> {
+        let halves = self.diagonals.keys().filter(|at| self.split(at.rotation).is_imaginary);
+        halves.map(|at| at.input).collect()
+    }
+
+    /// What is multiplied with what: the diagonals, a pair of them by its first half.
+    #[must_use]
+    pub fn products(&self) -> BTreeSet<Diagonal> {
+        let first = |at: &Diagonal| {
+            let Split { giant, baby, .. } = self.split(at.rotation);
+            Diagonal { rotation: giant + baby, ..*at }
+        };
+        self.diagonals.keys().map(first).collect()
+    }
+
+    /// The two halves of a product, each an entry of `diagonals` or nothing.
+    pub(crate) fn halves(&self, product: Diagonal) -> [Option<&[f64]>; 2] {
+        let half = |rotation| self.diagonals.get(&Diagonal { rotation, ..product }).map(Vec::as_slice);
+        let second = self.paired_by.and_then(|k| half(product.rotation.checked_add(k)?));
+        [half(product.rotation), second]
+    }
+
+    /// Splits a rotation.
+    pub(crate) fn split(&self, rotation: u32) -> Split {
+        let distance = self.paired_by.unwrap_or(0);
+        let is_imaginary = rotation.checked_div(distance).is_some_and(|count| count % 2 == 1);
+        let real = if is_imaginary { rotation - distance } else { rotation };
+        let baby = real % self.baby_steps.max(1);
+        Split { giant: real - baby, baby, is_imaginary }
     }
 
     /// Whether it only multiplies and adds, slot by slot.
     pub(crate) fn is_rotation_free(&self) -> bool {
-        self.folds.is_empty() && self.diagonals.keys().all(|at| at.rotation == 0)
+        self.folds.is_empty() && self.paired_by.is_none() && self.diagonals.keys().all(|at| at.rotation == 0)
     }
 
     /// The largest absolute factor.
@@ -252,7 +310,7 @@ mod tests {
 
     fn transform(diagonals: &[(u32, &[f64])], baby_steps: u32) -> LinearTransform {
         let diagonals = diagonals.iter().map(|&(k, d)| (k.into(), d.to_vec())).collect();
-        LinearTransform { diagonals, baby_steps, folds: vec![] }
+        LinearTransform { diagonals, baby_steps, paired_by: None, folds: vec![] }
     }
 
     fn apply(transform: &LinearTransform, slots: &[f64]) -> Vec<f64> {
@@ -276,7 +334,7 @@ mod tests {
         let at = |output, input, rotation| Diagonal { output, input, rotation };
         let blocks = [(at(0, 0, 0), 1.0), (at(0, 1, 1), 10.0), (at(2, 1, 0), 3.0)];
         let diagonals = blocks.iter().map(|&(at, factor)| (at, vec![factor])).collect();
-        let transform = LinearTransform { diagonals, baby_steps: 2, folds: vec![] };
+        let transform = LinearTransform { diagonals, baby_steps: 2, paired_by: None, folds: vec![] };
         let outputs = transform.apply(&[&[1.0, 2.0], &[3.0, 4.0]], 3);
         assert_eq!(outputs, [vec![41.0, 32.0], vec![0.0; 2], vec![9.0, 12.0]]);
         assert_eq!(transform.validate_shape(2, 3), Err(TransformError::Empty { output: 1 }));
@@ -312,6 +370,29 @@ mod tests {
     }
 
     #[test]
+    fn pairs_are_a_distance_apart_and_done_by_one_product() {
+        let one: &[f64] = &[1.0];
+        let all: Vec<(u32, &[f64])> = (0..16).map(|k| (k, one)).collect();
+        let pairs = LinearTransform { paired_by: Some(4), ..transform(&all, 4) };
+        assert_eq!(pairs.split(5), Split { giant: 0, baby: 1, is_imaginary: true });
+        assert_eq!(pairs.split(10), Split { giant: 8, baby: 2, is_imaginary: false });
+        let first = [0, 1, 2, 3, 8, 9, 10, 11];
+        assert_eq!(pairs.products(), first.map(Diagonal::from).into());
+        assert_eq!(pairs.giant_rotations()[&0], [8]);
+        assert_eq!(pairs.baby_rotations()[&0], [1, 2, 3].into());
+        // Neighbours, of which the last has lost its first half.
+        let mut neighbours = LinearTransform { paired_by: Some(1), ..transform(&[(2, one), (3, one)], 4) };
+        neighbours.diagonals.insert(7.into(), vec![2.0]);
+        assert_eq!(neighbours.products(), [2, 6].map(Diagonal::from).into());
+        assert_eq!(neighbours.halves(2.into()), [Some(one), Some(one)]);
+        assert_eq!(neighbours.halves(6.into()), [None, Some(&[2.0][..])]);
+        assert_eq!(neighbours.paired_inputs(), [0].into());
+        let unpaired = LinearTransform { paired_by: None, ..neighbours };
+        assert_eq!(unpaired.halves(2.into()), [Some(one), None]);
+        assert_eq!(unpaired.paired_inputs(), [].into());
+    }
+
+    #[test]
     fn refuses_what_cannot_be_applied() {
         let refusal = |diagonals: &[(u32, &[f64])], baby| transform(diagonals, baby).validate(8);
         assert_eq!(refusal(&[], 1), Err(TransformError::Empty { output: 0 }));
@@ -331,5 +412,15 @@ mod tests {
             Err(TransformError::NotFinite { rotation: 3, index: 1 })
         );
         assert_eq!(refusal(&[(7, &[1.0; 8])], 8), Ok(()));
+        for (distance, expected) in [
+            (0, Err(TransformError::PairedBy { slots: 8, found: 0 })),
+            (1, Ok(())),
+            (7, Ok(())),
+            (8, Err(TransformError::PairedBy { slots: 8, found: 8 })),
+            (u32::MAX, Err(TransformError::PairedBy { slots: 8, found: u32::MAX })),
+        ] {
+            let pairs = LinearTransform { paired_by: Some(distance), ..transform(&[(7, &[1.0; 8])], 8) };
+            assert_eq!(pairs.validate(8), expected);
+        }
     }
 }

@@ -61,6 +61,11 @@ impl NttTable {
         self.backend.run(Forward { modulus: *modulus, twiddles, values });
     }
 
+    /// ψ^(N/2), a root of −1: the factor of the first layer.
+    pub(crate) fn imaginary_unit(&self) -> ShoupFactor {
+        self.forward.node(1)
+    }
+
     /// Undoes [`NttTable::forward`] in place.
     pub(crate) fn inverse(&self, values: &mut [u32]) {
         let Self { modulus, inverse: twiddles, scaling, .. } = self;

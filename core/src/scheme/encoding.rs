@@ -128,15 +128,17 @@ impl Encoder {
         Ok(Slots::zero(slots))
     }
 
-    /// Encodes real values as factors of an extended ciphertext: over the special primes too, prepared.
+    /// Encodes real and imaginary parts, those left out being 0, as factors of an extended ciphertext: over the special
+    /// primes too, prepared.
     pub(crate) fn encode_extended(
         &self,
-        values: &[f64],
+        [re, im]: [&[f64]; 2],
         level: Level,
         scale: Scale,
     ) -> Result<PreparedPlaintext, Error> {
-        let mut slots = self.empty(values.len())?;
-        slots.re[..values.len()].copy_from_slice(values);
+        let mut slots = self.empty(re.len().max(im.len()))?;
+        slots.re[..re.len()].copy_from_slice(re);
+        slots.im[..im.len()].copy_from_slice(im);
         let integers = self.fitting_integers(slots, level, scale)?;
         let ring = self.params.ring();
         let main = self.params.limbs_at(level);

@@ -20,10 +20,10 @@ use core::borrow::Borrow;
 /// A ciphertext times the special modulus P, over the primes of its level and the special ones.
 #[derive(Clone, Debug)]
 pub(crate) struct ExtendedCiphertext {
-    level: Level,
-    scale: Scale,
-    c0: Poly<Ntt>,
-    c1: Poly<Ntt>,
+    pub(super) level: Level,
+    pub(super) scale: Scale,
+    pub(super) c0: Poly<Ntt>,
+    pub(super) c1: Poly<Ntt>,
 }
 
 impl Evaluator {
@@ -87,19 +87,20 @@ impl Evaluator {
         })
     }
 
-    /// Rotates a ciphertext whose digits are at hand, once with each key. No transform at all.
+    /// Rotates a ciphertext, given that its digits are at hand, once with each key. No transform at all.
     ///
     /// # Errors
     /// [`Error::KeyLevelTooLow`].
     pub(crate) fn rotate_hoisted_extended(
         &self,
-        a: &Ciphertext,
+        a: &ExtendedCiphertext,
         digits: &HoistedDigits,
         keys: &[&GaloisKey],
     ) -> Result<Vec<ExtendedCiphertext>, Error> {
+        let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
         let switches: Vec<_> = keys.iter().map(|key| Switch::rotating(key)).collect();
         let rotated = self.inner_products_of(digits, &switches, |i, [b, _]| {
-            self.add_limb_times_special(i, b, &a.c0);
+            ring.combine_limb(ring.prime_of_limb(main, i), Binary::Add, b, a.c0.limb(i));
         })?;
         let (level, scale) = (a.level, a.scale);
         Ok(rotated.into_iter().map(|[c0, c1]| ExtendedCiphertext { level, scale, c0, c1 }).collect())
@@ -177,7 +178,7 @@ impl Evaluator {
     }
 
     /// `out += P·poly` for the limb of that number; modulo the special primes that is 0.
-    fn add_limb_times_special(&self, limb: usize, out: &mut [u32], poly: &Poly<Ntt>) {
+    pub(super) fn add_limb_times_special(&self, limb: usize, out: &mut [u32], poly: &Poly<Ntt>) {
         let factors = &self.params.tables_at(self.params.max_level()).special_product;
         if limb < poly.limbs() {
             self.params.ring().add_scaled_limb(limb, factors[limb], out, poly.limb(limb));

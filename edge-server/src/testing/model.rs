@@ -65,7 +65,7 @@ fn program() -> Program {
             Instruction::transform(Register(0), 0),
             Instruction::Multiply { left: Register(1), right: Register(1) },
         ],
-        transforms: vec![LinearTransform { diagonals, baby_steps: 2, folds: vec![] }],
+        transforms: vec![LinearTransform { diagonals, baby_steps: 2, paired_by: None, folds: vec![] }],
         constants: Vec::new(),
         polynomials: Vec::new(),
         outputs: vec![Register(2)],

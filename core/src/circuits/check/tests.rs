@@ -29,7 +29,7 @@ fn program(instructions: Vec<Instruction>) -> Program {
         input_level: Level(3),
         outputs: vec![Register(instructions.len() as u32)],
         instructions,
-        transforms: vec![LinearTransform { diagonals, baby_steps: 4, folds: vec![] }],
+        transforms: vec![LinearTransform { diagonals, baby_steps: 4, paired_by: None, folds: vec![] }],
         constants: vec![vec![1.0, 2.0]],
         polynomials: vec![chebyshev(8)],
     }
@@ -103,6 +103,20 @@ fn counts_limb_transforms() {
     folded.transforms[0].folds = vec![8, 0];
     let facts = folded.check(&params).expect("valid");
     assert_eq!((facts.limb_transforms, facts.key_switches), (12 + 2 * (12 + 6) + 8 + 2 * 2, 4));
+    // So do a conjugation, and a pair that has baby steps; the giant step is gone. Without baby steps a pair divides
+    // nothing.
+    let mut paired = program(vec![Instruction::transform(INPUT, 0)]);
+    paired.transforms[0].paired_by = Some(4);
+    let facts = paired.check(&params).expect("valid");
+    assert_eq!((facts.limb_transforms, facts.key_switches), (12 + 2 * (12 + 6) + 8 + 2 * 2, 4));
+    assert_eq!(facts.plain_multiplications, 3);
+    let keys = [1, 2, 4].map(|steps| GaloisElement::rotation(&params, steps));
+    let keys = keys.into_iter().chain([GaloisElement::conjugation(&params)]);
+    assert!(facts.keys.galois.into_iter().eq(keys.map(|element| (element, Level(3)))));
+    paired.transforms[0].baby_steps = 1;
+    paired.transforms[0].diagonals.retain(|at, _| [0, 4].contains(&at.rotation));
+    let facts = paired.check(&params).expect("valid");
+    assert_eq!((facts.limb_transforms, facts.key_switches), (12 + (12 + 6) + 8 + 2 * 2, 2));
     assert_eq!(transforms(3, Instruction::DropLevel { input: INPUT, level: Level(1) }), 6);
     // Degree 7: T₂ at level 3, T₄ at 2, the leading quotient at 2, the result at 1 (one digit); all
     // these are rescaled, and the innermost quotient, a linear one, at 3.
@@ -127,7 +141,14 @@ fn refuses_what_is_wrong_with_the_whole() {
         refusal(&Program { outputs: vec![INPUT, Register(u32::MAX)], ..good.clone() }),
         ProgramError::Output { output: 1, registers: 2, found: Register(u32::MAX) }
     );
-    let transforms = vec![LinearTransform { diagonals: BTreeMap::new(), baby_steps: 1, folds: vec![] }];
+    let mut far = good.transforms.clone();
+    far[0].paired_by = Some(32);
+    assert_eq!(
+        refusal(&Program { transforms: far, ..good.clone() }),
+        ProgramError::Transform { transform: 0, reason: TransformError::PairedBy { slots: 32, found: 32 } }
+    );
+    let empty = LinearTransform { diagonals: BTreeMap::new(), ..good.transforms[0].clone() };
+    let transforms = vec![empty];
     assert_eq!(
         refusal(&Program { transforms, ..good.clone() }),
         ProgramError::Transform { transform: 0, reason: TransformError::Empty { output: 0 } }
@@ -267,8 +288,14 @@ fn any_transform() -> impl Strategy<Value = LinearTransform> {
     let at = (block(), block(), small());
     let at = at.prop_map(|(output, input, rotation)| Diagonal { output, input, rotation });
     let diagonals = prop::collection::btree_map(at, numbers(20), 1..4);
-    (diagonals, prop_oneof![5 => 1u32..9, 1 => small()], prop::collection::vec(small(), 0..2))
-        .prop_map(|(diagonals, baby_steps, folds)| LinearTransform { diagonals, baby_steps, folds })
+    let paired_by = prop_oneof![3 => Just(None), 2 => (1u32..9).prop_map(Some), 1 => small().prop_map(Some)];
+    (diagonals, prop_oneof![5 => 1u32..9, 1 => small()], paired_by, prop::collection::vec(small(), 0..2))
+        .prop_map(|(diagonals, baby_steps, paired_by, folds)| LinearTransform {
+            diagonals,
+            baby_steps,
+            paired_by,
+            folds,
+        })
 }
 
 fn any_polynomial() -> impl Strategy<Value = Polynomial> {

@@ -112,6 +112,9 @@ macro_rules! assert_precision {
     };
 }
 
+// Below the macro that it uses.
+mod pairs;
+
 /// Pseudorandom numbers in [−1, 1].
 struct Numbers(u64);
 
@@ -153,7 +156,7 @@ fn program(input_level: u8, instructions: Vec<Instruction>) -> Program {
 
 fn transform(rotations: &[u32], baby_steps: u32, period: usize, numbers: &mut Numbers) -> LinearTransform {
     let diagonals: BTreeMap<_, _> = rotations.iter().map(|&k| (k.into(), numbers.vector(period))).collect();
-    LinearTransform { diagonals, baby_steps, folds: vec![] }
+    LinearTransform { diagonals, baby_steps, paired_by: None, folds: vec![] }
 }
 
 fn with_transform(level: u8, transform: LinearTransform) -> Program {
@@ -217,7 +220,7 @@ fn transforms_take_several_vectors_to_several() {
                 diagonals.insert(at, numbers.vector(32));
             }
         }
-        LinearTransform { diagonals, baby_steps: 8, folds: vec![] }
+        LinearTransform { diagonals, baby_steps: 8, paired_by: None, folds: vec![] }
     };
     let transform = blocks(&[0, 1, 9, 40], &mut numbers);
     assert_precision!(bench, of_blocks(2, [3, 2], transform.clone()), &inputs, 17);
@@ -243,7 +246,7 @@ fn inputs_share_giant_steps_and_outputs_share_baby_steps() {
             rotation: k % 16,
         });
         let diagonals = all.map(|at| (at, vec![0.5])).collect();
-        let transform = LinearTransform { diagonals, baby_steps: 4, folds: vec![] };
+        let transform = LinearTransform { diagonals, baby_steps: 4, paired_by: None, folds: vec![] };
         let facts = of_blocks(1, [inputs, outputs], transform).check(&bench.params).expect("valid");
         (facts.key_switches, facts.hoisted, facts.plain_multiplications)
     };
@@ -366,6 +369,7 @@ fn random_program(numbers: &mut Numbers, slots: usize, level: u8) -> Program {
     random.inputs = 2;
     random.constants = vec![numbers.vector(slots), numbers.vector(2)];
     random.transforms = vec![transform(&[0, 1, 5, 9], 4, slots, numbers), transform(&[2, 3], 2, 1, numbers)];
+    random.transforms[0].paired_by = [None, Some(1), Some(4), Some(8)][numbers.below(4) as usize];
     random.transforms.iter_mut().for_each(|t| t.diagonals.values_mut().flatten().for_each(|f| *f /= 4.0));
     let half = |basis, count| Polynomial { basis, coefficients: vec![0.25; count] };
     random.polynomials =
@@ -513,6 +517,7 @@ fn factors_as_used_and_keys_on_demand_give_the_same_bits() {
         let mut random = random_program(&mut numbers, bench.params.slots(), 4);
         let rotations: Vec<u32> = (0..11).collect();
         random.transforms[0] = transform(&rotations, 6, bench.params.slots(), &mut numbers);
+        random.transforms[0].paired_by = [None, Some(3), Some(6)][seed % 3];
         let ahead = PreparedProgram::new(&bench.params, &random).expect("valid");
         let as_used = PreparedProgram::encoding_as_used(&bench.params, random.clone()).expect("valid");
         for (prepared, encoding) in [(&ahead, FactorEncoding::Ahead), (&as_used, FactorEncoding::AsUsed)] {
