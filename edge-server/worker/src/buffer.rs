@@ -36,7 +36,7 @@ impl Drop for Lent {
 }
 
 /// Takes the memory out of a buffer: the only way to free it that the language has.
-fn let_go(buffer: &ArrayBuffer) {
+pub(crate) fn let_go(buffer: &ArrayBuffer) {
     // One that cannot be taken out is collected some day, as all would be.
     let _ = buffer.transfer_with_length(0);
 }

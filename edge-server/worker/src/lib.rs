@@ -10,6 +10,7 @@ mod answer;
 mod buffer;
 mod clock;
 mod log;
+mod request;
 
 // the ports
 mod executor;

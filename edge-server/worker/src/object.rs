@@ -12,7 +12,7 @@ use futures_util::{
     future::{LocalBoxFuture, Shared},
 };
 use wasm_bindgen_futures::spawn_local;
-use worker::{DurableObject, Env, Error, HttpRequest, Request, Response, Result, State, durable_object};
+use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object};
 
 use crate::{
     answer::respond,
@@ -20,7 +20,7 @@ use crate::{
     executor::Signals,
     host::WorkerHost,
     isolate::{self, Running},
-    log, settings,
+    log, request, settings,
     store::ObjectStore,
 };
 
@@ -46,7 +46,7 @@ impl DurableObject for InferenceService {
     async fn fetch(&self, request: Request) -> Result<Response> {
         let running = self.running().await?;
         let Running { service, operator } = &*running;
-        let request: HttpRequest = request.try_into()?;
+        let request = request::read(&request)?;
         let admin = request.uri().path().strip_prefix(ADMIN).filter(|_| operator.knows(request.headers()));
         let answer = match admin {
             Some(path) => {

@@ -17,8 +17,6 @@ import { evaluate } from "../../../www/src/plain/run.js";
 
 /** What the module may take of the 128 MB of an isolate, see src/memory.rs. */
 export const MODULE_BYTES = 104 * 2 ** 20;
-/** The 128 MB. */
-export const ISOLATE_BYTES = 128 * 2 ** 20;
 
 const model = (path) => fileURLToPath(new URL(`../../../models/${path}`, import.meta.url));
 const json = async (path) => JSON.parse(await readFile(model(path), "utf8"));

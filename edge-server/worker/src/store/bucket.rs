@@ -4,6 +4,7 @@ use bytes::Bytes;
 use edge_server::store::StoreError;
 use edge_server_sqlite::KeyFile;
 use js_sys::ArrayBuffer;
+use tokio::sync::Semaphore;
 use wasm_bindgen::prelude::*;
 use worker::Bucket;
 
@@ -12,6 +13,8 @@ use crate::buffer::{self, Lent};
 
 /// Files that one call deletes at most.
 const AT_ONCE: usize = 1000;
+/// Bytes of files that are on their way into the bucket at most, and of one file if it has more: they are JavaScript's.
+const UNDER_WAY: u32 = 4 << 20;
 
 #[wasm_bindgen]
 extern "C" {
@@ -37,7 +40,10 @@ fn thrown(error: JsValue) -> StoreError {
 
 /// The files of keys.
 #[derive(Debug)]
-pub(super) struct KeyFiles(Bucket);
+pub(super) struct KeyFiles {
+    bucket: Bucket,
+    under_way: Semaphore,
+}
 
 fn path(file: &KeyFile) -> String {
     let hash: String = file.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -46,15 +52,18 @@ fn path(file: &KeyFile) -> String {
 
 impl KeyFiles {
     pub(super) fn new(bucket: Bucket) -> Self {
-        Self(bucket)
+        Self { bucket, under_way: Semaphore::new(UNDER_WAY as usize) }
     }
 
     /// The bucket as the runtime has it: whose buffers are seen, and can be let go.
     fn files(&self) -> &Files {
-        self.0.unchecked_ref()
+        self.bucket.unchecked_ref()
     }
 
     pub(super) async fn put(&self, file: KeyFile, bytes: Bytes) -> Result<()> {
+        let length = u32::try_from(bytes.len()).map_or(UNDER_WAY, |length| length.min(UNDER_WAY));
+        let _turn =
+            self.under_way.acquire_many(length).await.map_err(|error| StoreError::new(error.to_string()))?;
         let lent = Lent::new(&bytes);
         drop(bytes);
         self.files().put(&path(&file), lent.as_ref()).await.map(drop).map_err(thrown)
@@ -73,7 +82,7 @@ impl KeyFiles {
     /// Deletes files that no row names any more. One that cannot be deleted is rubbish and does no harm.
     pub(super) async fn delete(&self, files: &[KeyFile]) {
         for files in files.chunks(AT_ONCE) {
-            if let Err(error) = self.0.delete_multiple(files.iter().map(path).collect()).await {
+            if let Err(error) = self.bucket.delete_multiple(files.iter().map(path).collect()).await {
                 tracing::warn!(%error, count = files.len(), "keys are left behind in the bucket");
             }
         }
