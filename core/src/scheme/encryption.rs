@@ -38,8 +38,7 @@ pub fn encrypt_symmetric(
     let mut summand = Wiped::zero(ring.degree());
     for (i, (out, message)) in c0.iter_mut().zip(plaintext.poly.iter()).enumerate() {
         // The error is added to the message before the transform, which saves one per limb.
-        sampling::to_residues_limb(ring, &error, i, &mut summand);
-        ring.combine_limb(i, Binary::Add, &mut summand, message);
+        sampling::sum_limb(ring, &error, i, message, &mut summand);
         mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, out);
     }
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
@@ -56,7 +55,7 @@ pub(super) fn mask_limb(
     out: &mut [u32],
 ) {
     ring.forward_limb(prime, summand);
-    sampling::uniform_limb(ring, seed, stream, prime, out);
+    sampling::uniform_words(ring, seed, stream, prime, out);
     ring.multiply_limb(prime, out, secret, Sum::SubtractFrom, summand);
 }
 

@@ -195,7 +195,7 @@ impl CompressedSwitchingKey {
             let prime = ring.prime_of_limb(main, i);
             let mut rows = Interleaved::unwritten(2 * self.digits.len(), params.degree());
             for (j, b) in self.digits.iter().enumerate() {
-                sampling::uniform_limb(ring, &self.seed, Stream::digit(j), prime, &mut a);
+                sampling::uniform_words(ring, &self.seed, Stream::digit(j), prime, &mut a);
                 ring.write_montgomery_row(prime, b.limb(i), 2 * j, &mut rows);
                 ring.write_montgomery_row(prime, &a, 2 * j + 1, &mut rows);
             }

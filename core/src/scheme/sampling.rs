@@ -56,39 +56,35 @@ impl Stream {
 pub(crate) fn uniform(ring: &Ring, seed: &Seed, stream: Stream, main: usize, special: usize) -> Poly<Ntt> {
     let mut poly = Poly::unwritten(ring.degree(), main + special);
     for (i, limb) in poly.iter_mut().enumerate() {
-        uniform_limb(ring, seed, stream, ring.prime_of_limb(main, i), limb);
+        let prime = ring.prime_of_limb(main, i);
+        uniform_words(ring, seed, stream, prime, limb);
+        ring.reduce_limb(prime, limb);
     }
     poly
 }
 
-/// One limb of [`uniform`].
-pub(crate) fn uniform_limb(ring: &Ring, seed: &Seed, stream: Stream, prime: usize, limb: &mut [u32]) {
+/// One limb of [`uniform`], not reduced yet: what multiplies it reduces any words.
+pub(crate) fn uniform_words(ring: &Ring, seed: &Seed, stream: Stream, prime: usize, limb: &mut [u32]) {
     let mut stream = stream.keyed(ring, seed, prime);
     let q = ring.moduli()[prime].value();
     // As 2^32 is no multiple of an odd prime, this is ⌊2^32/q⌋.
     let bound = q * (u32::MAX / q);
-    let mut residues = [0; WORDS];
     let mut filled = 0;
     while filled < limb.len() {
         let space = &mut limb[filled..];
         let words = stream.next_words(space.len());
-        let residues = &mut residues[..words.len()];
-        residues.copy_from_slice(words);
-        ring.reduce_limb(prime, residues);
-        filled += ring.backend().run(Accept { bound, words, residues, space });
+        filled += ring.backend().run(Accept { bound, words, space });
     }
 }
 
-/// Moves the residues whose words are below `bound` to the front of `space`, as many as fit, and counts them.
-/// All this is public.
+/// Moves the words below `bound` to the front of `space`, as many as fit, and counts them. All this is public.
 struct Accept<'a> {
     bound: u32,
     words: &'a [u32],
-    residues: &'a [u32],
     space: &'a mut [u32],
 }
 
-/// How many residues are moved together; the key stream's words are a multiple of it.
+/// How many words are moved together; the key stream's are a multiple of it.
 const TOGETHER: usize = 16;
 
 impl Kernel for Accept<'_> {
@@ -96,22 +92,28 @@ impl Kernel for Accept<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> usize {
-        let Self { bound, words, residues, space } = self;
+        let Self { bound, words, space } = self;
         let mut kept = 0;
-        let groups = words.as_chunks::<TOGETHER>().0.iter().zip(residues.as_chunks::<TOGETHER>().0);
-        for (words, residues) in groups {
+        for words in words.as_chunks::<TOGETHER>().0 {
             let space = &mut space[kept..];
-            // Mostly all are accepted.
-            let largest = words.iter().fold(0, |most, &word| most.max(word));
-            if let Some(space) = space.first_chunk_mut()
-                && largest < bound
-            {
-                *space = *residues;
-                kept += TOGETHER;
+            if let Some(space) = space.first_chunk_mut::<TOGETHER>() {
+                // Mostly all are accepted.
+                if words.iter().fold(true, |all, &word| all & (word < bound)) {
+                    *space = *words;
+                    kept += TOGETHER;
+                } else {
+                    // A word that is not accepted is written over by the next one.
+                    let mut at = 0;
+                    for &word in words {
+                        space[at] = word;
+                        at += usize::from(word < bound);
+                    }
+                    kept += at;
+                }
             } else {
-                let accepted = words.iter().zip(residues).filter(|&(&word, _)| word < bound);
-                for (slot, (_, &residue)) in space.iter_mut().zip(accepted) {
-                    *slot = residue;
+                let accepted = words.iter().filter(|&&word| word < bound);
+                for (slot, &word) in space.iter_mut().zip(accepted) {
+                    *slot = word;
                     kept += 1;
                 }
             }
@@ -205,6 +207,11 @@ pub(crate) fn to_residues_limb(ring: &Ring, values: &[i32], prime: usize, limb: 
     ring.backend().run(SmallResidues { q: ring.moduli()[prime].value(), values, limb });
 }
 
+/// Writes sums of small signed integers and residues, as residues.
+pub(crate) fn sum_limb(ring: &Ring, values: &[i32], prime: usize, residues: &[u32], limb: &mut [u32]) {
+    ring.backend().run(SmallSums { q: ring.moduli()[prime].value(), values, residues, limb });
+}
+
 /// Residues of small signed integers; a plain loop as well.
 struct SmallResidues<'a> {
     q: u32,
@@ -219,6 +226,29 @@ impl Kernel for SmallResidues<'_> {
     fn run<L: Lanes>(self) {
         for (residue, &value) in self.limb.iter_mut().zip(self.values) {
             *residue = (value as u32).wrapping_add(self.q & (value >> 31) as u32);
+        }
+    }
+}
+
+/// Sums with small signed integers; a plain loop as well.
+struct SmallSums<'a> {
+    q: u32,
+    values: &'a [i32],
+    residues: &'a [u32],
+    limb: &'a mut [u32],
+}
+
+impl Kernel for SmallSums<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { q, values, residues, limb } = self;
+        for (sum, (&value, &residue)) in limb.iter_mut().zip(values.iter().zip(residues)) {
+            // Negative numbers are the largest ones as unsigned numbers, until q carries them over 2^32.
+            let not_reduced = residue.wrapping_add(value as u32);
+            let not_negative = not_reduced.min(not_reduced.wrapping_add(q));
+            *sum = not_negative.min(not_negative.wrapping_sub(q));
         }
     }
 }
