@@ -9,13 +9,15 @@ use crate::scheme::Params;
 pub struct Kernels {
     params: Params,
     limb: Vec<u32>,
+    back: Vec<u32>,
 }
 
 impl Kernels {
     /// A limb of a parameter set.
     #[must_use]
     pub fn new(params: &Params) -> Self {
-        Self { params: params.clone(), limb: (0..params.degree() as u32).collect() }
+        let limb: Vec<u32> = (0..params.degree() as u32).collect();
+        Self { params: params.clone(), back: limb.clone(), limb }
     }
 
     /// Transforms the limb.
@@ -28,6 +30,6 @@ impl Kernels {
     pub fn inverse(&mut self) {
         let ring = self.params.ring();
         let prime = ring.moduli().len() - 1;
-        ring.inverse_limb_scaled(prime, ring.moduli()[prime].shoup(1), &mut self.limb);
+        ring.inverse_limb_scaled(prime, ring.moduli()[prime].shoup(1), &self.limb, &mut self.back);
     }
 }

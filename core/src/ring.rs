@@ -84,14 +84,24 @@ impl Ring {
         self.tables[prime].forward(limb);
     }
 
+    /// The first layers of [`Ring::forward_limb`].
+    pub(crate) fn begin_forward(&self, prime: usize, limb: &mut [u32]) {
+        self.tables[prime].begin(limb);
+    }
+
+    /// The layers that are left after [`Ring::begin_forward`]: those that read many factors.
+    pub(crate) fn finish_forward(&self, prime: usize, limb: &mut [u32]) {
+        self.tables[prime].finish(limb);
+    }
+
     /// Undoes [`Ring::forward_limb`].
     pub(crate) fn inverse_limb(&self, prime: usize, limb: &mut [u32]) {
         self.tables[prime].inverse(limb);
     }
 
     /// Undoes [`Ring::forward_limb`] and multiplies by a constant.
-    pub(crate) fn inverse_limb_scaled(&self, prime: usize, w: ShoupFactor, limb: &mut [u32]) {
-        self.tables[prime].inverse_scaled(w, limb);
+    pub(crate) fn inverse_limb_scaled(&self, prime: usize, w: ShoupFactor, from: &[u32], limb: &mut [u32]) {
+        self.tables[prime].inverse_scaled(w, from, limb);
     }
 
     /// Transforms a polynomial over `main` main primes, and the special ones if it has more limbs.

@@ -32,6 +32,7 @@ mod lifting;
 mod pairing;
 mod products;
 mod result;
+mod switched_division;
 
 pub use ciphertext::{
     Ciphertext, Plaintext, PreparedPlaintext, ResultCiphertexts, SeededCiphertext, TensorCiphertext,

@@ -25,7 +25,7 @@ use crate::{
     arithmetic::{Modulus, ShoupFactor},
     lanes::Backend,
 };
-use forward::Forward;
+use forward::{Begin, Finish};
 use inverse::Inverse;
 use twiddles::{Twiddles, powers};
 
@@ -57,8 +57,20 @@ impl NttTable {
 
     /// Transforms residues in place.
     pub(crate) fn forward(&self, values: &mut [u32]) {
+        self.begin(values);
+        self.finish(values);
+    }
+
+    /// The first layers of [`NttTable::forward`], which need few factors.
+    pub(crate) fn begin(&self, values: &mut [u32]) {
         let Self { modulus, forward: twiddles, .. } = self;
-        self.backend.run(Forward { modulus: *modulus, twiddles, values });
+        self.backend.run(Begin { modulus: *modulus, twiddles, values });
+    }
+
+    /// The layers that are left after [`NttTable::begin`].
+    pub(crate) fn finish(&self, values: &mut [u32]) {
+        let Self { modulus, forward: twiddles, .. } = self;
+        self.backend.run(Finish { modulus: *modulus, twiddles, values });
     }
 
     /// ψ^(N/2), a root of −1: the factor of the first layer.
@@ -68,15 +80,22 @@ impl NttTable {
 
     /// Undoes [`NttTable::forward`] in place.
     pub(crate) fn inverse(&self, values: &mut [u32]) {
-        let Self { modulus, inverse: twiddles, scaling, .. } = self;
-        self.backend.run(Inverse { modulus: *modulus, twiddles, scaling: *scaling, values });
+        self.run_inverse(self.scaling, None, values);
     }
 
     /// Undoes [`NttTable::forward`] and multiplies by a constant, at no cost.
-    pub(crate) fn inverse_scaled(&self, w: ShoupFactor, values: &mut [u32]) {
-        let Self { modulus, inverse: twiddles, scaling, .. } = self;
-        let scaling = scaling.map(|factor| modulus.shoup(modulus.mul(factor.value, w.value)));
-        self.backend.run(Inverse { modulus: *modulus, twiddles, scaling, values });
+    pub(crate) fn inverse_scaled(&self, w: ShoupFactor, from: &[u32], values: &mut [u32]) {
+        let m = self.modulus;
+        self.run_inverse(
+            self.scaling.map(|factor| m.shoup(m.mul(factor.value, w.value))),
+            Some(from),
+            values,
+        );
+    }
+
+    fn run_inverse(&self, scaling: [ShoupFactor; 2], from: Option<&[u32]>, values: &mut [u32]) {
+        let Self { modulus, inverse: twiddles, .. } = self;
+        self.backend.run(Inverse { modulus: *modulus, twiddles, scaling, from, values });
     }
 }
 

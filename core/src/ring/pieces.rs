@@ -13,6 +13,16 @@ impl Cost {
         Self(count * numbers)
     }
 
+    /// This and something else.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
+    /// Some of so many equal parts of this.
+    pub(crate) fn share(self, some: usize, all: usize) -> Self {
+        Self(self.0 * some / all)
+    }
+
     /// Transforms of limbs of so many numbers; one takes about as long as eight passes.
     pub(crate) fn transforms(count: usize, numbers: usize) -> Self {
         Self::passes(8 * count, numbers)

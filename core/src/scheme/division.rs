@@ -1,6 +1,5 @@
 //! Division, with rounding, by the special modulus, by a level's primes or by both at once.
 
-use alloc::vec::Vec;
 use core::borrow::Borrow;
 
 use super::{
@@ -13,16 +12,11 @@ use super::{
 };
 use crate::ring::{Cost, Ntt, Poly, Quotient, Residues, for_each, reusing};
 
-/// What becomes of quotients: something may be added to each, and all may be permuted after that.
-#[derive(Clone, Copy)]
-pub(super) struct Finish<'a, const COUNT: usize> {
-    pub(super) summands: [Option<&'a Poly<Ntt>>; COUNT],
+/// What becomes of a quotient: something may be added to it, and it may be permuted after that.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Finish<'a> {
+    pub(super) summand: Option<&'a Poly<Ntt>>,
     pub(super) permutation: Option<&'a [u32]>,
-}
-
-impl<const COUNT: usize> Finish<'_, COUNT> {
-    /// They stay what they are.
-    pub(super) const NONE: Self = Self { summands: [None; COUNT], permutation: None };
 }
 
 impl Evaluator {
@@ -38,12 +32,11 @@ impl Evaluator {
         level: Level,
         division: &Division,
         polys: impl FnOnce() -> Result<[P; COUNT], Error>,
-        finish: Finish<'_, COUNT>,
     ) -> Result<[Poly<Ntt>; COUNT], Error> {
         let mut out = [(); COUNT].map(|()| Poly::unwritten(self.params.degree(), division.inverses.len()));
         reusing(|| {
             let polys = polys()?;
-            self.divide_into(level, division, polys.each_ref().map(P::borrow), finish, &mut out);
+            self.divide_into(level, division, polys.each_ref().map(P::borrow), &mut out);
             Ok(())
         })?;
         Ok(out)
@@ -54,10 +47,9 @@ impl Evaluator {
         level: Level,
         division: &Division,
         polys: [&Poly<Ntt>; COUNT],
-        finish: Finish<'_, COUNT>,
         out: &mut [Poly<Ntt>; COUNT],
     ) {
-        let (ring, degree) = (self.params.ring(), self.params.degree());
+        let degree = self.params.degree();
         let remaining = division.inverses.len();
         let parts = polys.map(|poly| Part {
             converter: &division.converter,
@@ -68,28 +60,40 @@ impl Evaluator {
         let cost = Cost::transforms(COUNT * remaining, degree);
         let limbs = limbs_of(AT_A_TIME * degree, out.iter_mut().map(Poly::residues_mut));
         for_each(&*self.team, cost, limbs, |(k, n, out)| {
-            let mut lifted = Residues::stale(out.len());
-            let mut straight = Residues::stale(finish.permutation.map_or(0, <[u32]>::len));
-            let mut targets: Vec<_> = (n * AT_A_TIME..).zip(lifted.chunks_exact_mut(degree)).collect();
-            remainders.convert(k, &mut targets);
-            for ((i, lifted), out) in targets.into_iter().zip(out.chunks_exact_mut(degree)) {
-                ring.forward_limb(i, lifted);
-                let quotient = Quotient {
-                    w: division.inverses[i],
-                    values: polys[k].limb(i),
-                    remainders: lifted,
-                    summand: finish.summands[k].map(|poly| poly.limb(i)),
-                };
-                // Permuted in a pass of its own, from the cache: read in another order than that of memory, what
-                // is divided would come too late.
-                match finish.permutation {
-                    None => ring.write_quotient(i, quotient, out),
-                    Some(permutation) => {
-                        ring.write_quotient(i, quotient, &mut straight);
-                        ring.permute_limb(permutation, &straight, out);
-                    }
+            let mut space = Residues::stale(out.len());
+            let values = &polys[k].residues()[n * AT_A_TIME * degree..][..out.len()];
+            let what = (division, &remainders, k);
+            self.divide_limbs(what, n * AT_A_TIME, Finish::default(), values, &mut space, out);
+        });
+    }
+
+    /// Divides a few limbs, from the `first` on, of one polynomial; there is `space` for as many.
+    pub(super) fn divide_limbs(
+        &self,
+        (division, remainders, half): (&Division, &Scaled<'_>, usize),
+        first: usize,
+        finish: Finish<'_>,
+        values: &[u32],
+        space: &mut [u32],
+        out: &mut [u32],
+    ) {
+        let (ring, degree) = (self.params.ring(), self.params.degree());
+        let mut straight = Residues::stale(finish.permutation.map_or(0, <[u32]>::len));
+        remainders.begin(half, first, space);
+        let limbs = values.chunks_exact(degree).zip(space.chunks_exact_mut(degree));
+        for (limb, ((values, remainders), out)) in (first..).zip(limbs.zip(out.chunks_exact_mut(degree))) {
+            ring.finish_forward(limb, remainders);
+            let summand = finish.summand.map(|poly| poly.limb(limb));
+            let quotient = Quotient { w: division.inverses[limb], values, remainders, summand };
+            // Permuted in a pass of its own, from the cache: read in another order than that of memory, what is
+            // divided would come too late.
+            match finish.permutation {
+                None => ring.write_quotient(limb, quotient, out),
+                Some(permutation) => {
+                    ring.write_quotient(limb, quotient, &mut straight);
+                    ring.permute_limb(permutation, &straight, out);
                 }
             }
-        });
+        }
     }
 }

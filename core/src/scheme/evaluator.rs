@@ -6,14 +6,14 @@ use super::{
     division::Finish,
     error::Error,
     galois::GaloisElement,
-    key_switch::{HoistedDigits, Switch, limbs_of},
+    key_switch::{Digits, HoistedDigits, Lifted, limbs_of},
     keys::{EvaluationKeys, GaloisKey, RelinearizationKey},
     level::{Level, Scale},
     params::Params,
 };
 use alloc::{sync::Arc, vec::Vec};
 
-use crate::ring::{Binary, Cost, Ntt, Poly, Residues, for_each};
+use crate::ring::{Binary, Cost, Ntt, Poly, Residues, for_each, reusing};
 use crate::team::{Alone, Team};
 
 /// Evaluates on ciphertexts of one parameter set.
@@ -190,10 +190,15 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
         let [d0, d1, d2] = &tensor.d;
-        let sums = || self.key_switch(tensor.level, d2, Switch::with(&key.0), |_, _| ());
-        let finish = Finish { summands: [Some(d0), Some(d1)], permutation: None };
+        let finish = [d0, d1].map(|summand| Finish { summand: Some(summand), permutation: None });
         let division = &self.params.tables_at(tensor.level).special;
-        let [c0, c1] = self.divide(tensor.level, division, sums, finish)?;
+        let mut out = self.unwritten_quotients(division);
+        reusing(|| {
+            let digits = Digits::new(self, tensor.level, d2);
+            let with = (tensor.level, &key.0);
+            self.switch_and_divide(with, &digits, |_, _| (), division, finish, &mut out)
+        })?;
+        let [c0, c1] = out;
         Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
     }
 
@@ -205,7 +210,7 @@ impl Evaluator {
         self.check(a)?;
         let level = a.level.below().ok_or(Error::LevelExhausted)?;
         let division = self.params.tables_at(a.level).rescale.as_ref().ok_or(Error::LevelExhausted)?;
-        let [c0, c1] = self.divide(a.level, division, || Ok([&a.c0, &a.c1]), Finish::NONE)?;
+        let [c0, c1] = self.divide(a.level, division, || Ok([&a.c0, &a.c1]))?;
         let scale = a.scale.divided_by(self.params.level_divisor(a.level));
         Ok(Ciphertext { params_id: a.params_id, level, scale, c0, c1 })
     }
@@ -267,7 +272,10 @@ impl Evaluator {
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
     pub fn apply_galois(&self, a: &Ciphertext, key: &GaloisKey) -> Result<Ciphertext, Error> {
         self.check(a)?;
-        self.rotated(a, key, || self.key_switch(a.level, &a.c1, Switch::with(&key.key), |_, _| ()))
+        let mut out = self.unwritten_quotients(&self.params.tables_at(a.level).special);
+        reusing(|| self.rotate_into(a, key, &Digits::new(self, a.level, &a.c1), &mut out))?;
+        let [c0, c1] = out;
+        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
     }
 
     /// Rotates the slots to the left by `steps`, to the right when negative: slot `steps` moves to slot 0.
@@ -307,23 +315,25 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         same_level(a.level, digits.level())?;
-        self.rotated(a, key, || {
-            let mut sums = self.inner_products_of(digits, &[Switch::with(&key.key)], |_, _| ())?;
-            Ok(sums.remove(0))
-        })
+        self.params.check(digits.params_id())?;
+        let mut out = self.unwritten_quotients(&self.params.tables_at(a.level).special);
+        reusing(|| self.rotate_into(a, key, digits, &mut out))?;
+        let [c0, c1] = out;
+        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
     }
 
-    /// Divides switched halves by the special modulus, adds c₀ and applies the automorphism.
-    fn rotated(
+    /// Switches digits, divides by the special modulus, adds c₀ and applies the automorphism.
+    fn rotate_into(
         &self,
         a: &Ciphertext,
         key: &GaloisKey,
-        sums: impl FnOnce() -> Result<[Poly<Ntt>; 2], Error>,
-    ) -> Result<Ciphertext, Error> {
+        digits: &impl Lifted,
+        out: &mut [Poly<Ntt>; 2],
+    ) -> Result<(), Error> {
         let division = &self.params.tables_at(a.level).special;
-        let finish = Finish { summands: [Some(&a.c0), None], permutation: Some(&key.permutation) };
-        let [c0, c1] = self.divide(a.level, division, sums, finish)?;
-        Ok(Ciphertext { params_id: a.params_id, level: a.level, scale: a.scale, c0, c1 })
+        let finish =
+            [Some(&a.c0), None].map(|summand| Finish { summand, permutation: Some(&key.permutation) });
+        self.switch_and_divide((a.level, &key.key), digits, |_, _| (), division, finish, out)
     }
 
     fn combine(&self, operation: Binary, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {

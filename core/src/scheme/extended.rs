@@ -6,14 +6,13 @@
 
 use super::{
     ciphertext::{Ciphertext, PreparedPlaintext, TensorCiphertext},
-    division::Finish,
     error::Error,
     evaluator::Evaluator,
-    key_switch::{HoistedDigits, Switch},
+    key_switch::{Digits, HoistedDigits},
     keys::{GaloisKey, RelinearizationKey},
     level::{Level, Scale},
 };
-use crate::ring::{Binary, Cost, Ntt, Poly, for_each};
+use crate::ring::{Binary, Cost, Ntt, Poly, for_each, reusing};
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 
@@ -55,9 +54,7 @@ impl Evaluator {
     ) -> Result<Ciphertext, Error> {
         self.check(a)?;
         self.check_against(b, a.level)?;
-        self.rescale_sums(a.level, a.scale.times(b.scale), || {
-            self.relinearized_extended(&self.multiply(a, b)?, key)
-        })
+        self.relinearized_and_rescaled(a.level, a.scale.times(b.scale), || self.multiply(a, b), key)
     }
 
     /// Brings a product back to two components and divides by the level's primes, with one division by
@@ -71,20 +68,35 @@ impl Evaluator {
         key: &RelinearizationKey,
     ) -> Result<Ciphertext, Error> {
         self.params.check(tensor.params_id)?;
-        self.rescale_sums(tensor.level, tensor.scale, || self.relinearized_extended(tensor, key))
+        self.relinearized_and_rescaled(tensor.level, tensor.scale, || Ok(tensor), key)
     }
 
-    /// The two components of a product, times the special modulus.
-    fn relinearized_extended(
+    /// As [`Self::relinearize_rescale`], of what `tensor` makes where memory is used again.
+    fn relinearized_and_rescaled<T: Borrow<TensorCiphertext>>(
         &self,
-        tensor: &TensorCiphertext,
+        level: Level,
+        scale: Scale,
+        tensor: impl FnOnce() -> Result<T, Error>,
         key: &RelinearizationKey,
-    ) -> Result<[Poly<Ntt>; 2], Error> {
-        let [d0, d1, d2] = &tensor.d;
-        self.key_switch(tensor.level, d2, Switch::with(&key.0), |i, [b, a]| {
-            self.add_limb_times_special(i, b, d0);
-            self.add_limb_times_special(i, a, d1);
-        })
+    ) -> Result<Ciphertext, Error> {
+        let below = level.below().ok_or(Error::LevelExhausted)?;
+        let Some(both) = &self.params.tables_at(level).rescale_extended else {
+            return self.rescale(&self.relinearize(tensor()?.borrow(), key)?);
+        };
+        let mut out = self.unwritten_quotients(both);
+        reusing(|| {
+            let tensor = tensor()?;
+            let [d0, d1, d2] = &tensor.borrow().d;
+            let add_product = |limb, [b, a]: [&mut [u32]; 2]| {
+                self.add_limb_times_special(limb, b, d0);
+                self.add_limb_times_special(limb, a, d1);
+            };
+            let digits = Digits::new(self, level, d2);
+            self.switch_and_divide((level, &key.0), &digits, add_product, both, Default::default(), &mut out)
+        })?;
+        let [c0, c1] = out;
+        let scale = scale.divided_by(self.params.level_divisor(level));
+        Ok(Ciphertext { params_id: self.params.id(), level: below, scale, c0, c1 })
     }
 
     /// Rotates a ciphertext, given that its digits are at hand, once with each key. No transform at all.
@@ -98,8 +110,7 @@ impl Evaluator {
         keys: &[&GaloisKey],
     ) -> Result<Vec<ExtendedCiphertext>, Error> {
         let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
-        let switches: Vec<_> = keys.iter().map(|key| Switch::rotating(key)).collect();
-        let rotated = self.inner_products_of(digits, &switches, |i, [b, _]| {
+        let rotated = self.inner_products_of(digits, keys, |i, [b, _]| {
             ring.combine_limb(ring.prime_of_limb(main, i), Binary::Add, b, a.c0.limb(i));
         })?;
         let (level, scale) = (a.level, a.scale);
@@ -117,8 +128,8 @@ impl Evaluator {
     ) -> Result<ExtendedCiphertext, Error> {
         let (ring, main) = (self.params.ring(), self.params.limbs_at(a.level));
         let division = &self.params.tables_at(a.level).special;
-        let [c1] = self.divide(a.level, division, || Ok([&a.c1]), Finish::NONE)?;
-        let [c0, c1] = self.key_switch(a.level, &c1, Switch::rotating(key), |i, [b, _]| {
+        let [c1] = self.divide(a.level, division, || Ok([&a.c1]))?;
+        let [c0, c1] = self.key_switch(a.level, &c1, key, |i, [b, _]| {
             ring.combine_limb(ring.prime_of_limb(main, i), Binary::Add, b, a.c0.limb(i));
         })?;
         Ok(ExtendedCiphertext { level: a.level, scale: a.scale, c0, c1 })
@@ -167,10 +178,10 @@ impl Evaluator {
             return Err(Error::LevelExhausted);
         };
         let [c0, c1] = match &tables.rescale_extended {
-            Some(both) => self.divide(level, both, sums, Finish::NONE)?,
+            Some(both) => self.divide(level, both, sums)?,
             None => {
-                let sums = || self.divide(level, &tables.special, sums, Finish::NONE);
-                self.divide(level, rescale, sums, Finish::NONE)?
+                let sums = || self.divide(level, &tables.special, sums);
+                self.divide(level, rescale, sums)?
             }
         };
         let scale = scale.divided_by(self.params.level_divisor(level));

@@ -12,20 +12,20 @@ use super::{
     evaluator::Evaluator,
     keys::{GaloisKey, SwitchingKey},
     level::Level,
-    lifting::{AT_A_TIME, Part, Scaled},
+    lifting::{AT_A_TIME, Part, Scaled, Target},
     params::ParamsId,
 };
 use crate::ring::{Cost, Ntt, Poly, Residues, for_each};
 
 /// The digits of a polynomial before they are lifted.
-struct Digits<'a> {
+pub(super) struct Digits<'a> {
     poly: &'a Poly<Ntt>,
     scaled: Scaled<'a>,
 }
 
 impl<'a> Digits<'a> {
     /// All digits of a polynomial at `level`. ℓ inverse transforms.
-    fn new(evaluator: &'a Evaluator, level: Level, poly: &'a Poly<Ntt>) -> Self {
+    pub(super) fn new(evaluator: &'a Evaluator, level: Level, poly: &'a Poly<Ntt>) -> Self {
         let params = &evaluator.params;
         let converters = params.tables_at(level).digits.iter().enumerate();
         let parts = converters.map(|(j, converter)| {
@@ -36,39 +36,53 @@ impl<'a> Digits<'a> {
         Self { poly, scaled: Scaled::new(evaluator, poly.limbs(), parts.collect()) }
     }
 
-    fn count(&self) -> usize {
-        self.scaled.parts.len()
-    }
-
     /// Whether a digit covers a limb.
     fn covers(&self, digit: usize, limb: usize) -> bool {
         let part = &self.scaled.parts[digit];
         (part.first..part.first + part.limbs(self.poly.degree())).contains(&limb)
     }
 
-    /// Lifts every digit to the primes of a few limbs from the `first` on; a digit's are together in `spaces`. Limbs
-    /// that a digit covers are left as they are.
-    fn lift<'s>(&self, first: usize, spaces: impl Iterator<Item = &'s mut [u32]>) {
+    /// Lifts every digit to the primes of a few limbs from the `first` on, and begins to transform them; a digit's are
+    /// together in `spaces`. Limbs that a digit covers are left as they are.
+    fn begin<'s>(&self, first: usize, spaces: impl Iterator<Item = &'s mut [u32]>) {
         let (ring, degree) = (self.scaled.params.ring(), self.poly.degree());
-        let mut lifted = Vec::new();
         for (digit, space) in spaces.enumerate() {
             let part = &self.scaled.parts[digit];
             let own = part.limbs(degree);
+            let limbs = (first..).zip(space.chunks_exact_mut(degree));
             let mut targets = Vec::with_capacity(AT_A_TIME);
-            for (limb, space) in (first..).zip(space.chunks_exact_mut(degree)) {
-                if !self.covers(digit, limb) {
-                    targets.push((if limb < part.first { limb } else { limb - own }, space));
-                }
-            }
-            self.scaled.convert(digit, &mut targets);
-            let limb = |target| if target < part.first { target } else { target + own };
-            let prime = |target| ring.prime_of_limb(self.poly.limbs(), limb(target));
-            lifted.extend(targets.into_iter().map(|(target, limb)| (prime(target), limb)));
+            targets.extend(limbs.filter(|&(limb, _)| !self.covers(digit, limb)).map(|(i, limb)| Target {
+                number: if i < part.first { i } else { i - own },
+                prime: ring.prime_of_limb(self.poly.limbs(), i),
+                limb,
+            }));
+            self.scaled.begin_targets(digit, &mut targets);
         }
-        lifted.sort_by_key(|&(prime, _)| prime);
-        for (prime, limb) in lifted {
-            ring.forward_limb(prime, limb);
+    }
+
+    /// The rest of the transforms of a limb of every digit: one after the other, as they share their factors.
+    fn finish<'s>(&self, limb: usize, digits: impl Iterator<Item = &'s mut [u32]>) {
+        let ring = self.scaled.params.ring();
+        let prime = ring.prime_of_limb(self.poly.limbs(), limb);
+        for (_, lifted) in digits.enumerate().filter(|&(digit, _)| !self.covers(digit, limb)) {
+            ring.finish_forward(prime, lifted);
         }
+    }
+}
+
+/// Digits over all primes of a level and the special ones, some limbs at a time.
+pub(super) trait Lifted: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// What they cost.
+    fn cost(&self) -> Cost;
+    /// Calls back with each of some limbs: with its number and with that limb of every digit.
+    fn for_limbs(&self, limbs: Range<usize>, work: &mut dyn FnMut(usize, &[&[u32]]));
+}
+
+impl Lifted for Digits<'_> {
+    fn count(&self) -> usize {
+        self.scaled.parts.len()
     }
 
     /// Lifting all of them.
@@ -76,24 +90,19 @@ impl<'a> Digits<'a> {
         let extended = self.poly.limbs() + self.scaled.params.special_limbs();
         Cost::transforms(self.count() * extended - self.poly.limbs(), self.poly.degree())
     }
-}
 
-/// What a polynomial is switched with, and the permutation that is applied to the result, if any.
-#[derive(Clone, Copy)]
-pub(super) struct Switch<'a> {
-    pub(super) key: &'a SwitchingKey,
-    pub(super) permutation: Option<&'a [u32]>,
-}
-
-impl<'a> Switch<'a> {
-    /// With a key alone.
-    pub(super) fn with(key: &'a SwitchingKey) -> Self {
-        Self { key, permutation: None }
-    }
-
-    /// With a key for an automorphism, and then this.
-    pub(super) fn rotating(key: &'a GaloisKey) -> Self {
-        Self { key: &key.key, permutation: Some(&key.permutation) }
+    fn for_limbs(&self, limbs: Range<usize>, work: &mut dyn FnMut(usize, &[&[u32]])) {
+        let (degree, together) = (self.poly.degree(), limbs.len());
+        let mut space = Residues::stale(self.count() * together * degree);
+        self.begin(limbs.start, space.chunks_exact_mut(together * degree));
+        for (i, limb) in limbs.enumerate() {
+            self.finish(limb, space.chunks_exact_mut(degree).skip(i).step_by(together));
+            let lifted = space.chunks_exact(degree).skip(i).step_by(together).enumerate();
+            let left: Vec<&[u32]> = lifted
+                .map(|(digit, lifted)| if self.covers(digit, limb) { self.poly.limb(limb) } else { lifted })
+                .collect();
+            work(limb, &left);
+        }
     }
 }
 
@@ -113,10 +122,32 @@ impl HoistedDigits {
         self.level
     }
 
+    pub(super) fn params_id(&self) -> ParamsId {
+        self.params_id
+    }
+
     /// The digits, each over the level's primes and then the special ones.
     #[must_use]
     pub fn digits(&self) -> &[Poly<Ntt>] {
         &self.digits
+    }
+}
+
+impl Lifted for HoistedDigits {
+    fn count(&self) -> usize {
+        self.digits.len()
+    }
+
+    /// They are at hand.
+    fn cost(&self) -> Cost {
+        Cost::passes(0, 0)
+    }
+
+    fn for_limbs(&self, limbs: Range<usize>, work: &mut dyn FnMut(usize, &[&[u32]])) {
+        for limb in limbs {
+            let left: Vec<&[u32]> = self.digits.iter().map(|digit| digit.limb(limb)).collect();
+            work(limb, &left);
+        }
     }
 }
 
@@ -157,38 +188,32 @@ impl Evaluator {
                     }
                 }
             }
-            lifted.lift(first, outs.into_iter());
+            lifted.begin(first, outs.iter_mut().map(|out| &mut **out));
+            for i in 0..outs.first().map_or(0, |out| out.len() / degree) {
+                let limbs = outs.iter_mut().map(|out| &mut out[i * degree..(i + 1) * degree]);
+                lifted.finish(first + i, limbs);
+            }
         });
         HoistedDigits { params_id: self.params.id(), level, digits }
     }
 
-    /// The inner product of digits with each of several keys, over the level's primes and the special ones: `P`
-    /// times the switched polynomials. For `finish` see [`Self::key_switch`].
+    /// The inner product of digits with each of several keys, over the level's primes and the special ones, rotated:
+    /// `P` times the rotated polynomials. For `finish` see [`Self::key_switch`].
     ///
     /// # Errors
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`] for a key of other parameters.
     pub(super) fn inner_products_of(
         &self,
         digits: &HoistedDigits,
-        switches: &[Switch<'_>],
+        keys: &[&GaloisKey],
         finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
     ) -> Result<Vec<[Poly<Ntt>; 2]>, Error> {
         self.params.check(digits.params_id)?;
-        let limbs = self.params.limbs_at(digits.level) + self.params.special_limbs();
-        // Each digit, twice as much of the key, what comes out.
-        let passes = limbs * switches.len() * (3 * digits.digits.len() + 4);
-        let cost = Cost::passes(passes, self.params.degree());
-        let with_limbs = |limbs: Range<usize>, multiply: &mut dyn FnMut(usize, &[&[u32]])| {
-            for limb in limbs {
-                let left: Vec<&[u32]> = digits.digits.iter().map(|digit| digit.limb(limb)).collect();
-                multiply(limb, &left);
-            }
-        };
-        self.inner_products(digits.level, switches, (1, cost), with_limbs, finish)
+        self.inner_products(digits.level, digits, 1, keys, finish)
     }
 
-    /// Switches a polynomial at `level` with a key: `(b, a)` with `b + a·s_to ≈ P·poly·s_from`, over the level's
-    /// primes and the special ones.
+    /// Switches a polynomial at `level` with a key, and rotates: `(b, a)` with `b + a·s ≈ P·σ(poly·s)`, over the
+    /// level's primes and the special ones.
     ///
     /// As [`Self::decompose`] and [`Self::inner_products_of`], with one limb of each digit in memory. While they
     /// are in the cache, `finish` gets each limb's number and its two halves, before they are permuted.
@@ -199,81 +224,80 @@ impl Evaluator {
         &self,
         level: Level,
         poly: &Poly<Ntt>,
-        switch: Switch<'_>,
+        key: &GaloisKey,
         finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
     ) -> Result<[Poly<Ntt>; 2], Error> {
-        let degree = self.params.degree();
         let digits = Digits::new(self, level, poly);
-        let with_limbs = |limbs: Range<usize>, multiply: &mut dyn FnMut(usize, &[&[u32]])| {
-            let mut space = Residues::stale(digits.count() * limbs.len() * degree);
-            digits.lift(limbs.start, space.chunks_exact_mut(limbs.len() * degree));
-            for (i, limb) in limbs.clone().enumerate() {
-                let lifted = space.chunks_exact(degree).skip(i).step_by(limbs.len()).enumerate();
-                let left: Vec<&[u32]> = lifted
-                    .map(|(digit, lifted)| if digits.covers(digit, limb) { poly.limb(limb) } else { lifted })
-                    .collect();
-                multiply(limb, &left);
-            }
-        };
-        let work = (AT_A_TIME, digits.cost());
-        let switched = self.inner_products(level, &[switch], work, with_limbs, finish)?;
+        let switched = self.inner_products(level, &digits, AT_A_TIME, &[key], finish)?;
         Ok(switched.into_iter().next().expect("one key gives one product"))
     }
 
-    /// The inner product of digits with each of several keys, so many limbs at a time. `with_limbs` calls back with
-    /// each of the given limbs of every digit.
+    /// The inner product of digits with each of several keys, rotated, so many limbs at a time.
     fn inner_products(
         &self,
         level: Level,
-        switches: &[Switch<'_>],
-        (together, cost): (usize, Cost),
-        with_limbs: impl Fn(Range<usize>, &mut dyn FnMut(usize, &[&[u32]])) + Sync,
+        digits: &impl Lifted,
+        together: usize,
+        keys: &[&GaloisKey],
         finish: impl Fn(usize, [&mut [u32]; 2]) + Sync,
     ) -> Result<Vec<[Poly<Ntt>; 2]>, Error> {
-        for Switch { key, .. } in switches {
-            self.params.check(key.params_id)?;
-            if key.level < level {
-                return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
-            }
-        }
+        keys.iter().try_for_each(|key| self.check_key(level, &key.key))?;
         let (ring, degree) = (self.params.ring(), self.params.degree());
-        let (main, special) = (self.params.limbs_at(level), self.params.special_limbs());
-        let multiply = |key: &SwitchingKey, limb: usize, left: &[&[u32]], [b, a]: [&mut [u32]; 2]| {
-            let key_main = self.params.limbs_at(key.level);
-            let key_limb = if limb < main { limb } else { key_main + limb - main };
-            let prime = ring.prime_of_limb(main, limb);
-            ring.inner_products_with_key(prime, left, &key.limbs[key_limb], [&mut *b, &mut *a]);
-            finish(limb, [b, a]);
-        };
-        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(degree, main + special));
-        let mut out: Vec<[Poly<Ntt>; 2]> = switches.iter().map(unwritten).collect();
+        let limbs = self.params.limbs_at(level) + self.params.special_limbs();
+        let unwritten = |_: &_| [(); 2].map(|()| Poly::unwritten(degree, limbs));
+        let mut out: Vec<[Poly<Ntt>; 2]> = keys.iter().map(unwritten).collect();
         // The special primes first: no digit covers them, so that they take longest. A limb of the digits is
         // multiplied with all keys while it is in the cache.
         let mut parts: Vec<_> = out
             .iter_mut()
             .map(|halves| {
                 let [b, a] = halves.each_mut().map(|half| half.residues_mut().chunks_mut(together * degree));
-                (0..main + special).step_by(together).zip(b.zip(a)).rev()
+                (0..limbs).step_by(together).zip(b.zip(a)).rev()
             })
             .collect();
         let pieces = (0usize..).map_while(move |n| {
             let k = n.checked_rem(parts.len())?;
-            parts[k].next().map(|(first, halves)| (switches[k], first, halves))
+            parts[k].next().map(|(first, halves)| (keys[k], first, halves))
         });
-        for_each(&*self.team, cost, pieces, |(switch, first, (b, a))| {
-            let mut halves = Residues::stale(switch.permutation.map_or(0, |_| 2 * degree));
-            with_limbs(first..first + b.len() / degree, &mut |limb, left| {
+        let cost = digits.cost().and(self.cost_of_products(digits, limbs * keys.len()));
+        for_each(&*self.team, cost, pieces, |(GaloisKey { key, permutation, .. }, first, (b, a))| {
+            let mut halves = Residues::stale(2 * degree);
+            let (half0, half1) = halves.split_at_mut(degree);
+            digits.for_limbs(first..first + b.len() / degree, &mut |limb, left| {
+                self.multiply_with_key((level, key), limb, left, [&mut *half0, &mut *half1]);
+                finish(limb, [&mut *half0, &mut *half1]);
                 let own = (limb - first) * degree..(limb - first + 1) * degree;
-                let [b, a] = [&mut b[own.clone()], &mut a[own]];
-                let Some(permutation) = switch.permutation else {
-                    return multiply(switch.key, limb, left, [b, a]);
-                };
-                let (half0, half1) = halves.split_at_mut(degree);
-                multiply(switch.key, limb, left, [&mut *half0, &mut *half1]);
-                ring.permute_limb(permutation, half0, b);
-                ring.permute_limb(permutation, half1, a);
+                ring.permute_limb(permutation, half0, &mut b[own.clone()]);
+                ring.permute_limb(permutation, half1, &mut a[own]);
             });
         });
         Ok(out)
+    }
+
+    /// Checks that a key fits what is switched.
+    pub(super) fn check_key(&self, level: Level, key: &SwitchingKey) -> Result<(), Error> {
+        self.params.check(key.params_id)?;
+        if key.level < level {
+            return Err(Error::KeyLevelTooLow { needed: level, found: key.level });
+        }
+        Ok(())
+    }
+
+    /// Reading so many limbs of every digit and of a key, and writing what comes out.
+    pub(super) fn cost_of_products(&self, digits: &impl Lifted, limbs: usize) -> Cost {
+        Cost::passes(limbs * (3 * digits.count() + 4), self.params.degree())
+    }
+
+    /// The inner product of a limb of digits at `level` with that of a key.
+    pub(super) fn multiply_with_key(
+        &self,
+        (level, key): (Level, &SwitchingKey),
+        limb: usize,
+        left: &[&[u32]],
+        halves: [&mut [u32]; 2],
+    ) {
+        let (ring, main) = (self.params.ring(), self.params.limbs_at(level));
+        let key_limb = if limb < main { limb } else { self.params.limbs_at(key.level) + limb - main };
+        ring.inner_products_with_key(ring.prime_of_limb(main, limb), left, &key.limbs[key_limb], halves);
     }
 }

@@ -44,9 +44,8 @@ impl<'a> Scaled<'a> {
         });
         let pieces = transforms.zip(limbs.chunks_exact_mut(degree));
         for_each(team, Cost::transforms(count, degree), pieces, |((part, i, transform), limb)| {
-            limb.copy_from_slice(transform);
             let prime = ring.prime_of_limb(main, part.first + i);
-            ring.inverse_limb_scaled(prime, part.converter.scaling(i), limb);
+            ring.inverse_limb_scaled(prime, part.converter.scaling(i), transform, limb);
         });
         let mut sources: Vec<_> = parts.iter().map(|part| part.converter.unwritten_sources(degree)).collect();
         let mut rest = &*limbs;
@@ -62,16 +61,35 @@ impl<'a> Scaled<'a> {
         Self { params, parts, sources }
     }
 
-    /// Converts a part to targets of its converter, given by their number.
-    pub(super) fn convert(&self, part: usize, targets: &mut [(usize, &mut [u32])]) {
-        let (backend, converter) = (self.params.ring().backend(), self.parts[part].converter);
-        let sources = &self.sources[part];
+    /// Converts a part to main primes, those of limbs from the `first` on, and begins to transform them.
+    pub(super) fn begin(&self, part: usize, first: usize, limbs: &mut [u32]) {
+        let limbs = (first..).zip(limbs.chunks_exact_mut(self.params.degree()));
+        let mut targets: Vec<_> = limbs.map(|(prime, limb)| Target { number: prime, prime, limb }).collect();
+        self.begin_targets(part, &mut targets);
+    }
+
+    /// As [`Scaled::begin`], to any targets.
+    pub(super) fn begin_targets(&self, part: usize, targets: &mut [Target<'_>]) {
+        let (ring, converter) = (self.params.ring(), self.parts[part].converter);
+        let (backend, sources) = (ring.backend(), &self.sources[part]);
         for pair in targets.chunks_mut(AT_A_TIME) {
             match pair {
-                [(i, x), (j, y)] => converter.convert_two(backend, [*i, *j], sources, [x, y]),
-                [(i, x)] => converter.convert(backend, *i, sources, x),
+                [x, y] => {
+                    let limbs = [&mut *x.limb, &mut *y.limb];
+                    converter.convert_two(backend, [x.number, y.number], sources, limbs);
+                }
+                [x] => converter.convert(backend, x.number, sources, x.limb),
                 _ => {}
             }
+            pair.iter_mut().for_each(|target| ring.begin_forward(target.prime, target.limb));
         }
     }
+}
+
+/// What a part is converted to.
+pub(super) struct Target<'a> {
+    /// Its number among those of the converter.
+    pub(super) number: usize,
+    pub(super) prime: usize,
+    pub(super) limb: &'a mut [u32],
 }

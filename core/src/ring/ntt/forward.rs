@@ -11,13 +11,14 @@ use crate::{
     ring::field::Field,
 };
 
-pub(super) struct Forward<'a> {
+/// The first layers, which end in parts of a polynomial.
+pub(super) struct Begin<'a> {
     pub(super) modulus: Modulus,
     pub(super) twiddles: &'a Twiddles,
     pub(super) values: &'a mut [u32],
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for Begin<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -28,7 +29,25 @@ impl Kernel for Forward<'_> {
         let vectors = L::chunks_mut(values);
         let layers = L::first_layers(vectors.len());
         step(field, twiddles, vectors, 1, layers);
-        let parts = 1 << layers;
+    }
+}
+
+/// All other layers.
+pub(super) struct Finish<'a> {
+    pub(super) modulus: Modulus,
+    pub(super) twiddles: &'a Twiddles,
+    pub(super) values: &'a mut [u32],
+}
+
+impl Kernel for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { modulus, twiddles, values } = self;
+        let field = Field::<L>::new(modulus);
+        let vectors = L::chunks_mut(values);
+        let parts = 1 << L::first_layers(vectors.len());
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
             finish(field, twiddles, part, parts + i);
@@ -102,7 +121,7 @@ fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, c
     let w = [three(twiddles, node, PARTS.ilog2(), CooleyTukey)];
     for x in columns {
         if node == 1 {
-            prefetch::<L, _, _>(&x, 8 * ADJACENT);
+            prefetch::<L, PARTS, ADJACENT>(&x, 8 * ADJACENT);
         }
         let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
         layer(field, &mut a, VECTORS / 2, &w);

@@ -16,6 +16,8 @@ pub(super) struct Inverse<'a> {
     pub(super) twiddles: &'a Twiddles,
     /// What the sums and the differences of the last layer are multiplied by.
     pub(super) scaling: [ShoupFactor; 2],
+    /// What is transformed, if it does not stand where the result goes.
+    pub(super) from: Option<&'a [u32]>,
     pub(super) values: &'a mut [u32],
 }
 
@@ -25,14 +27,14 @@ impl Kernel for Inverse<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         const { assert!(has_steps::<L>()) };
-        let Self { modulus, twiddles, scaling, values } = self;
+        let Self { modulus, twiddles, scaling, from, values } = self;
         let field = Field::<L>::new(modulus);
-        let vectors = L::chunks_mut(values);
+        let (from, vectors) = (from.map(L::chunks), L::chunks_mut(values));
         let layers = L::first_layers(vectors.len());
         let parts = 1 << layers;
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
-            begin(field, twiddles, part, parts + i);
+            begin(field, twiddles, from.map(|from| &from[i * length..][..length]), part, parts + i);
         }
         step(field, twiddles, vectors, 1, layers, Scaled(scaling.map(Factor::splat)));
     }
@@ -40,7 +42,13 @@ impl Kernel for Inverse<'_> {
 
 /// Does all layers of a node.
 #[inline(always)]
-fn begin<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], root: usize) {
+fn begin<L: Lanes>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    from: Option<&[L::Chunk]>,
+    vectors: &mut [L::Chunk],
+    root: usize,
+) {
     let total = vectors.len();
     let mut length = 1 << L::LAYERS_AT_ONCE;
     let first = root * (total / length);
@@ -48,19 +56,19 @@ fn begin<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk
     // longer than the processor can look ahead.
     match (L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE) {
         (4, _) => {
-            inside::<L, 4>(field, twiddles, vectors, 2 * first);
+            inside::<L, 4>(field, twiddles, from, vectors, 2 * first);
             self::first::<L, 4, 1>(field, twiddles, vectors, first);
         }
         (8, 2) => {
-            inside::<L, 8>(field, twiddles, vectors, 2 * first);
+            inside::<L, 8>(field, twiddles, from, vectors, 2 * first);
             self::first::<L, 8, 2>(field, twiddles, vectors, first);
         }
         (8, _) => {
-            inside::<L, 8>(field, twiddles, vectors, 4 * first);
+            inside::<L, 8>(field, twiddles, from, vectors, 4 * first);
             self::first::<L, 8, 1>(field, twiddles, vectors, first);
         }
         _ => {
-            inside::<L, 16>(field, twiddles, vectors, 4 * first);
+            inside::<L, 16>(field, twiddles, from, vectors, 4 * first);
             self::first::<L, 16, 2>(field, twiddles, vectors, first);
         }
     }
@@ -148,12 +156,18 @@ fn first<L: Lanes, const VECTORS: usize, const NODES: usize>(
 fn inside<L: Lanes, const VECTORS: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
+    from: Option<&[L::Chunk]>,
     vectors: &mut [L::Chunk],
     first: usize,
 ) {
+    let from = from.map(|from| from.as_chunks::<VECTORS>().0);
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
-        prefetch::<L, 1, VECTORS>(&[&mut *x], VECTORS);
-        let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
+        let y = from.map_or(&*x, |from| &from[i]);
+        prefetch::<L, 1, VECTORS>(&[y], 4 * VECTORS);
+        if from.is_some() {
+            prefetch::<L, 1, VECTORS>(&[&*x], 4 * VECTORS);
+        }
+        let mut a = load::<L, 1, VECTORS, VECTORS>(&[y]);
         let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS);
         for [a, b] in a.as_chunks_mut().0 {
             (*a, *b) = L::split_all(*a, *b);

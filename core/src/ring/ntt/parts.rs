@@ -1,5 +1,7 @@
 //! The equal parts of a node, vector by vector.
 
+use core::ops::Deref;
+
 use crate::lanes::Lanes;
 
 /// Whether the steps of a transform are written for so many vectors and layers of an instance.
@@ -33,7 +35,7 @@ pub(super) fn eighths<T>(node: &mut [T]) -> impl Iterator<Item = [&mut T; 8]> {
 /// Loads the adjacent vectors of each part, part after part.
 #[inline(always)]
 pub(super) fn load<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
-    x: &[&mut [L::Chunk; ADJACENT]; PARTS],
+    x: &[impl Deref<Target = [L::Chunk; ADJACENT]>; PARTS],
 ) -> [L; VECTORS] {
     core::array::from_fn(|i| L::load(&x[i / ADJACENT][i % ADJACENT]))
 }
@@ -41,7 +43,7 @@ pub(super) fn load<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VE
 /// Asks for the vectors so many places after these, where they come from far away.
 #[inline(always)]
 pub(super) fn prefetch<L: Lanes, const PARTS: usize, const ADJACENT: usize>(
-    x: &[&mut [L::Chunk; ADJACENT]; PARTS],
+    x: &[impl Deref<Target = [L::Chunk; ADJACENT]>; PARTS],
     vectors: usize,
 ) {
     for part in x {
