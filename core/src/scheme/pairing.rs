@@ -3,11 +3,10 @@
 
 use super::{
     ciphertext::Ciphertext,
-    division::Finish,
     error::Error,
     evaluator::Evaluator,
     extended::ExtendedCiphertext,
-    key_switch::{HoistedDigits, Switch, limbs_of},
+    key_switch::{HoistedDigits, limbs_of},
     keys::GaloisKey,
 };
 use crate::ring::{Cost, Poly, for_each};
@@ -18,7 +17,7 @@ impl Evaluator {
     /// # Errors
     /// [`Error::KeyLevelTooLow`], [`Error::ParamsMismatch`].
     pub(crate) fn pair(&self, a: &Ciphertext, key: &GaloisKey) -> Result<ExtendedCiphertext, Error> {
-        let [r0, r1] = self.key_switch(a.level, &a.c1, Switch::rotating(key), |i, [b, _]| {
+        let [r0, r1] = self.key_switch(a.level, &a.c1, key, |i, [b, _]| {
             self.add_limb_times_special(i, b, &a.c0);
         })?;
         let mut sum = self.extend(a);
@@ -38,7 +37,7 @@ impl Evaluator {
     /// None: what is divided is at hand.
     pub(crate) fn hoist_extended(&self, a: &ExtendedCiphertext) -> Result<HoistedDigits, Error> {
         let division = &self.params.tables_at(a.level).special;
-        let [c1] = self.divide(a.level, division, || Ok([&a.c1]), Finish::NONE)?;
+        let [c1] = self.divide(a.level, division, || Ok([&a.c1]))?;
         Ok(self.decompose(a.level, &c1))
     }
 }
