@@ -66,5 +66,5 @@ pub use registry::{
     ModelView, PackageFiles, ParameterSetView, Registry, RegistryError, Shares, hold,
 };
 pub use route::{Operation, ROUTES, RouteEntry, is_route};
-pub use service::{Evaluated, Service, ServiceError};
+pub use service::{Evaluated, Next, Service, ServiceError};
 pub use settings::{Origins, Settings, TenantLimits};

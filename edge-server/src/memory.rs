@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,9 +14,9 @@ use crate::{
     id::{JobId, KeyName, KeySetId, TenantId, WorkerId},
     port::Timestamp,
     store::{
-        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
+        Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
         KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
-        Usage,
+        Usage, put_off,
     },
 };
 
@@ -40,6 +41,8 @@ struct StoredJob {
     job: Job,
     inputs: Vec<Bytes>,
     starts: u32,
+    failures: u32,
+    not_before: Timestamp,
     /// Who has it, until when.
     lease: Option<(WorkerId, Timestamp)>,
     finished: Option<Timestamp>,
@@ -89,14 +92,15 @@ impl State {
     }
 
     /// Jobs that wait, oldest first.
-    fn waiting(&self) -> impl Iterator<Item = &JobRequest> {
+    fn waiting(&self) -> impl Iterator<Item = &StoredJob> {
         let jobs = self.accepted.iter().filter_map(|id| self.jobs.get(id));
-        jobs.filter(|stored| stored.job.state == JobState::Queued).map(|stored| &stored.job.request)
+        jobs.filter(|stored| stored.job.state == JobState::Queued)
     }
 
     fn usage(&self, tenant: &TenantId) -> Usage {
         let sets = self.key_sets.values().map(|stored| &stored.set).filter(|set| set.tenant == *tenant);
-        let waiting_jobs = self.waiting().filter(|job| job.tenant == *tenant).count() as u64;
+        let waiting_jobs =
+            self.waiting().filter(|stored| stored.job.request.tenant == *tenant).count() as u64;
         sets.fold(Usage { waiting_jobs, ..Usage::default() }, |usage, set| Usage {
             key_sets: usage.key_sets + 1,
             key_bytes: usage.key_bytes + set.announced,
@@ -132,7 +136,16 @@ impl Store for MemoryStore {
         state.accepted.push(job.id);
         let id = job.id;
         let job = Job { request: job, state: JobState::Queued };
-        state.jobs.insert(id, StoredJob { job, inputs, starts: 0, lease: None, finished: None });
+        let stored = StoredJob {
+            job,
+            inputs,
+            starts: 0,
+            failures: 0,
+            not_before: Timestamp(0),
+            lease: None,
+            finished: None,
+        };
+        state.jobs.insert(id, stored);
         Ok(Inserted::New)
     }
 
@@ -141,7 +154,7 @@ impl Store for MemoryStore {
         Ok(state.jobs.get(&id).map(|stored| &stored.job).filter(|job| job.request.tenant == *tenant).cloned())
     }
 
-    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>, StoreError> {
+    async fn claim_job(&self, claim: Claim) -> Result<Claimed, StoreError> {
         let mut state = self.state();
         for stored in state.jobs.values_mut().filter(|stored| stored.job.state == JobState::Running) {
             if stored.lease.is_none_or(|(_, until)| until < claim.now) {
@@ -150,27 +163,40 @@ impl Store for MemoryStore {
         }
         let turn = |tenant: &TenantId| state.turns.iter().position(|other| other == tenant);
         // Of those that are equal the first is taken, which is the oldest; `None` is before `Some`.
-        let next = state.waiting().min_by_key(|job| turn(&job.tenant)).cloned();
-        let Some(request) = next else { return Ok(None) };
+        let due = state.waiting().filter(|stored| put_off::is_due(stored.not_before, claim.now));
+        let next = due.map(|stored| &stored.job.request).min_by_key(|job| turn(&job.tenant)).cloned();
+        let Some(request) = next else {
+            let first = state.waiting().map(|stored| stored.not_before).min();
+            return Ok(Claimed::Nothing(first.map(|time| Duration::from_millis(time.0 - claim.now.0))));
+        };
         state.turns.retain(|tenant| *tenant != request.tenant);
         state.turns.push(request.tenant.clone());
-        Ok(state.jobs.get_mut(&request.id).map(|stored| {
+        let claimed = state.jobs.get_mut(&request.id).map(|stored| {
             stored.job.state = JobState::Running;
             stored.lease = Some((claim.worker, claim.now.after(claim.lease)));
-            let interrupted = stored.starts;
+            let (interrupted, failures) = (stored.starts, stored.failures);
             stored.starts = interrupted.max(1);
-            ClaimedJob { request, inputs: stored.inputs.clone(), interrupted }
-        }))
+            ClaimedJob { request, inputs: stored.inputs.clone(), interrupted, failures }
+        });
+        Ok(claimed.map_or(Claimed::Nothing(None), Claimed::Job))
     }
 
     async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool, StoreError> {
         Ok(self.state().running_job(claim, id).map(|stored| stored.starts += 1).is_some())
     }
 
-    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<(), StoreError> {
+    async fn give_back(
+        &self,
+        claim: Claim,
+        id: JobId,
+        interrupted: u32,
+        delay: Option<Duration>,
+    ) -> Result<(), StoreError> {
         if let Some(stored) = self.state().running_job(claim, id) {
             stored.job.state = JobState::Queued;
             stored.starts = interrupted;
+            stored.failures += u32::from(delay.is_some());
+            stored.not_before = claim.now.after(delay.unwrap_or_default());
         }
         Ok(())
     }

@@ -13,7 +13,6 @@ mod limits;
 mod phase;
 mod repetition;
 mod run;
-mod run_all;
 mod running;
 mod spans;
 mod upkeep;
@@ -24,7 +23,7 @@ use bytes::Bytes;
 use http::{Request, Response, request::Parts};
 use tracing::Instrument;
 
-pub use self::run::Evaluated;
+pub use self::run::{Evaluated, Next};
 use self::{phase::Phase, running::Running};
 use crate::{
     access::{self, Access, Credential},

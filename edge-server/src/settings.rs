@@ -27,7 +27,8 @@ pub struct Settings {
     pub waiting_jobs: u64,
     /// Longest time from acceptance to result.
     pub job_time: Duration,
-    /// How often a job may be started before it is given up.
+    /// How often a job may be started whose process ends, or be failed by the store in the middle of its evaluation,
+    /// before it is given up.
     pub attempts: u32,
     /// How long a worker may be silent before its jobs are another's to take.
     pub lease: Duration,

@@ -6,6 +6,7 @@
 //! exist; bounds hold however many calls run at once; tenants take turns; what a call has
 //! acknowledged survives the process.
 
+pub mod put_off;
 mod staged;
 #[cfg(feature = "testing")]
 pub mod suite;
@@ -109,6 +110,28 @@ pub struct ClaimedJob {
     pub inputs: Vec<Bytes>,
     /// How often it was started before; each time the process ended.
     pub interrupted: u32,
+    /// How often the store has failed it.
+    pub failures: u32,
+}
+
+/// What a claim comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claimed {
+    /// A job, which is the worker's now.
+    Job(ClaimedJob),
+    /// No job may be taken. If some only wait for their time, this is how long until the first of them may be.
+    Nothing(Option<Duration>),
+}
+
+impl Claimed {
+    /// The job, if there is one.
+    #[must_use]
+    pub fn job(self) -> Option<ClaimedJob> {
+        match self {
+            Self::Job(job) => Some(job),
+            Self::Nothing(_) => None,
+        }
+    }
 }
 
 /// How far a job is.
@@ -314,12 +337,10 @@ pub trait Store: MaybeSend + MaybeSync {
     /// Takes a job that waits, or whose worker has let its lease run out, and marks it as running.
     ///
     /// Tenants take turns: next is the one whose last turn is longest ago, with the oldest of its
-    /// jobs. A job that was never started counts as started from now on; a further start is counted
-    /// by [`Self::start_again`].
-    fn claim_job(
-        &self,
-        claim: Claim,
-    ) -> impl Future<Output = Result<Option<ClaimedJob>, StoreError>> + MaybeSend;
+    /// jobs. One that was given back to wait for its time is passed over until then, and has its place again
+    /// afterwards ([`put_off`]). A job that was never started counts as started from now on; a further start
+    /// is counted by [`Self::start_again`].
+    fn claim_job(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + MaybeSend;
 
     /// Counts a further start of a job that was interrupted before, just before it starts; tells
     /// whether the job is still this worker's.
@@ -330,12 +351,14 @@ pub trait Store: MaybeSend + MaybeSync {
     ) -> impl Future<Output = Result<bool, StoreError>> + MaybeSend;
 
     /// Takes a claim back as if it had not been, unless the job is not this worker's any more: it waits
-    /// again, and was started as often as [`ClaimedJob::interrupted`] said.
+    /// again, and was started as often as [`ClaimedJob::interrupted`] said. If that is because the store has
+    /// failed it, this is counted in [`ClaimedJob::failures`], and nobody takes it before `delay` is over.
     fn give_back(
         &self,
         claim: Claim,
         id: JobId,
         interrupted: u32,
+        delay: Option<Duration>,
     ) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
 
     /// Renews the leases of jobs that a worker has.

@@ -22,9 +22,9 @@ use edge_server::{
     Code, JobId, KeyName, KeySetId, TenantId, TokenRecord,
     port::Timestamp,
     store::{
-        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
+        Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
         KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
-        Usage,
+        Usage, put_off,
     },
 };
 use sha2::{Digest, Sha256};
@@ -32,7 +32,7 @@ use tokio_postgres::{Config, Row, Transaction};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::RootCertStore;
 
-use self::objects::Objects;
+use self::{jobs::Taken, objects::Objects};
 pub use self::{notices::Notice, spool::SpooledKeys};
 
 /// Connections of one server.
@@ -292,11 +292,19 @@ impl Store for ClusterStore {
         Ok(Some(job))
     }
 
-    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
+    async fn claim_job(&self, claim: Claim) -> Result<Claimed> {
         let client = self.client().await?;
-        while let Some((request, count, interrupted)) = jobs::claim(&**client, claim).await? {
-            match self.objects().inputs(request.id, count).await {
-                Ok(Some(inputs)) => return Ok(Some(ClaimedJob { request, inputs, interrupted })),
+        while let Some(Taken { request, inputs, interrupted, failures }) =
+            jobs::claim(&**client, claim).await?
+        {
+            let claimed =
+                |inputs| Claimed::Job(ClaimedJob { request: request.clone(), inputs, interrupted, failures });
+            // Whoever takes one that is late sees that before he looks at its inputs.
+            if claim.now >= request.deadline {
+                return Ok(claimed(Vec::new()));
+            }
+            match self.objects().inputs(request.id, inputs).await {
+                Ok(Some(inputs)) => return Ok(claimed(inputs)),
                 // They do not come back, and its tenant's other jobs are not to wait for them.
                 Ok(None) => {
                     tracing::error!(id = %request.id, "the inputs of a job are gone; it fails");
@@ -304,20 +312,27 @@ impl Store for ClusterStore {
                 }
                 Err(error) => {
                     // It was no start: others may have the inputs, and this one later.
-                    jobs::give_back(&**client, claim, request.id, interrupted).await?;
+                    let delay = put_off::delay(failures, claim.now, request.deadline);
+                    jobs::give_back(&**client, claim, request.id, interrupted, Some(delay)).await?;
                     return Err(error);
                 }
             }
         }
-        Ok(None)
+        Ok(Claimed::Nothing(jobs::until(&**client).await?))
     }
 
     async fn start_again(&self, claim: Claim, id: JobId) -> Result<bool> {
         jobs::start_again(&**self.client().await?, claim, id).await
     }
 
-    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
-        jobs::give_back(&**self.client().await?, claim, id, interrupted).await
+    async fn give_back(
+        &self,
+        claim: Claim,
+        id: JobId,
+        interrupted: u32,
+        delay: Option<Duration>,
+    ) -> Result<()> {
+        jobs::give_back(&**self.client().await?, claim, id, interrupted, delay).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

@@ -21,8 +21,8 @@ const IDLE: Duration = Duration::from_secs(1);
 pub enum Turn {
     /// A job, which is over now; there may be more.
     Ran,
-    /// No job, or no answer: time to sleep.
-    Idle,
+    /// No job, or no answer: time to sleep. If a job only waits for its time, it may be taken when this is over.
+    Idle(Option<Duration>),
 }
 
 /// A set of threads that evaluate, one job each, and of others that share the work of a job while cores are idle.
@@ -54,12 +54,12 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sleeps until there may be a job; `false` when the server stops.
-    fn sleep(&self) -> bool {
+    /// Sleeps until there may be a job, at most for this time; `false` when the server stops.
+    fn sleep(&self, most: Duration) -> bool {
         let awake = |state: &mut State| state.signals == 0 && !state.stopped;
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(self.state(), IDLE, awake)
+            .wait_timeout_while(self.state(), most.min(IDLE), awake)
             .unwrap_or_else(PoisonError::into_inner);
         state.signals = state.signals.saturating_sub(1);
         !state.stopped
@@ -92,8 +92,15 @@ impl Threads {
         for index in 0..self.shared.count.get() {
             let (shared, run) = (Arc::clone(&self.shared), Arc::clone(&run));
             let thread = thread::Builder::new().name(format!("evaluate-{index}")).spawn(move || {
-                while shared.sleep() {
-                    while !shared.is_stopped() && run() == Turn::Ran {}
+                let mut time = IDLE;
+                while shared.sleep(time) {
+                    time = IDLE;
+                    while !shared.is_stopped() {
+                        if let Turn::Idle(until) = run() {
+                            time = until.unwrap_or(IDLE);
+                            break;
+                        }
+                    }
                 }
             })?;
             workers.threads.push(thread);
@@ -152,7 +159,10 @@ impl Executor for Threads {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{atomic::AtomicUsize, atomic::Ordering, mpsc};
+    use std::{
+        sync::{atomic::AtomicUsize, atomic::Ordering, mpsc},
+        time::Instant,
+    };
 
     use super::*;
 
@@ -165,12 +175,28 @@ mod tests {
             let take = |left: usize| left.checked_sub(1);
             let taken = jobs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
             sender.send(taken).expect("received");
-            if taken { Turn::Ran } else { Turn::Idle }
+            if taken { Turn::Ran } else { Turn::Idle(None) }
         });
         threads.wake();
         let ran: Vec<bool> = receiver.iter().take(4).collect();
         assert_eq!(ran, [true, true, true, false]);
         drop(workers.expect("threads"));
+    }
+
+    #[test]
+    fn a_thread_sleeps_no_longer_than_until_a_job_may_be_taken() {
+        let threads = Threads::new(NonZeroUsize::MIN, NonZeroUsize::MIN).expect("threads");
+        let (sender, receiver) = mpsc::channel();
+        let workers = threads.start(move || {
+            sender.send(Instant::now()).expect("received");
+            Turn::Idle(Some(Duration::from_millis(20)))
+        });
+        threads.wake();
+        let looked: Vec<Instant> = receiver.iter().take(11).collect();
+        let took = looked[10] - looked[0];
+        assert!(took >= Duration::from_millis(200) && took < 5 * IDLE, "{took:?}");
+        // It may be looking.
+        drop((workers.expect("threads"), receiver));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{fmt, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use edge_server::{
-    Host, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
+    Host, Next, PackageFiles, Registry, RegistryError, Service, ServiceError, Settings,
     port::Executor,
     store::{Store, StoreError},
     trace::Span,
@@ -288,7 +288,7 @@ fn evaluate<S: Store + 'static>(
     move || {
         let place = runtime.block_on(Arc::clone(&outcomes).acquire_owned());
         match runtime.block_on(service.evaluate_next()) {
-            Ok(Some(evaluated)) => {
+            Ok(Next::Evaluated(evaluated)) => {
                 let service = Arc::clone(&service);
                 runtime.spawn(async move {
                     if let Err(error) = service.settle(evaluated).await {
@@ -298,10 +298,10 @@ fn evaluate<S: Store + 'static>(
                 });
                 Turn::Ran
             }
-            Ok(None) => Turn::Idle,
+            Ok(Next::Idle(until)) => Turn::Idle(until),
             Err(error) => {
                 tracing::error!(%error, "no job could be taken");
-                Turn::Idle
+                Turn::Idle(None)
             }
         }
     }

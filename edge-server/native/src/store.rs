@@ -12,6 +12,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use edge_server::{
     JobId, KeyName, KeySetId, TenantId, TokenRecord,
     port::Timestamp,
     store::{
-        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
         PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
@@ -213,7 +214,7 @@ impl Store for SqliteStore {
         self.read(move |sql| sqlite::job(sql, &tenant, id)).await
     }
 
-    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
+    async fn claim_job(&self, claim: Claim) -> Result<Claimed> {
         // A job that was running when the power failed runs again, as one that waited does, so that
         // nothing is lost when this step is.
         self.write_lazily(move |sql| sqlite::claim_job(sql, claim)).await
@@ -224,8 +225,14 @@ impl Store for SqliteStore {
         self.write(move |sql| sqlite::start_again(sql, claim, id)).await
     }
 
-    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
-        self.write_lazily(move |sql| sqlite::give_back(sql, claim, id, interrupted)).await
+    async fn give_back(
+        &self,
+        claim: Claim,
+        id: JobId,
+        interrupted: u32,
+        delay: Option<Duration>,
+    ) -> Result<()> {
+        self.write_lazily(move |sql| sqlite::give_back(sql, claim, id, interrupted, delay)).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

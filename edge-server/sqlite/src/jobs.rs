@@ -1,11 +1,16 @@
 //! Jobs as rows.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use edge_server::{
     Code, JobId, KeySetId, ModelKey, TenantId,
     payload::Encoding,
     port::Timestamp,
-    store::{Claim, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths},
+    store::{
+        Claim, Claimed, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths,
+        put_off::LONGEST_DELAY,
+    },
     trace::TraceContext,
 };
 
@@ -119,29 +124,41 @@ fn failure(row: &Row) -> Result<Failure> {
     Ok(Failure { code, detail: row.text(13)?.to_owned() })
 }
 
-/// The next job and how often it was started: of the tenant whose last turn is longest ago, the oldest.
-/// The tenants that wait are found one after the other in the index, however many jobs they have.
+/// The next job, how often it was started, and how often the store has failed it: of the tenant whose last turn is
+/// longest ago, the oldest. The tenants that wait are found one after the other in the index, however many jobs they
+/// have. Passed over are jobs that wait for a time between ?1 and ?2: a later one was noted by a clock that has been set
+/// back since.
 const NEXT: &str = "
 WITH RECURSIVE waiting (tenant) AS (
-    SELECT min(tenant) FROM jobs WHERE state = 0
+    SELECT min(tenant) FROM jobs WHERE state = 0 AND (not_before <= ?1 OR not_before > ?2)
     UNION ALL
-    SELECT (SELECT min(jobs.tenant) FROM jobs WHERE state = 0 AND jobs.tenant > waiting.tenant)
+    SELECT (SELECT min(jobs.tenant) FROM jobs
+        WHERE state = 0 AND jobs.tenant > waiting.tenant AND (not_before <= ?1 OR not_before > ?2))
     FROM waiting WHERE tenant IS NOT NULL
 ), next (tenant) AS (
     SELECT waiting.tenant FROM waiting LEFT JOIN turns ON turns.tenant = waiting.tenant
     WHERE waiting.tenant IS NOT NULL ORDER BY coalesce(turn, 0), waiting.tenant LIMIT 1
 )
-SELECT id, attempts FROM jobs WHERE state = 0 AND tenant = (SELECT tenant FROM next)
+SELECT id, attempts, failures FROM jobs
+WHERE state = 0 AND tenant = (SELECT tenant FROM next) AND (not_before <= ?1 OR not_before > ?2)
 ORDER BY accepted, id LIMIT 1";
+
+/// How long until the first job may be taken, if all that wait only wait for their time.
+fn until(database: &impl Database, now: Timestamp) -> Result<Claimed> {
+    let first = database.first("SELECT min(not_before) FROM jobs WHERE state = 0", &[])?;
+    let first = first.filter(|row| !row.is_null(0)).map(|row| row.time(0)).transpose()?;
+    Ok(Claimed::Nothing(first.map(|first| Duration::from_millis(first.0.saturating_sub(now.0)))))
+}
 
 /// Takes the next job, and counts its start if it is the first.
 ///
 /// # Errors
 /// [`StoreError`](edge_server::store::StoreError)
-pub fn claim(database: &impl Database, claim: Claim) -> Result<Option<ClaimedJob>> {
+pub fn claim(database: &impl Database, claim: Claim) -> Result<Claimed> {
     database.run("UPDATE jobs SET state = 0 WHERE state = 1 AND lease < ?1", values![claim.now])?;
-    let Some(next) = database.first(NEXT, &[])? else { return Ok(None) };
-    let (id, interrupted) = (next.array::<16>(0)?, next.number_u32(1)?);
+    let next = database.first(NEXT, values![claim.now, claim.now.after(LONGEST_DELAY)])?;
+    let Some(next) = next else { return until(database, claim.now) };
+    let (id, interrupted, failures) = (next.array::<16>(0)?, next.number_u32(1)?, next.number_u32(2)?);
     let claimed = database.first(
         &format!(
             "UPDATE jobs SET state = {RUNNING}, attempts = max(attempts, 1), worker = ?1, lease = ?2
@@ -157,7 +174,7 @@ pub fn claim(database: &impl Database, claim: Claim) -> Result<Option<ClaimedJob
     )?;
     let inputs = database.run("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number", values![&id])?;
     let inputs = inputs.iter().map(|row| row.bytes(0)).collect::<Result<_>>()?;
-    Ok(Some(ClaimedJob { request, inputs, interrupted }))
+    Ok(Claimed::Job(ClaimedJob { request, inputs, interrupted, failures }))
 }
 
 /// Counts a further start of a job, if it is still this worker's.
@@ -172,14 +189,30 @@ pub fn start_again(database: &impl Database, claim: Claim, id: JobId) -> Result<
     Ok(!counted.is_empty())
 }
 
-/// Takes a claim back as if it had not been, if the job is still this worker's.
+/// Takes a claim back as if it had not been, if the job is still this worker's. With a delay it is one that the store
+/// has failed: that is counted, and it waits for its time.
 ///
 /// # Errors
 /// [`StoreError`](edge_server::store::StoreError)
-pub fn give_back(database: &impl Database, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
+pub fn give_back(
+    database: &impl Database,
+    claim: Claim,
+    id: JobId,
+    interrupted: u32,
+    delay: Option<Duration>,
+) -> Result<()> {
     database.run(
-        &format!("UPDATE jobs SET state = {QUEUED}, attempts = ?1 WHERE id = ?2 AND worker = ?3 AND state = {RUNNING}"),
-        values![i64::from(interrupted), &id.to_bytes(), &claim.worker.to_bytes()],
+        &format!(
+            "UPDATE jobs SET state = {QUEUED}, attempts = ?1, failures = failures + ?2, not_before = ?3
+             WHERE id = ?4 AND worker = ?5 AND state = {RUNNING}"
+        ),
+        values![
+            i64::from(interrupted),
+            i64::from(delay.is_some()),
+            claim.now.after(delay.unwrap_or_default()),
+            &id.to_bytes(),
+            &claim.worker.to_bytes(),
+        ],
     )?;
     Ok(())
 }

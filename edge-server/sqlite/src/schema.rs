@@ -1,7 +1,8 @@
 //! The tables and their version.
 
 /// One step for each version of the tables. A step that has been released never changes.
-pub const MIGRATIONS: &[&str] = &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST, TRACES, STAGED_KEYS];
+pub const MIGRATIONS: &[&str] =
+    &[FIRST, QUEUE_AND_TENANTS, RESULTS_APART, OLDEST_FIRST, TRACES, STAGED_KEYS, PUT_OFF];
 
 /// The version that these statements are for.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -122,4 +123,12 @@ CREATE TABLE staged_keys (
     bytes BLOB NOT NULL,
     PRIMARY KEY (key_set, name, number)
 ) STRICT;
+";
+
+/// How often the store has failed a job, and when it may be taken again, which the index of those that wait has too.
+const PUT_OFF: &str = "
+ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+DROP INDEX waiting;
+CREATE INDEX waiting ON jobs (tenant, accepted, id, not_before) WHERE state = 0;
 ";

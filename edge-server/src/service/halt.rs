@@ -9,10 +9,9 @@ pub(super) enum Halt {
     Failed(Problem),
     /// Its caller has deleted the job, or it has become another's.
     Gone,
-    /// The store did not give what it needs; the job waits again.
+    /// The store did not give what it needs; the job is put off.
     Store(StoreError),
-    /// The store failed in the middle of the evaluation; the job waits again, and has lost this start: what fails for
-    /// good must not be evaluated until its time is over.
+    /// The store failed in the middle of the evaluation; the job is put off, unless it has been too often.
     Interrupted(StoreError),
     /// The service stops; the job waits again.
     Stopping,

@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
-    store::{ClaimedJob, Failure, JobRequest, Store, StoreError},
+    store::{Claimed, ClaimedJob, Failure, JobRequest, Store, StoreError, put_off},
 };
 
 /// How long after the first time an outcome is offered again to a store that fails; each further wait is
@@ -83,17 +83,24 @@ pub struct Evaluated {
     span: Span,
 }
 
-/// A job that was taken, and that the store has failed. [`Service::put_back`] it: until then nobody else takes it
-/// within its lease.
+/// What [`Service::evaluate_next`] comes to.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Failing {
-    run: Run,
-    deadline: Timestamp,
-    /// How often it was started, without this start or with it.
-    interrupted: u32,
-    error: StoreError,
-    span: Span,
+pub enum Next {
+    /// A job was evaluated.
+    Evaluated(Evaluated),
+    /// There is none to take. If some only wait for their time, the first of them may be taken when this is over.
+    Idle(Option<Duration>),
+}
+
+impl Next {
+    /// The job, if there was one.
+    pub fn evaluated(self) -> Option<Evaluated> {
+        match self {
+            Self::Evaluated(evaluated) => Some(evaluated),
+            Self::Idle(_) => None,
+        }
+    }
 }
 
 impl<H: Host> Service<H> {
@@ -107,78 +114,83 @@ impl<H: Host> Service<H> {
     /// lease has run out.
     pub async fn run_next(&self) -> Result<bool, StoreError> {
         match self.evaluate_next().await? {
-            Some(evaluated) => self.settle(evaluated).await.map(|()| true),
-            None => Ok(false),
+            Next::Evaluated(evaluated) => self.settle(evaluated).await.map(|()| true),
+            Next::Idle(_) => Ok(false),
+        }
+    }
+
+    /// Runs jobs as [`Self::run_next`] does, until none is to be taken.
+    ///
+    /// # Errors
+    /// The first [`StoreError`]. A job that could not be taken ends the run; one whose outcome could not be stored
+    /// does not.
+    pub async fn run_all(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        loop {
+            match self.evaluate_next().await {
+                Ok(Next::Evaluated(evaluated)) => outcome = outcome.and(self.settle(evaluated).await),
+                Ok(Next::Idle(_)) => return outcome,
+                Err(error) => return outcome.and(Err(error)),
+            }
         }
     }
 
     /// The first half of [`Self::run_next`], for hosts that take the next job while the outcome of
-    /// this one is being stored.
+    /// this one is being stored. A job that the store fails is put off, and the next one is taken: it stops no
+    /// other.
     ///
     /// # Errors
-    /// [`StoreError`], in which case no job was taken, or one that was given back, or is another's to
-    /// take when its lease has run out.
-    pub async fn evaluate_next(&self) -> Result<Option<Evaluated>, StoreError> {
-        match self.take_next().await? {
-            Some(Ok(evaluated)) => Ok(Some(evaluated)),
-            Some(Err(failing)) => Err(self.put_back(failing).await),
-            None => Ok(None),
-        }
-    }
-
-    /// Takes the next job and evaluates it; what the store has failed is still taken.
-    pub(super) async fn take_next(&self) -> Result<Option<Result<Evaluated, Failing>>, StoreError> {
-        // Nobody takes a job for the first time while one runs alone.
-        let place = self.places.take(1).await;
-        let (job, run) = loop {
+    /// [`StoreError`], in which case no job was taken, or one is another's to take when its lease has run out.
+    pub async fn evaluate_next(&self) -> Result<Next, StoreError> {
+        loop {
+            // Nobody takes a job for the first time while one runs alone.
+            let place = self.places.take(1).await;
             if self.phase.has_come_to(Step::Ceasing) {
-                return Ok(None);
+                return Ok(Next::Idle(None));
             }
-            let Some(job) = self.host.store().claim_job(self.claim()).await? else { return Ok(None) };
+            let job = match self.host.store().claim_job(self.claim()).await? {
+                Claimed::Job(job) => job,
+                Claimed::Nothing(until) => return Ok(Next::Idle(until)),
+            };
             // One whose lease has run out here while its outcome waits for the store has been taken
             // again by whoever has it: that renews the lease and counts nothing.
-            if let Some(mut run) = self.running.add(job.request.id) {
-                run.spans = self.begin_job_spans(&job.request, job.interrupted);
-                break (job, run);
+            let Some(mut run) = self.running.add(job.request.id) else { continue };
+            run.spans = self.begin_job_spans(&job.request, job.interrupted);
+            let trace = job.request.trace.map(|trace| trace.trace_id());
+            let span = tracing::info_span!("job", id = %job.request.id, trace);
+            if let Some(evaluated) = self.evaluate_or_give_back(job, place, run).instrument(span).await? {
+                return Ok(Next::Evaluated(evaluated));
             }
-        };
-        let (id, interrupted, deadline) = (job.request.id, job.interrupted, job.request.deadline);
-        let trace = job.request.trace.map(|trace| trace.trace_id());
-        let span = tracing::info_span!("job", %id, trace);
-        async {
-            let outcome = match self.start(job, place, &run).await {
-                Ok(result) => Some(Ok(result)),
-                Err(Halt::Failed(problem)) => Some(Err(problem)),
-                Err(Halt::Gone) => None,
-                Err(Halt::Store(error)) => {
-                    tracing::warn!(reason = %error, "the store failed before the evaluation; the job waits again");
-                    let span = Span::current();
-                    return Ok(Some(Err(Failing { run, deadline, interrupted, error, span })));
-                }
-                Err(Halt::Interrupted(error)) => {
-                    tracing::warn!(
-                        reason = %error,
-                        "the store failed in the middle of the evaluation; the job waits again"
-                    );
-                    let (interrupted, span) = (interrupted + 1, Span::current());
-                    return Ok(Some(Err(Failing { run, deadline, interrupted, error, span })));
-                }
-                Err(Halt::Stopping) => {
-                    self.give_back(run, interrupted, deadline).await?;
-                    tracing::info!("stopped with the service; the job waits again");
-                    return Ok(None);
-                }
-            };
-            Ok(Some(Ok(Evaluated { run, deadline, outcome, at: self.now(), span: Span::current() })))
         }
-        .instrument(span)
-        .await
     }
 
-    /// Gives back a job that the store has failed; says why it has, or does again.
-    pub(super) async fn put_back(&self, failing: Failing) -> StoreError {
-        let Failing { run, deadline, interrupted, error, span } = failing;
-        self.give_back(run, interrupted, deadline).instrument(span).await.err().unwrap_or(error)
+    /// Evaluates a job that was taken; nothing if it was given back.
+    async fn evaluate_or_give_back(
+        &self,
+        job: ClaimedJob,
+        place: Option<Loan>,
+        run: Run,
+    ) -> Result<Option<Evaluated>, StoreError> {
+        let (interrupted, failures, deadline) = (job.interrupted, job.failures, job.request.deadline);
+        let outcome = match self.start(job, place, &run).await {
+            Ok(result) => Some(Ok(result)),
+            Err(Halt::Failed(problem)) => Some(Err(problem)),
+            Err(Halt::Gone) => None,
+            Err(Halt::Store(error) | Halt::Interrupted(error)) => {
+                let delay = put_off::delay(failures, self.now(), deadline);
+                let failures = failures.saturating_add(1);
+                tracing::warn!(reason = %error, failures, "the store has failed it");
+                self.give_back(run, interrupted, Some(delay), deadline).await?;
+                tracing::info!(failures, milliseconds = delay.as_secs_f64() * 1e3, "put off");
+                return Ok(None);
+            }
+            Err(Halt::Stopping) => {
+                self.give_back(run, interrupted, None, deadline).await?;
+                tracing::info!("stopped with the service; the job waits again");
+                return Ok(None);
+            }
+        };
+        Ok(Some(Evaluated { run, deadline, outcome, at: self.now(), span: Span::current() }))
     }
 
     /// The second half of [`Self::run_next`]: stores the outcome, and tells those who wait for it.
@@ -230,9 +242,10 @@ impl<H: Host> Service<H> {
         self.run(job, run).await
     }
 
-    /// Evaluates a job; nothing comes of one that was deleted meanwhile.
+    /// Evaluates a job; nothing comes of one that was deleted meanwhile. What the store fails in the middle of the
+    /// evaluation, and has failed often, is given up: what fails for good is not evaluated until its time is over.
     async fn run(&self, job: ClaimedJob, run: &Run) -> Result<Bytes, Halt> {
-        let ClaimedJob { request, inputs, .. } = job;
+        let ClaimedJob { request, inputs, failures, .. } = job;
         let started = self.host.clock().elapsed();
         let waited = self.now().0.saturating_sub(request.accepted.0);
         self.metrics.waited(Duration::from_millis(waited));
@@ -243,6 +256,14 @@ impl<H: Host> Service<H> {
             let evaluation = AssertUnwindSafe(self.evaluate(&request, &inputs, run));
             evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off().into()))
         };
+        let failures = failures.saturating_add(1);
+        let outcome = outcome.map_err(|halt| match halt {
+            Halt::Interrupted(error) if failures >= self.settings.attempts => {
+                tracing::error!(reason = %error, failures, "given up");
+                failed_by_the_store(failures).into()
+            }
+            halt => halt,
+        });
         drop(inputs);
         let took = self.host.clock().elapsed().saturating_sub(started);
         run.spans.evaluated(self.host.clock(), started);
@@ -282,10 +303,16 @@ impl<H: Host> Service<H> {
     }
 
     /// Gives back a job that was not evaluated, so that this start is not counted.
-    async fn give_back(&self, run: Run, interrupted: u32, deadline: Timestamp) -> Result<(), StoreError> {
-        let id = run.job();
+    async fn give_back(
+        &self,
+        run: Run,
+        interrupted: u32,
+        delay: Option<Duration>,
+        deadline: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (id, store) = (run.job(), self.host.store());
         loop {
-            self.insist(deadline, || self.host.store().give_back(self.claim(), id, interrupted)).await?;
+            self.insist(deadline, || store.give_back(self.claim(), id, interrupted, delay)).await?;
             // Another thread may have claimed it at once, and left it to this one.
             if run.end_unless_claimed_again() {
                 return Ok(());
@@ -346,6 +373,11 @@ fn broken_off() -> Problem {
 
 fn given_up(interrupted: u32) -> Problem {
     let detail = format!("The evaluation was given up after {interrupted} starts that never ended.");
+    Problem::new(Code::EvaluationFailed, detail)
+}
+
+fn failed_by_the_store(failures: u32) -> Problem {
+    let detail = format!("The evaluation was given up after {failures} failures of the store.");
     Problem::new(Code::EvaluationFailed, detail)
 }
 

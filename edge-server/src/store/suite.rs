@@ -1,5 +1,6 @@
 //! What every store must do; each implementation runs it in its tests.
 
+mod put_off;
 mod staged;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -29,6 +30,7 @@ pub async fn run(store: &impl Store) {
     tenants_take_turns(store).await;
     bounds_hold(store).await;
     unfinished_jobs_come_back(store).await;
+    put_off::jobs_that_the_store_fails_wait_for_their_time(store).await;
     deleted_jobs_are_gone(store).await;
     other_tenants_see_nothing(store).await;
     keys_never_change(store).await;
@@ -109,7 +111,7 @@ async fn finish(store: &impl Store, id: JobId) {
 
 /// The job that is claimed next.
 async fn next(store: &impl Store) -> Option<JobId> {
-    ok!(store.claim_job(claim(1))).map(|job| job.request.id)
+    ok!(store.claim_job(claim(1))).job().map(|job| job.request.id)
 }
 
 async fn jobs_move_forward_only(store: &impl Store) {
@@ -120,10 +122,10 @@ async fn jobs_move_forward_only(store: &impl Store) {
     assert_eq!((job.request, job.state), (one.clone(), JobState::Queued));
     assert_eq!(ok!(store.queue()), QueueLengths { waiting: 2, running: 0 });
 
-    let claimed = ok!(store.claim_job(claim(1))).expect("waits");
+    let claimed = ok!(store.claim_job(claim(1))).job().expect("waits");
     assert_eq!(
         claimed,
-        ClaimedJob { request: one.clone(), inputs: inputs(), interrupted: 0 },
+        ClaimedJob { request: one.clone(), inputs: inputs(), interrupted: 0, failures: 0 },
         "the oldest first"
     );
     assert_eq!(ok!(store.job(&alice(), one.id)).expect("stored").state, JobState::Running);
@@ -190,27 +192,30 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
     let job = request(30, None);
     insert(store, &job).await;
     let at = |milliseconds| Claim { now: Timestamp(milliseconds), ..claim(2) };
-    assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 0);
+    assert_eq!(ok!(store.claim_job(at(0))).job().expect("waits").interrupted, 0);
     if store.is_shared() {
         // Its clock is its own, and nobody waits for it here.
-        assert_eq!(ok!(store.claim_job(at(0))), None, "it is another's");
+        assert_eq!(ok!(store.claim_job(at(0))).job(), None, "it is another's");
         assert_eq!(ok!(store.release_jobs()), 0, "others may have it");
         assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
         assert!(ok!(store.start_again(at(0), job.id)));
         a_claim_is_given_back(store, at(0), job.id).await;
     } else {
         ok!(store.renew_leases(at(500), vec![job.id]));
-        assert_eq!(ok!(store.claim_job(at(1400))), None, "the lease was renewed");
-        let claimed = ok!(store.claim_job(at(1501))).expect("the lease has run out");
-        assert_eq!(claimed, ClaimedJob { request: job.clone(), inputs: inputs(), interrupted: 1 });
+        assert_eq!(ok!(store.claim_job(at(1400))).job(), None, "the lease was renewed");
+        let claimed = ok!(store.claim_job(at(1501))).job().expect("the lease has run out");
+        assert_eq!(
+            claimed,
+            ClaimedJob { request: job.clone(), inputs: inputs(), interrupted: 1, failures: 0 }
+        );
         assert_eq!(ok!(store.release_jobs()), 1);
         assert_eq!(ok!(store.job(&alice(), job.id)).expect("stored").state, JobState::Queued);
         assert!(!ok!(store.start_again(at(0), job.id)), "it is nobody's");
-        assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 1, "that was no start");
+        assert_eq!(ok!(store.claim_job(at(0))).job().expect("waits").interrupted, 1, "that was no start");
         assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
         assert!(ok!(store.start_again(at(0), job.id)));
         assert_eq!(ok!(store.release_jobs()), 1);
-        assert_eq!(ok!(store.claim_job(at(0))).expect("waits").interrupted, 2);
+        assert_eq!(ok!(store.claim_job(at(0))).job().expect("waits").interrupted, 2);
         a_claim_is_given_back(store, at(0), job.id).await;
     }
     finish(store, job.id).await;
@@ -219,12 +224,12 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
 
 /// A job that runs waits again, as if this start had never been.
 async fn a_claim_is_given_back(store: &impl Store, own: Claim, job: JobId) {
-    ok!(store.give_back(claim(3), job, 0));
+    ok!(store.give_back(claim(3), job, 0, None));
     assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Running, "it is another's");
     for interrupted in [0, 1] {
-        ok!(store.give_back(own, job, interrupted));
+        ok!(store.give_back(own, job, interrupted, None));
         assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Queued);
-        let claimed = ok!(store.claim_job(own)).expect("waits");
+        let claimed = ok!(store.claim_job(own)).job().expect("waits");
         assert_eq!((claimed.request.id, claimed.interrupted), (job, interrupted));
         assert_eq!(claimed.inputs, inputs());
     }

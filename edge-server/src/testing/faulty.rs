@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::{
     id::{JobId, KeyName, KeySetId, TenantId},
     port::Timestamp,
     store::{
-        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
         PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
@@ -152,9 +153,9 @@ impl<S: Store> Store for FaultyStore<S> {
             job: JobRequest, inputs: Vec<Bytes>, idempotency: Option<Idempotency>, bounds: QueueBounds
         ) -> Inserted<Full>;
         inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
-        inner claim_job(claim: Claim) -> Option<ClaimedJob>;
+        inner claim_job(claim: Claim) -> Claimed;
         inner start_again(claim: Claim, id: JobId) -> bool;
-        inner give_back(claim: Claim, id: JobId, interrupted: u32) -> ();
+        inner give_back(claim: Claim, id: JobId, interrupted: u32, delay: Option<Duration>) -> ();
         inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();
         inner_for_outcome finish_job(id: JobId, outcome: Result<Bytes, Failure>, at: Timestamp) -> ();
         inner delete_job(tenant: &TenantId, id: JobId) -> bool;

@@ -72,7 +72,7 @@ async fn a_job_whose_outcome_waits_for_the_store_is_not_evaluated_again() {
     let (mut session, key_id) = api.ready().await;
     let accepted =
         api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
-    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    let evaluated = api.service.evaluate_next().await.unwrap().evaluated().unwrap();
     api.service.host().store().fail_next_outcomes(1);
     let mut settling = Box::pin(api.service.settle(evaluated));
     assert!((&mut settling).now_or_never().is_none(), "it waits to offer it again");
@@ -84,7 +84,7 @@ async fn a_job_whose_outcome_waits_for_the_store_is_not_evaluated_again() {
     drop(settling);
     api.service.host().clock().pass(Duration::from_secs(31));
     let later = Claim { now: Timestamp(u64::MAX), ..CLAIM };
-    let claimed = api.service.host().store().claim_job(later).await.unwrap().unwrap();
+    let claimed = api.service.host().store().claim_job(later).await.unwrap().job().unwrap();
     assert_eq!(claimed.interrupted, 1, "it was started once");
 }
 
@@ -94,7 +94,7 @@ async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() 
     let (mut session, key_id) = api.ready().await;
     let accepted =
         api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
-    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    let evaluated = api.service.evaluate_next().await.unwrap().evaluated().unwrap();
     api.service.host().clock().set_impatient(true);
     api.service.host().store().fail_next_outcomes(usize::MAX);
     api.service.halt();
@@ -105,103 +105,13 @@ async fn an_outcome_that_could_not_be_stored_before_the_end_is_computed_again() 
     let (mut session, key_id) = api.ready().await;
     let accepted =
         api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
-    let evaluated = api.service.evaluate_next().await.unwrap().unwrap();
+    let evaluated = api.service.evaluate_next().await.unwrap().evaluated().unwrap();
     api.service.host().store().fail_next_outcomes(1);
     api.service.host().clock().pass(Duration::from_secs(60 * 60));
     api.service.settle(evaluated).await.expect_err("its time is over");
     assert_eq!(api.run_jobs().await, 1, "it is nobody's");
     let job = api.get(accepted.header("location")).await;
     assert_eq!(job.text("/error/code"), "DEADLINE_EXCEEDED");
-}
-
-#[tokio::test]
-async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
-    let api = Api::new();
-    let (mut session, key_id) = api.ready().await;
-    let accepted =
-        api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
-    for failures in 1..=20 {
-        api.service.host().store().fail_next_keys(1);
-        api.service.run_next().await.expect_err("it says so");
-        let job = api.get(accepted.header("location")).await;
-        assert_eq!(job.text("/status"), "queued", "after {failures} failures: {}", job.tree);
-    }
-    let store = api.service.host().store();
-    let claimed = store.claim_job(CLAIM).await.unwrap().unwrap();
-    assert_eq!(claimed.interrupted, 0);
-    store.give_back(CLAIM, claimed.request.id, 0).await.unwrap();
-    assert_eq!(api.run_jobs().await, 1);
-    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
-}
-
-/// Jobs with a key set each.
-async fn jobs_with_keys_of_their_own(api: &Api, count: usize) -> Vec<(String, String)> {
-    let mut jobs = Vec::new();
-    for _ in 0..count {
-        let (mut session, key_id) = api.ready().await;
-        let body = infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id);
-        jobs.push((key_id, api.post("/infer", &body).await.header("location").to_owned()));
-    }
-    jobs
-}
-
-async fn states(api: &Api, jobs: &[(String, String)]) -> Vec<String> {
-    let mut states = Vec::new();
-    for (_, job) in jobs {
-        states.push(api.get(job).await.text("/status").to_owned());
-    }
-    states
-}
-
-#[tokio::test]
-async fn a_job_that_the_store_fails_stops_no_other() {
-    let api = Api::new();
-    let jobs = jobs_with_keys_of_their_own(&api, 3).await;
-    let store = api.service.host().store();
-    store.fail_next_keys(1);
-    api.service.run_all().await.expect_err("it says so");
-    assert_eq!(states(&api, &jobs).await, ["queued", "completed", "completed"]);
-    let claimed = store.claim_job(CLAIM).await.unwrap().unwrap();
-    assert_eq!(claimed.interrupted, 0, "it was not started");
-    store.give_back(CLAIM, claimed.request.id, 0).await.unwrap();
-    api.service.run_all().await.unwrap();
-    assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
-}
-
-#[tokio::test]
-async fn a_run_tries_each_job_once_although_the_store_fails_all_of_them() {
-    let api = Api::new();
-    let jobs = jobs_with_keys_of_their_own(&api, 3).await;
-    let store = api.service.host().store();
-    store.fail_next_keys(usize::MAX);
-    for _ in 0..2 {
-        let before = store.key_reads();
-        api.service.run_all().await.expect_err("it says so");
-        assert_eq!(store.key_reads() - before, jobs.len(), "the first key of each");
-        assert_eq!(states(&api, &jobs).await, ["queued"; 3]);
-    }
-    store.fail(true);
-    api.service.run_all().await.expect_err("nothing can be taken");
-    store.fail(false);
-    store.fail_next_keys(0);
-    api.service.run_all().await.unwrap();
-    assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
-}
-
-#[tokio::test]
-async fn a_job_that_the_store_fails_has_its_next_turn_after_a_lease_in_a_run_without_end() {
-    let api = Api::new();
-    let jobs = jobs_with_keys_of_their_own(&api, 2).await;
-    let store = api.service.host().store();
-    store.fail_next_keys(1);
-    store.be_silent_about(KeySetId::parse(&jobs[1].0));
-    let mut run = Box::pin(api.service.run_all());
-    assert!((&mut run).now_or_never().is_none(), "it waits for the second one's keys");
-    assert_eq!(states(&api, &jobs).await, ["running"; 2]);
-    api.service.host().clock().pass(api.service.settings().lease);
-    store.be_silent_about(None);
-    run.await.expect_err("it says so");
-    assert_eq!(states(&api, &jobs).await, ["completed"; 2]);
 }
 
 #[tokio::test]
@@ -218,7 +128,7 @@ async fn the_next_keys_are_asked_for_before_the_first_has_come() {
     assert!(wanted > 1);
     assert_eq!(store.key_reads() - before, wanted.min(4));
     store.be_silent_about(None);
-    let evaluated = evaluation.await.unwrap().unwrap();
+    let evaluated = evaluation.await.unwrap().evaluated().unwrap();
     api.service.settle(evaluated).await.unwrap();
     assert_eq!(store.key_reads() - before, wanted, "each once");
 }
@@ -236,9 +146,9 @@ async fn a_job_that_runs_when_the_service_halts_is_given_back() {
     assert!((&mut evaluation).now_or_never().is_none(), "it is in the middle of it");
     api.service.halt();
     store.be_silent_about(None);
-    assert!(evaluation.await.unwrap().is_none());
+    assert!(evaluation.await.unwrap().evaluated().is_none());
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "queued");
-    assert_eq!(store.claim_job(CLAIM).await.unwrap().unwrap().interrupted, 0, "that was no start");
+    assert_eq!(store.claim_job(CLAIM).await.unwrap().job().unwrap().interrupted, 0, "that was no start");
 }
 
 #[tokio::test]
@@ -254,7 +164,7 @@ async fn a_service_that_ceases_ends_what_runs_and_starts_nothing() {
     let store = api.service.host().store();
     // Two ended processes: the first job runs alone, with the third thread in line behind the second.
     for start in 0..2 {
-        let job = store.claim_job(CLAIM).await.unwrap().unwrap();
+        let job = store.claim_job(CLAIM).await.unwrap().job().unwrap();
         assert!(start == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
         api.service.resume().await.unwrap();
     }
@@ -280,7 +190,7 @@ async fn a_job_that_keeps_ending_its_process_is_given_up() {
         api.post("/infer", &infer(&session.encrypt(&[0.5; 4]).unwrap().payloads[0], &key_id)).await;
     for interrupted in 0..2 {
         let store = api.service.host().store();
-        let job = store.claim_job(CLAIM).await.unwrap().unwrap();
+        let job = store.claim_job(CLAIM).await.unwrap().job().unwrap();
         assert_eq!(job.interrupted, interrupted);
         assert!(interrupted == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
         assert_eq!(api.service.resume().await.unwrap(), 1);
@@ -307,7 +217,7 @@ async fn a_job_that_ends_its_process_spends_two_starts_of_others_at_most() {
     // Both were being evaluated when the first two processes ended.
     for start in 0..2 {
         for _ in 0..2 {
-            let job = store.claim_job(CLAIM).await.unwrap().unwrap();
+            let job = store.claim_job(CLAIM).await.unwrap().job().unwrap();
             assert!(start == 0 || store.start_again(CLAIM, job.request.id).await.unwrap());
         }
         assert_eq!(api.service.resume().await.unwrap(), 2);
@@ -348,7 +258,7 @@ async fn jobs_whose_process_ended_once_run_beside_others_unless_it_is_their_last
         }
         let store = api.service.host().store();
         for _ in 0..2 {
-            store.claim_job(CLAIM).await.unwrap().unwrap();
+            store.claim_job(CLAIM).await.unwrap().job().unwrap();
         }
         assert_eq!(api.service.resume().await.unwrap(), 2);
         store.be_silent_about(KeySetId::parse(&silent_keys));

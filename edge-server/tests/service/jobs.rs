@@ -110,7 +110,7 @@ async fn unfinished_jobs_run_again_after_a_restart() {
     let claim =
         Claim { worker: WorkerId::from_bytes([9; 16]), lease: Duration::from_secs(60), now: Timestamp(0) };
     let lost = api.service.host().store().claim_job(claim).await.unwrap();
-    assert!(lost.is_some());
+    assert!(lost.job().is_some());
     assert_eq!(api.run_jobs().await, 0, "it is another's");
     assert_eq!(api.service.resume().await.unwrap(), 1);
     assert_eq!(api.service.host().executor().woken(), 3, "once for each thread");
@@ -179,7 +179,7 @@ async fn a_job_that_is_over_elsewhere_stops_here() {
     assert!((&mut evaluation).now_or_never().is_none(), "it is in the middle");
     api.service.announce(JobId::parse(accepted.text("/job_id")).unwrap());
     store.be_silent_about(None);
-    api.service.settle(evaluation.await.unwrap().unwrap()).await.unwrap();
+    api.service.settle(evaluation.await.unwrap().evaluated().unwrap()).await.unwrap();
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running", "it has no outcome");
 }
 

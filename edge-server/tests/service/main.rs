@@ -14,6 +14,7 @@ mod isolation;
 mod jobs;
 mod key_sets;
 mod limits;
+mod put_off;
 mod registry;
 mod tenants;
 mod traces;

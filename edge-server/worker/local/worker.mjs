@@ -4,10 +4,12 @@ import { readFile, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { Miniflare } from "miniflare";
+import { Miniflare, Response } from "miniflare";
 import { unstable_getMiniflareWorkerOptions as workerOptions } from "wrangler";
 
-export const CONFIGURATION = fileURLToPath(new URL("../wrangler.toml", import.meta.url));
+const FOLDER = fileURLToPath(new URL("..", import.meta.url));
+export const CONFIGURATION = join(FOLDER, "wrangler.toml");
+const GATED = join(FOLDER, "test/gated.js");
 const MANIFEST = "manifest.json";
 const BUCKET = "BUCKET";
 
@@ -22,19 +24,21 @@ export const LARGE = packagesOf("wine_mlp", "gunpoint_cnn", "fashion_resnet", "m
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
  * below `data`, or gone with it; what it logs goes to `log`, a line at a time. `rates` are the platform's limits instead
  * of those of wrangler.toml. `files` lists what is in the bucket below a prefix, `put` adds packages, `remove` takes
- * files away; `inspector` is the address of the runtime's, if it was asked for.
+ * files away; `inspector` is the address of the runtime's, if it was asked for. `gate` is asked with its path before the
+ * bucket gives a key, waited for, and if it throws so does the bucket.
  */
-export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, inspector = false, log = () => undefined } = {}) {
+export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, inspector = false, gate, log = () => undefined } = {}) {
   const { workerOptions: options, main } = workerOptions(CONFIGURATION);
   if (rates) options.ratelimits = rates;
   const persist = data ? { durableObjectsPersist: join(data, "objects"), r2Persist: join(data, "bucket") } : {};
   if (!page) delete options.assets;
+  if (gate) options.serviceBindings = { ...options.serviceBindings, GATE: (request) => answered(gate, request) };
   const flare = new Miniflare({
     ...options,
     ...persist,
     modules: true,
-    scriptPath: main,
-    modulesRoot: dirname(main),
+    scriptPath: gate ? GATED : main,
+    modulesRoot: gate ? FOLDER : dirname(main),
     bindings: { ...options.bindings, ...variables },
     host: "127.0.0.1",
     port,
@@ -50,6 +54,16 @@ export async function startWorker({ packages = SHIPPED, variables = {}, rates, d
   const list = async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
   const remove = async (prefix) => bucket.delete(await list(prefix));
   return { url, files: list, put, remove, inspector: inspector ? await flare.getInspectorURL() : undefined, stop: () => flare.dispose() };
+}
+
+/** What a gate says of a key, as an answer. */
+async function answered(gate, { url }) {
+  try {
+    await gate(new URL(url).pathname.slice(1));
+    return new Response();
+  } catch ({ message }) {
+    return new Response(null, { status: 503, statusText: message });
+  }
 }
 
 /** The files of packages, by the names that they have in the bucket. */

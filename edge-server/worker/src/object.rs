@@ -114,7 +114,7 @@ async fn start(state: Rc<State>, env: Env) -> Result<Weak<Running>, Rc<str>> {
 async fn evaluate(running: Weak<Running>, mut signals: UnboundedReceiver<()>) {
     while signals.next().await.is_some() {
         let Some(running) = running.upgrade() else { return };
-        // One run is for all jobs that are stored by now: what the store fails is tried once for all of them.
+        // One run is for all jobs that are stored by now.
         while signals.try_recv().is_ok() {}
         if let Err(error) = running.service.run_all().await {
             tracing::error!(%error, "a job could not be taken or finished; it stays in the store");

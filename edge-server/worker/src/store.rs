@@ -14,7 +14,7 @@ use edge_server::{
     JobId, KeyName, KeySetId, TenantId, TokenRecord,
     port::Timestamp,
     store::{
-        Claim, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
+        Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
         PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
@@ -98,10 +98,13 @@ impl Store for ObjectStore {
         sqlite::job(&*self.sql, tenant, id)
     }
 
-    async fn claim_job(&self, claim: Claim) -> Result<Option<ClaimedJob>> {
+    async fn claim_job(&self, claim: Claim) -> Result<Claimed> {
         let claimed = self.sql.step(|sql| sqlite::claim_job(sql, claim))?;
-        if claimed.is_some() {
-            written_down().await;
+        match claimed {
+            Claimed::Job(_) => written_down().await,
+            // Whoever asked goes away, and the alarm may have rung for something else since the job was put off.
+            Claimed::Nothing(Some(until)) => self.alarm.come_back(claim.now, until).await?,
+            Claimed::Nothing(None) => {}
         }
         Ok(claimed)
     }
@@ -112,10 +115,19 @@ impl Store for ObjectStore {
         Ok(counted)
     }
 
-    async fn give_back(&self, claim: Claim, id: JobId, interrupted: u32) -> Result<()> {
-        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted))?;
-        // It waits as one that was just stored: the alarm may be set for long after its time.
-        self.alarm.rescue(claim.now).await
+    async fn give_back(
+        &self,
+        claim: Claim,
+        id: JobId,
+        interrupted: u32,
+        delay: Option<Duration>,
+    ) -> Result<()> {
+        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted, delay))?;
+        match delay {
+            Some(delay) => self.alarm.come_back(claim.now, delay).await,
+            // It waits as one that was just stored: the alarm may be set for long after its time.
+            None => self.alarm.rescue(claim.now).await,
+        }
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

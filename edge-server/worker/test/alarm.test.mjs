@@ -5,10 +5,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { startWorker } from "../local/worker.mjs";
-import { finished, killRuntime, packageOf, recordedInference } from "./support.mjs";
+import { finished, killRuntime, logged, packageOf, recordedInference } from "./support.mjs";
 
 const REQUESTS = 8;
 /** Times that the isolate is ended; once would do if jobs were always left. */
@@ -20,15 +19,6 @@ before(async () => {
   data = await mkdtemp(join(tmpdir(), "worker-"));
 });
 after(() => rm(data, { recursive: true, force: true }));
-
-/** Waits until the log has so many lines with this text. */
-async function logged(log, text, times = 1) {
-  for (let tries = 0; tries < 600; tries += 1) {
-    if (log.filter((line) => line.includes(text)).length >= times) return;
-    await sleep(50);
-  }
-  throw new Error(`not logged: ${text}\n${log.join("\n")}`);
-}
 
 test("jobs whose isolate has ended are finished although nobody asks for them", async () => {
   const packages = [packageOf("mnist_cnn")];

@@ -114,20 +114,36 @@ export async function versionsOf(name, count) {
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** What the client sends when it asks a model, to be sent again. Its key set stays. */
-export async function recordedInference(url, name) {
+/** What the client sends when it asks a model, to be sent again, or for the first time. Its key set stays. */
+export async function recordedInference(url, name, { isSent = true } = {}) {
   let inference;
+  const stop = new AbortController();
   const recorder = async (address, init) => {
-    if (init?.method === "POST" && new URL(address).pathname === "/infer") inference = init;
+    if (init?.method === "POST" && new URL(address).pathname === "/infer") {
+      inference = init;
+      if (!isSent) stop.abort();
+    }
+    stop.signal.throwIfAborted();
     return fetch(address, init);
   };
   const model = await (await connect(url, { fetch: recorder })).model(name);
   const [{ input, isRight }] = QUESTIONS[name];
-  assert.ok(isRight((await model.predict(input)).values));
+  const asked = model.predict(input, { signal: stop.signal });
+  if (isSent) assert.ok(isRight((await asked).values));
+  else await assert.rejects(asked);
   await model.close();
   const headers = Object.fromEntries(new Headers(inference.headers));
   for (const name of ["prefer", "idempotency-key"]) delete headers[name];
   return { method: "POST", headers: { ...headers, accept: "application/json" }, body: inference.body };
+}
+
+/** Waits until the log has so many lines with this text. */
+export async function logged(log, text, times = 1) {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (log.filter((line) => line.includes(text)).length >= times) return;
+    await sleep(50);
+  }
+  throw new Error(`not logged: ${text}\n${log.join("\n")}`);
 }
 
 export async function finished(url, id) {

@@ -149,21 +149,28 @@ fn failure(row: &Row) -> Result<Failure> {
     Ok(Failure { code: code.ok_or_else(|| damaged("error code"))?, detail })
 }
 
-fn seconds(lease: Duration) -> f64 {
-    lease.as_secs_f64()
+fn seconds(time: Duration) -> f64 {
+    time.as_secs_f64()
+}
+
+/// A job that was taken, without its inputs.
+pub(super) struct Taken {
+    pub(super) request: JobRequest,
+    /// How many inputs it has.
+    pub(super) inputs: usize,
+    /// How often it was started before.
+    pub(super) interrupted: u32,
+    /// How often the store has failed it.
+    pub(super) failures: u32,
 }
 
 /// Takes the next job that nobody else is just taking: of the tenant whose last turn is longest ago, the
-/// oldest; counts its start if it is the first. Also says how many inputs it has, and how often it was
-/// started before.
-pub(super) async fn claim(
-    client: &impl GenericClient,
-    claim: Claim,
-) -> Result<Option<(JobRequest, usize, u32)>> {
+/// oldest that does not wait for its time; counts its start if it is the first.
+pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<Option<Taken>> {
     let query = format!(
         "WITH next AS (
              SELECT jobs.id, jobs.tenant, attempts FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
-             WHERE state < {COMPLETED} AND (state = {QUEUED} OR lease < now())
+             WHERE state < {COMPLETED} AND (state = {QUEUED} AND not_before <= now() OR state = {RUNNING} AND lease < now())
              ORDER BY coalesce(turn, 0), accepted, jobs.id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED
          ), turned AS (
              INSERT INTO turns (tenant, turn) SELECT tenant, nextval('turn') FROM next
@@ -171,14 +178,28 @@ pub(super) async fn claim(
          )
          UPDATE jobs SET state = {RUNNING}, attempts = greatest(jobs.attempts, 1), worker = $1,
              lease = now() + make_interval(secs => $2)
-         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts"
+         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts, failures"
     );
     let worker = claim.worker.to_bytes();
     let row = client.query_opt(&query, &[&&worker[..], &seconds(claim.lease)]).await.map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
-    let (inputs, interrupted): (i64, i64) = (row.get(10), row.get(11));
-    let count = usize::try_from(inputs).map_err(|_| damaged("number of inputs"))?;
-    Ok(Some((request(&row)?, count, u32::try_from(interrupted).unwrap_or(u32::MAX))))
+    let count = |column| u32::try_from(row.get::<_, i64>(column)).unwrap_or(u32::MAX);
+    Ok(Some(Taken {
+        request: request(&row)?,
+        inputs: usize::try_from(row.get::<_, i64>(10)).map_err(|_| damaged("number of inputs"))?,
+        interrupted: count(11),
+        failures: count(12),
+    }))
+}
+
+/// How long until the first job may be taken that waits for its time.
+pub(super) async fn until(client: &impl GenericClient) -> Result<Option<Duration>> {
+    let query = format!(
+        "SELECT extract(epoch FROM min(not_before) - now())::float8 FROM jobs
+         WHERE state = {QUEUED} AND not_before > now()"
+    );
+    let row = client.query_one(&query, &[]).await.map_err(failed)?;
+    Ok(row.get::<_, Option<f64>>(0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 
 /// Counts a further start of a job, if it is still this worker's.
@@ -189,18 +210,27 @@ pub(super) async fn start_again(client: &impl GenericClient, claim: Claim, job: 
     Ok(counted > 0)
 }
 
-/// Takes a claim back as if it had not been; `interrupted` is what the claim has said.
+/// Takes a claim back as if it had not been; `interrupted` is what the claim has said. With a delay it is one that the
+/// store has failed: that is counted, and it waits for its time.
 pub(super) async fn give_back(
     client: &impl GenericClient,
     claim: Claim,
     job: JobId,
     interrupted: u32,
+    delay: Option<Duration>,
 ) -> Result<()> {
     let query = format!(
-        "UPDATE jobs SET state = {QUEUED}, attempts = $3 WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
+        "UPDATE jobs SET state = {QUEUED}, attempts = $3, failures = failures + $4,
+             not_before = now() + make_interval(secs => $5)
+         WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
     );
-    let (worker, attempts) = (claim.worker.to_bytes(), i64::from(interrupted));
-    client.execute(&query, &[&&job.to_bytes()[..], &&worker[..], &attempts]).await.map_err(failed)?;
+    let (worker, attempts, failures) =
+        (claim.worker.to_bytes(), i64::from(interrupted), i64::from(delay.is_some()));
+    let delay = seconds(delay.unwrap_or_default());
+    client
+        .execute(&query, &[&&job.to_bytes()[..], &&worker[..], &attempts, &failures, &delay])
+        .await
+        .map_err(failed)?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 use super::{ClusterError, failed};
 
 /// One step for each version of the tables. A step that has been released never changes.
-const MIGRATIONS: &[&str] = &[FIRST, OLDEST_FIRST, TRACES];
+const MIGRATIONS: &[&str] = &[FIRST, OLDEST_FIRST, TRACES, PUT_OFF];
 
 /// Held while the tables change, so that servers that start together do not disturb each other.
 const LOCK: i64 = 0x6564_6765_0001;
@@ -79,6 +79,12 @@ CREATE INDEX used ON key_sets (used);
 
 /// The span of the request that a job came with.
 const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace text;";
+
+/// How often the store has failed a job, and when it may be taken again.
+const PUT_OFF: &str = "
+ALTER TABLE jobs ADD COLUMN failures bigint NOT NULL DEFAULT 0,
+    ADD COLUMN not_before timestamptz NOT NULL DEFAULT '-infinity';
+";
 
 /// Brings the tables to this server's version, as a whole or not at all.
 pub(super) async fn migrate(client: &mut Client) -> Result<(), ClusterError> {

@@ -112,10 +112,13 @@ async fn insert(store: &ClusterStore, number: u8) -> Result<Inserted<Full>> {
     store.insert_job(request(number), vec![Bytes::from_static(b"input")], None, BOUNDS).await
 }
 
-/// The object store does not answer as one does: that is no start of the job.
+/// The object store does not answer as one does: that is no start of the job, which waits for its time and stops no
+/// other. When it is late, whoever takes it sees that without its inputs.
 async fn gives_a_claim_back_when_the_inputs_are_away(store: &ClusterStore) {
-    let id = request(201).id;
-    insert(store, 201).await.expect("stored");
+    let (id, other) = (request(201).id, request(206).id);
+    for number in [201, 206] {
+        insert(store, number).await.expect("stored");
+    }
     let away = ClusterStore(Arc::new(Shared {
         pool: store.0.pool.clone(),
         config: store.0.config.clone(),
@@ -123,8 +126,20 @@ async fn gives_a_claim_back_when_the_inputs_are_away(store: &ClusterStore) {
         objects: Objects::new("s3://no-such-bucket/test").expect("an address"),
     }));
     away.claim_job(claim()).await.expect_err("the bucket is away");
-    let claimed = store.claim_job(claim()).await.expect("answers").expect("it waits");
-    assert_eq!((claimed.interrupted, claimed.request.id), (0, id));
+    let claimed = store.claim_job(claim()).await.expect("answers").job().expect("the other one waits");
+    assert_eq!((claimed.request.id, claimed.failures), (other, 0));
+    assert!(store.delete_job(&TenantId::public(), other).await.expect("answers"));
+    let Claimed::Nothing(Some(until)) = store.claim_job(claim()).await.expect("answers") else {
+        panic!("it is not its time")
+    };
+    assert!(until <= Duration::from_millis(250), "{until:?}");
+    tokio::time::sleep(until).await;
+    let late = away.claim_job(Claim { now: request(201).deadline, ..claim() }).await.expect("answers");
+    assert_eq!(late.job().expect("it is its time").inputs, [] as [Bytes; 0]);
+    store.give_back(claim(), id, 0, None).await.expect("answers");
+    let claimed = store.claim_job(claim()).await.expect("answers").job().expect("it waits");
+    assert_eq!((claimed.interrupted, claimed.failures, claimed.request.id), (0, 1, id));
+    assert_eq!(claimed.inputs, ["input"]);
     store.finish_job(id, Ok(Bytes::from_static(b"result")), Timestamp(3)).await.expect("stored");
     assert!(store.delete_job(&TenantId::public(), id).await.expect("answers"));
     let hash = Sha256::digest(b"result").into();
@@ -137,7 +152,7 @@ async fn a_job_without_inputs_stops_no_other(store: &ClusterStore) {
         assert_eq!(insert(store, number).await.expect("answers"), Inserted::New);
     }
     store.objects().delete_inputs(request(202).id, 1).await;
-    let claimed = store.claim_job(claim()).await.expect("answers").expect("the next one");
+    let claimed = store.claim_job(claim()).await.expect("answers").job().expect("the next one");
     assert_eq!(claimed.request, request(203));
     let lost = store.job(&TenantId::public(), request(202).id).await.expect("answers").expect("stored");
     assert_eq!(lost.state, JobState::Failed { failure: inputs_gone() });
@@ -150,7 +165,7 @@ async fn a_job_without_inputs_stops_no_other(store: &ClusterStore) {
 async fn inputs_stay_when_an_insertion_ends_in_an_error(store: &ClusterStore) {
     assert_eq!(insert(store, 204).await.expect("answers"), Inserted::New);
     insert(store, 204).await.expect_err("the row is there");
-    let claimed = store.claim_job(claim()).await.expect("answers").expect("it waits");
+    let claimed = store.claim_job(claim()).await.expect("answers").job().expect("it waits");
     assert_eq!((claimed.request.id, claimed.inputs.len()), (request(204).id, 1));
     assert!(store.delete_job(&TenantId::public(), request(204).id).await.expect("answers"));
 }

@@ -3,7 +3,7 @@ use std::{env, fs, path::PathBuf, pin::pin, process, time::Duration};
 use edge_server::{
     ModelKey, WorkerId,
     payload::Encoding,
-    store::{JobState, suite},
+    store::{ClaimedJob, JobState, suite},
 };
 use futures_util::future::{Either, join_all, select};
 use rusqlite::params;
@@ -68,21 +68,21 @@ async fn everything_is_there_after_a_restart() {
         store.claim_job(claim()).await.expect("claimed");
     }
     let store = SqliteStore::open(&scratch.0).expect("opens again");
-    assert_eq!(store.claim_job(claim()).await.expect("asked"), None, "it still seems to run");
+    assert_eq!(store.claim_job(claim()).await.expect("asked").job(), None, "it still seems to run");
     assert_eq!(store.release_jobs().await.expect("released"), 1);
-    let claimed = store.claim_job(claim()).await.expect("claimed again");
+    let claimed = store.claim_job(claim()).await.expect("claimed again").job();
     assert_eq!(
         claimed,
-        Some(ClaimedJob { request: request.clone(), inputs: inputs.clone(), interrupted: 1 })
+        Some(ClaimedJob { request: request.clone(), inputs: inputs.clone(), interrupted: 1, failures: 0 })
     );
     assert!(store.start_again(claim(), request.id).await.expect("counted"));
     drop(store);
     let store = SqliteStore::open(&scratch.0).expect("opens once more");
     assert_eq!(store.release_jobs().await.expect("released"), 1);
-    let claimed = store.claim_job(claim()).await.expect("claimed a third time");
+    let claimed = store.claim_job(claim()).await.expect("claimed a third time").job();
     assert_eq!(
         claimed,
-        Some(ClaimedJob { request, inputs, interrupted: 2 }),
+        Some(ClaimedJob { request, inputs, interrupted: 2, failures: 0 }),
         "a start that was counted stays so"
     );
 }
@@ -179,7 +179,7 @@ async fn leases_are_renewed_beside_a_long_sweep() {
     let scratch = Scratch::new("sweep");
     let store = SqliteStore::open(&scratch.0).expect("opens");
     insert(&store, 1, &[]).await.expect("stored");
-    let running = store.claim_job(claim()).await.expect("answers").expect("waits").request.id;
+    let running = store.claim_job(claim()).await.expect("answers").job().expect("waits").request.id;
     let old = |number: u16| {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&number.to_be_bytes());
@@ -232,8 +232,11 @@ async fn leases_are_renewed_beside_a_long_sweep() {
         assert_eq!(remembered.expect("answers"), None);
     }
     let at = |now| Claim { now: Timestamp(now), worker: WorkerId::from_bytes([2; 16]), ..claim() };
-    assert_eq!(store.claim_job(at(now + 900)).await.expect("answers"), None, "it was renewed");
-    assert_eq!(store.claim_job(at(now + 1001)).await.expect("answers").expect("free").request.id, running);
+    assert_eq!(store.claim_job(at(now + 900)).await.expect("answers").job(), None, "it was renewed");
+    assert_eq!(
+        store.claim_job(at(now + 1001)).await.expect("answers").job().expect("free").request.id,
+        running
+    );
 }
 
 /// A store of the first version is brought up to date with everything in it.
@@ -261,7 +264,7 @@ async fn older_stores_are_brought_up_to_date() {
     let store = SqliteStore::open(&scratch.0).expect("opens");
     let done = store.job(&TenantId::public(), JobId::from_bytes([2; 16])).await.expect("answers");
     assert_eq!(done.expect("kept").state, JobState::Completed { result: Bytes::from_static(b"result") });
-    assert_eq!(store.claim_job(claim()).await.expect("answers").expect("waits").interrupted, 0);
+    assert_eq!(store.claim_job(claim()).await.expect("answers").job().expect("waits").interrupted, 0);
     let usage = store.usage(&TenantId::public()).await.expect("answers");
     assert_eq!((usage.key_sets, usage.key_bytes), (1, 3));
     let key = store.key(&TenantId::public(), KeySetId::from_bytes(set), KeyName::Galois(5)).await;
@@ -296,7 +299,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
     for &number in &acknowledged {
         assert!(is_there(&store, number).await);
     }
-    let first = store.claim_job(claim()).await.expect("answers").expect("waits");
+    let first = store.claim_job(claim()).await.expect("answers").job().expect("waits");
     assert_eq!(first.inputs, inputs);
     pages(100_000).await;
     insert(&store, 99, &inputs).await.expect("there is room again");
@@ -339,7 +342,7 @@ async fn a_power_failure_loses_nothing_that_was_acknowledged() {
         // The call has returned, so that the disk has at least this much.
         let kept = length();
         // Taking a job is not waited for: it is the tail that may be lost.
-        store.claim_job(claim()).await.expect("answers").expect("waits");
+        store.claim_job(claim()).await.expect("answers").job().expect("waits");
         let tail = length() - kept;
         assert!(tail > 0);
         for cut in [0, 1, tail / 3, tail / 2, tail - 1, tail] {
@@ -364,7 +367,7 @@ async fn a_power_failure_loses_nothing_that_was_acknowledged() {
                 }
                 store.release_jobs().await.expect("answers");
                 for _ in 1..=number {
-                    let job = store.claim_job(claim()).await.expect("answers").expect("waits");
+                    let job = store.claim_job(claim()).await.expect("answers").job().expect("waits");
                     assert_eq!(job.inputs, [vec![job.request.id.to_bytes()[0]; 3000]]);
                 }
             }

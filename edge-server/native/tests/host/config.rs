@@ -123,6 +123,8 @@ fn every_test_that_the_document_names_exists() {
         include_str!("traces.rs"),
         include_str!("transport.rs"),
         include_str!("../../../tests/service/faults.rs"),
+        include_str!("../../../tests/service/holding.rs"),
+        include_str!("../../../tests/service/put_off.rs"),
     ]
     .concat();
     let rows = DOCUMENT.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));

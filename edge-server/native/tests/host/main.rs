@@ -5,6 +5,7 @@ mod start;
 
 mod config;
 mod output;
+mod put_off;
 #[cfg(feature = "traces")]
 mod traces;
 mod transport;

@@ -34,6 +34,11 @@ impl Alarm {
         self.set_by(now, self.lease).await
     }
 
+    /// A job waits for its time: sees to it that somebody comes for it then.
+    pub(super) async fn come_back(&self, now: Timestamp, delay: Duration) -> Result<(), StoreError> {
+        self.set_by(now, delay).await
+    }
+
     /// Something was stored that will be forgotten some day.
     pub(crate) async fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.set_by(now, SWEEP).await
