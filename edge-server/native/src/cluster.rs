@@ -161,6 +161,23 @@ impl ClusterStore {
         &self.0.objects
     }
 
+    /// Reads a key whose row was read; `None` if its set has been deleted since.
+    async fn read_key(
+        &self,
+        tenant: &TenantId,
+        id: KeySetId,
+        name: KeyName,
+        hash: Hash,
+    ) -> Result<Option<Bytes>> {
+        match self.objects().key(id, name, hash).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => match keys::hash(&**self.client().await?, tenant, id, name).await? {
+                Some(_) => Err(error),
+                None => Ok(None),
+            },
+        }
+    }
+
     /// Finds out whether keys can be brought to this machine's disk.
     pub(crate) fn check_disk(&self) -> Result<()> {
         SpooledKeys::new().map(drop)
@@ -400,14 +417,14 @@ impl Store for ClusterStore {
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
         let hash = keys::hash(&**self.client().await?, tenant, id, name).await?;
         match hash {
-            Some(hash) => self.objects().key(id, name, hash).await.map(Some),
+            Some(hash) => self.read_key(tenant, id, name, hash).await,
             None => Ok(None),
         }
     }
 
     async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, names: Vec<KeyName>) -> Result<SpooledKeys> {
         let hashes = keys::hashes(&**self.client().await?, tenant, id, &names).await?;
-        let read = async |(name, hash)| Ok((name, self.objects().key(id, name, hash).await?));
+        let read = async |(name, hash)| Ok((name, self.read_key(tenant, id, name, hash).await?));
         SpooledKeys::new()?.fill(hashes.into_iter().map(read)).await
     }
 

@@ -54,6 +54,15 @@ impl ObjectStore {
         Ok(Self { sql, alarm, keys: KeyFiles::new(bucket) })
     }
 
+    /// Reads a key whose row was read; `None` if its set has been deleted since.
+    async fn read_key(&self, tenant: &TenantId, file: KeyFile) -> Result<Option<Bytes>> {
+        match self.keys.read(file).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) if sqlite::key(&*self.sql, tenant, file.set, file.name)?.is_none() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// When the object is called although nobody asks.
     pub(crate) fn alarm(&self) -> &Alarm {
         &self.alarm
@@ -188,7 +197,7 @@ impl Store for ObjectStore {
 
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>> {
         match sqlite::key(&*self.sql, tenant, id, name)? {
-            Some((file, _)) => self.keys.read(file).await.map(Some),
+            Some((file, _)) => self.read_key(tenant, file).await,
             None => Ok(None),
         }
     }
@@ -196,13 +205,9 @@ impl Store for ObjectStore {
     async fn stage_keys(&self, tenant: &TenantId, id: KeySetId, names: Vec<KeyName>) -> Result<CopiedKeys> {
         let files = self.sql.step(|sql| sqlite::unstaged_keys(sql, tenant, id, &names))?;
         for &file in &files {
-            let bytes = match self.keys.read(file).await {
-                Ok(bytes) => bytes,
-                // Its set was deleted meanwhile: the evaluation will not find it, and say so.
-                Err(_) if sqlite::key(&*self.sql, tenant, id, file.name)?.is_none() => continue,
-                Err(error) => return Err(error),
-            };
-            self.sql.step(|sql| sqlite::stage_key(sql, file, &bytes, sqlite::STAGED_BYTES))?;
+            if let Some(bytes) = self.read_key(tenant, file).await? {
+                self.sql.step(|sql| sqlite::stage_key(sql, file, &bytes, sqlite::STAGED_BYTES))?;
+            }
         }
         if !files.is_empty() {
             tracing::info!(files = files.len(), "keys copied from the bucket");

@@ -14,6 +14,13 @@ const json = { headers: { accept: "application/json" } };
 
 const accepted = async (url, inference) => (await (await fetch(`${url}/infer`, inference)).json()).job_id;
 
+/** A promise that somebody else fulfils. */
+function signal() {
+  const made = {};
+  made.promise = new Promise((resolve) => (made.resolve = resolve));
+  return made;
+}
+
 /** What the lines of a log with this text say. */
 const fields = (log, text) => log.filter((line) => line.includes(text)).map((line) => JSON.parse(line).fields);
 
@@ -79,3 +86,29 @@ test("a job whose keys the bucket does not give stops no other, and ends in its 
     await rm(data, { recursive: true, force: true });
   }
 });
+
+for (const [name, kept] of [[MODEL, "prepared"], ["wine_mlp", "copied"]]) {
+  test(`a key set that is deleted while its keys are ${kept} is no failure of the bucket`, async () => {
+    const log = [];
+    const [asked, gone] = [signal(), signal()];
+    const gate = async (path) => {
+      asked.resolve(path);
+      await gone.promise;
+    };
+    const worker = await startWorker({ packages: [packageOf(name)], variables: { OPEN: "true" }, page: false, gate, log: (line) => log.push(line) });
+    try {
+      const inference = await recordedInference(worker.url, name, { isSent: false });
+      const id = await accepted(worker.url, inference);
+      const [, set] = (await asked.promise).split("/");
+      const deleted = await fetch(`${worker.url}/keys/${set}`, { method: "DELETE", ...json });
+      assert.equal(deleted.status, 204);
+      gone.resolve();
+      const { status, error } = await finished(worker.url, id);
+      assert.deepEqual([status, error.code], ["failed", "EVALUATION_FAILED"]);
+      assert.match(error.detail, /was deleted before the job ran/);
+      assert.deepEqual(fields(log, '"put off'), [], "it was found out the first time");
+    } finally {
+      await worker.stop();
+    }
+  });
+}

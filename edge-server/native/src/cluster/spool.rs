@@ -54,15 +54,16 @@ impl SpooledKeys {
         Ok(Self { folder: folder.to_owned(), file: Mutex::new(file), keys: BTreeMap::new(), end: 0 })
     }
 
-    /// Writes keys as they come, a few on their way at a time.
+    /// Writes keys as they come, a few on their way at a time; without those that the set does not have any more.
     pub(super) async fn fill<F>(mut self, reads: impl IntoIterator<Item = F>) -> Result<Self>
     where
-        F: Future<Output = Result<(KeyName, Bytes)>>,
+        F: Future<Output = Result<(KeyName, Option<Bytes>)>>,
     {
         let mut reads = stream::iter(reads).buffer_unordered(READ_AHEAD);
         while let Some(read) = reads.next().await {
-            let (name, bytes) = read?;
-            self.add(name, &bytes).map_err(|error| failed(&self.folder, &error))?;
+            if let (name, Some(bytes)) = read? {
+                self.add(name, &bytes).map_err(|error| failed(&self.folder, &error))?;
+            }
         }
         drop(reads);
         Ok(self)
@@ -110,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn keys_are_read_as_they_were_written_in_any_order() {
         let spool = SpooledKeys::new().expect("there is a disk");
-        let spool = spool.fill((0..20).map(async |number| Ok((name(number), bytes(number)))));
+        let spool = spool.fill((0..20).map(async |number| Ok((name(number), Some(bytes(number))))));
         let spool = spool.await.expect("it is written");
         for number in (0..20).rev().chain([7, 3, 7]) {
             assert_eq!(spool.key(name(number)).expect("it is read"), Some(bytes(number)));
@@ -126,7 +127,7 @@ mod tests {
             most.fetch_max(under_way.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             tokio::task::yield_now().await;
             under_way.fetch_sub(1, Ordering::Relaxed);
-            Ok((name(number), bytes(number)))
+            Ok((name(number), Some(bytes(number))))
         });
         spool.fill(reads).await.expect("it is written");
         assert_eq!(most.into_inner(), READ_AHEAD);
@@ -137,9 +138,18 @@ mod tests {
         let spool = SpooledKeys::new().expect("there is a disk");
         let reads = (0..3).map(async |number| match number {
             1 => Err(StoreError::new("away")),
-            _ => Ok((name(number), bytes(number))),
+            _ => Ok((name(number), Some(bytes(number)))),
         });
         spool.fill(reads).await.expect_err("it is away");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_gone_is_not_there() {
+        let spool = SpooledKeys::new().expect("there is a disk");
+        let reads = (0..3).map(async |number| Ok((name(number), (number != 1).then(|| bytes(number)))));
+        let spool = spool.fill(reads).await.expect("it is written");
+        assert_eq!(spool.key(name(1)).expect("it is read"), None);
+        assert_eq!(spool.key(name(2)).expect("it is read"), Some(bytes(2)));
     }
 
     #[test]
@@ -160,7 +170,7 @@ mod tests {
     async fn a_full_disk_is_an_error() {
         let full = File::options().write(true).open("/dev/full").expect("Linux has it");
         let spool = SpooledKeys { file: Mutex::new(full), ..SpooledKeys::new().expect("there is a disk") };
-        let error = spool.fill([async { Ok((name(1), bytes(1))) }]).await.expect_err("it is full");
+        let error = spool.fill([async { Ok((name(1), Some(bytes(1)))) }]).await.expect_err("it is full");
         assert!(error.to_string().contains("No space left"), "{error}");
     }
 }

@@ -195,7 +195,10 @@ async fn staged_keys_are_on_this_machine(store: &ClusterStore) {
         assert!(staged.key(*name).expect("it is read") == Some(bytes(name)), "{name}");
     }
     store.stage_keys(&tenant, id, names.clone()).await.expect_err("an object is gone");
+    store.key(&tenant, id, names[4]).await.expect_err("an object is gone");
     assert!(store.delete_key_set(&tenant, id).await.expect("answers"));
+    // Its row was read before the set was deleted.
+    assert_eq!(store.read_key(&tenant, id, names[4], hash).await.expect("answers"), None);
     assert!(staged.key(names[0]).expect("it is read").is_some());
     let gone = store.stage_keys(&tenant, id, names.clone()).await.expect("staged");
     assert_eq!(gone.key(names[0]).expect("it is read"), None);
