@@ -12,7 +12,7 @@ import { connect } from "encrypted-inference";
 
 import { startServer } from "../../../tests/e2e/server.mjs";
 import { ADMIN_TOKEN, QUESTIONS, metric, recordedInference } from "../test/support.mjs";
-import { LARGE, SHIPPED, startWorker } from "./worker.mjs";
+import { LARGE, SEARCH, SHIPPED, startWorker } from "./worker.mjs";
 
 const SCRIPT = fileURLToPath(new URL("../dist/script/", import.meta.url));
 /** Predictions before those that count, and those; fewer of models that take long. */
@@ -127,7 +127,7 @@ async function inNative(directory, name, counts) {
 }
 
 const asked = process.argv.slice(2);
-for (const directory of [...SHIPPED, ...LARGE]) {
+for (const directory of [...SHIPPED, ...LARGE, ...SEARCH]) {
   const name = basename(dirname(directory));
   if (asked.length > 0 && !asked.includes(name)) continue;
   const counts = LARGE.includes(directory) ? [WARM_LARGE, RUNS_LARGE] : [WARM, RUNS];

@@ -19,6 +19,8 @@ const packagesOf = (...models) => models.map((model) => fileURLToPath(new URL(`.
 export const SHIPPED = packagesOf("breast_cancer_logistic", "mnist_mlp", "mnist_cnn");
 /** Those that fit one each by itself. */
 export const LARGE = packagesOf("wine_mlp", "gunpoint_cnn", "fashion_resnet", "mnist_lenet");
+/** The search of the page, which is held as fast as it can be. */
+export const SEARCH = packagesOf("gloss_search");
 
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
