@@ -53,11 +53,13 @@ pub(crate) struct Assembly<'a> {
 
 /// Parameters and the program for them.
 pub(crate) struct Choice {
+    /// Of what is made as small as possible.
+    pub(crate) cost: f64,
     scale_bits: u8,
     params: Params,
     /// With its output scaled.
     graph: Graph,
-    lowered: Lowered,
+    pub(crate) lowered: Lowered,
     gain: f64,
     candidates: Vec<Candidate>,
 }
@@ -70,15 +72,15 @@ pub(crate) struct Assembled {
 }
 
 impl Assembly<'_> {
-    /// Lowers the graph for every ring degree and takes the one that costs least.
+    /// Lowers the graph for every ring degree and takes the one that costs least. Prices decide how layers are packed.
     ///
     /// # Errors
     /// [`CompileError::TooDeep`], [`CompileError::TooWide`] when none carries it.
-    pub(crate) fn choose(&self, scale_bits: u8) -> Result<Choice, CompileError> {
+    pub(crate) fn choose(&self, scale_bits: u8, prices: Prices) -> Result<Choice, CompileError> {
         let levels = lower::depth(&self.graph);
         let mut refusal = CompileError::TooDeep { levels: levels as usize };
         let mut candidates = vec![];
-        let mut best: Option<(f64, Choice)> = None;
+        let mut best: Option<Choice> = None;
         for log_degree in
             LOG_DEGREES.filter(|log| self.options.log_degree.is_none_or(|wanted| wanted == *log))
         {
@@ -93,7 +95,7 @@ impl Assembly<'_> {
                 params = deeper;
                 (graph, gain) = self.scaled(&params);
             }
-            let lowered = match self.lowered(&graph, params.slots()) {
+            let lowered = match self.lowered(&graph, params.slots(), prices) {
                 Ok(lowered) => lowered,
                 Err(error) => {
                     refusal = error;
@@ -108,17 +110,16 @@ impl Assembly<'_> {
                 Objective::Throughput => candidate.cost / f64::from(candidate.batch),
             };
             candidates.push(candidate);
-            if best.as_ref().is_none_or(|(least, _)| cost < *least) {
-                best = Some((cost, Choice { scale_bits, params, graph, lowered, gain, candidates: vec![] }));
+            if best.as_ref().is_none_or(|best| cost < best.cost) {
+                best = Some(Choice { cost, scale_bits, params, graph, lowered, gain, candidates: vec![] });
             }
         }
-        let (_, choice) = best.ok_or(refusal)?;
-        Ok(Choice { candidates, ..choice })
+        Ok(Choice { candidates, ..best.ok_or(refusal)? })
     }
 
     /// Lowers for the batch asked for, and finds out how large a batch can be: where every pattern repeats
     /// within the slots of a sample, these can be so few that it does not, at no cost.
-    fn lowered(&self, graph: &Graph, slots: usize) -> Result<Lowered, CompileError> {
+    fn lowered(&self, graph: &Graph, slots: usize, prices: Prices) -> Result<Lowered, CompileError> {
         let longest = graph.values.iter().map(|value| value.dimension().next_power_of_two()).max();
         let batch = match self.options.objective {
             Objective::Throughput => (slots / longest.unwrap_or(1)).max(1),
@@ -128,7 +129,6 @@ impl Assembly<'_> {
         if batch > slots {
             return Err(CompileError::Batch { most: slots, found: self.options.batch });
         }
-        let prices = Prices::of(self.options.objective);
         let mut lowered = lower(graph, Conditions { slots: slots / batch, prices })?;
         let used = lowered.period.min(slots / batch);
         lowered.program.batch = (slots / used) as u32;
@@ -193,7 +193,7 @@ impl Assembly<'_> {
     /// Writes the package and measures how precise it is.
     pub(crate) fn write(&self, choice: Choice, calibration: &[Vec<f64>]) -> Result<Assembled, CompileError> {
         let predicted_bits = self.predicted_bits(&choice, calibration)?;
-        let Choice { scale_bits, params, graph, lowered, gain, candidates } = choice;
+        let Choice { scale_bits, params, graph, lowered, gain, candidates, .. } = choice;
         let facts = lowered.program.check(&params).map_err(CompileError::program)?;
         let dropped_bits = self.dropped_bits(&params, &facts, gain);
         let description = self.description(&lowered, &facts, gain, dropped_bits);

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     amplify::amplify,
     approximate::{MARGIN, approximate},
-    assemble::Assembly,
+    assemble::{Assembled, Assembly, Choice},
+    attempts::Attempts,
     calibrate::{calibrate, element_ranges, histograms},
     compose::compose,
     error::CompileError,
@@ -17,7 +18,7 @@ use crate::{
     runtime::agreement,
 };
 
-/// Scales that are tried in turn, in bits, until the result is precise enough.
+/// Scales that are tried, in bits, from the smallest, until the result is precise enough.
 const SCALE_BITS: [u8; 5] = [24, 26, 28, 46, 56];
 
 /// Samples that the plaintext runtime is compared on, at the most.
@@ -147,43 +148,35 @@ pub fn compile(
         magnitude: output.magnitude().max(f64::MIN_POSITIVE),
     };
 
-    let (mut best, mut hopeless) = (None, None);
-    for scale_bits in options.scale_bits.map_or(SCALE_BITS.to_vec(), |bits| vec![bits]) {
-        let choice = match assembly.choose(scale_bits) {
-            Ok(choice) => choice,
-            // A larger scale does not fit; what there is stays.
-            Err(_) if best.is_some() || hopeless.is_some() => break,
-            Err(error) => return Err(error),
-        };
-        let wanted = f64::from(options.precision) - PREDICTION_TOLERANCE;
-        // A scale that is hopeless is not worth keys and encrypted samples, unless there is no larger one.
-        if assembly.predicted_bits(&choice, calibration)? < wanted {
-            hopeless = Some(choice);
+    let wanted = f64::from(options.precision);
+    // The most precise that was measured, and the most precise of those that are not worth it.
+    let (mut best, mut hopeless): (Option<Assembled>, Option<(f64, Choice)>) = (None, None);
+    let scales = options.scale_bits.map_or(SCALE_BITS.to_vec(), |bits| vec![bits]);
+    let mut attempts = Attempts::new(&assembly, scales);
+    while let Some(choice) = attempts.next()? {
+        // What is hopeless is not worth keys and encrypted samples, unless there is nothing else.
+        let predicted = assembly.predicted_bits(&choice, calibration)?;
+        if predicted < wanted - PREDICTION_TOLERANCE {
+            if hopeless.as_ref().is_none_or(|(most, _)| predicted > *most) {
+                hopeless = Some((predicted, choice));
+            }
             continue;
         }
-        hopeless = None;
         let package = assembly.write(choice, calibration)?;
-        let enough = package.report.precision.measured_bits >= f64::from(options.precision);
-        best = Some(Compiled {
-            manifest: package.manifest,
-            weights: package.weights,
-            graph: imported.clone(),
-            report: package.report,
-        });
-        if enough {
+        let bits = |package: &Assembled| package.report.precision.measured_bits;
+        if best.as_ref().is_none_or(|best| bits(&package) > bits(best)) {
+            best = Some(package);
+        }
+        if best.as_ref().is_some_and(|best| bits(best) >= wanted) {
             break;
         }
     }
-    if let Some(choice) = hopeless {
-        let package = assembly.write(choice, calibration)?;
-        best = Some(Compiled {
-            manifest: package.manifest,
-            weights: package.weights,
-            graph: imported,
-            report: package.report,
-        });
+    if let (None, Some((_, choice))) = (&best, hopeless) {
+        best = Some(assembly.write(choice, calibration)?);
     }
-    best.ok_or_else(|| CompileError::program("no scale was tried"))
+    let Assembled { manifest, weights, report } =
+        best.ok_or_else(|| CompileError::program("no scale was tried"))?;
+    Ok(Compiled { manifest, weights, graph: imported, report })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ckks_core::{Params, Register};
+use ckks_core::{Instruction, Params, Register};
 use serde::Serialize;
 
 use crate::{
@@ -28,6 +28,9 @@ pub struct Layer {
     pub key_switches: usize,
     /// Products with encoded diagonals and constants.
     pub plain_multiplications: usize,
+    /// The distance of rotations that one product does, if there are such pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paired_by: Option<u32>,
     /// Milliseconds on one core of the machine that compiled it.
     pub milliseconds: f64,
 }
@@ -52,6 +55,13 @@ pub(crate) fn layers(
         until.outputs = vec![Register(until.registers() as u32 - 1)];
         let facts = until.check(params).map_err(CompileError::program)?;
         let counts = [facts.key_switches, facts.plain_multiplications];
+        let instructions = lowered.program.instructions.get(span.clone()).unwrap_or_default();
+        let paired_by = instructions.iter().find_map(|instruction| match instruction {
+            Instruction::LinearTransform { transform, .. } => {
+                lowered.program.transforms[*transform as usize].paired_by
+            }
+            _ => None,
+        });
         let time: Duration = times.get(span.clone()).unwrap_or_default().iter().sum();
         found.push(Layer {
             node: value.name.clone(),
@@ -61,6 +71,7 @@ pub(crate) fn layers(
             level: facts.output_levels.first().map_or(0, |level| level.0),
             key_switches: counts[0] - before[0],
             plain_multiplications: counts[1] - before[1],
+            paired_by,
             milliseconds: time.as_secs_f64() * 1e3,
         });
         before = counts;

@@ -39,6 +39,7 @@ mod place;
 
 // all passes in a row, and what came of it
 mod assemble;
+mod attempts;
 mod compile;
 mod picture;
 #[cfg(test)]

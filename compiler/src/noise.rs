@@ -12,12 +12,17 @@
 //! - a key switch: for each digit of product Q, uniform in ±Q/2, `21/2·N·Q²/12/P²`, and the rounding after the division
 //!   by P.
 //!
+//! Errors are complex, and their imaginary parts are followed too: a transform in pairs of rotations moves them to the
+//! real parts, and leaves none but that of its rescaling.
+//!
 //! What is added before a rescaling counts by the larger scale it has there, and so not at all for relinearizations
 //! and outer rotations.
 //!
 //! Source: Costache, Curtis, Hales, Murphy, Ogilvie, Player, "On the precision loss in approximate homomorphic
 //! encryption" (eprint 2022/162), the average-case analysis with variances in the canonical embedding; the
 //! operations there are those of textbook CKKS, and rotations of a shared decomposition are added here.
+
+mod pairs;
 
 use ckks_core::{
     Instruction, Level, LinearTransform, Params, Polynomial, PolynomialBasis, Program, Register,
@@ -49,7 +54,8 @@ pub(crate) fn variances(
     let values = all.evaluate_clear(slots, inputs).map_err(CompileError::program)?;
     let noise = Noise { params, program, values: &values, levels: &facts.levels };
     let fresh = noise.slot(FRESH + ROUNDING, program.input_level);
-    let mut variances: Vec<Vec<f64>> = vec![vec![fresh; slots]; program.inputs as usize];
+    let fresh = [(); 2].map(|()| vec![fresh; slots]);
+    let mut variances: Vec<Parts> = vec![fresh; program.inputs as usize];
     for instruction in &program.instructions {
         let results = noise.after(instruction, &variances);
         variances.extend(results);
@@ -58,10 +64,15 @@ pub(crate) fn variances(
         let level = facts.levels[output.index()];
         let cut = f64::from(dropped_bits).exp2().powi(2) - 1.0;
         let more = noise.slot(cut * noise.division(), level);
-        variances[output.index()].iter().map(|variance| variance + more).collect()
+        let [real, _] = &variances[output.index()];
+        real.iter().map(|variance| variance + more).collect()
     });
     Ok(outputs.collect())
 }
+
+/// Variances of the real and of the imaginary part of every slot: errors have both, whatever they are errors of, and
+/// pairs of rotations bring the second into what is read.
+type Parts = [Vec<f64>; 2];
 
 struct Noise<'a> {
     params: &'a Params,
@@ -103,8 +114,20 @@ impl Noise<'_> {
         self.slot(self.key_switch(level) + self.division(), level)
     }
 
-    fn after(&self, instruction: &Instruction, variances: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let of = |register: &Register| &variances[register.index()];
+    fn after(&self, instruction: &Instruction, variances: &[Parts]) -> Vec<Parts> {
+        if let Instruction::LinearTransform { inputs, outputs, transform } = instruction {
+            let transform = &self.program.transforms[*transform as usize];
+            if let Some(distance) = transform.paired_by {
+                return self.pairs(transform, distance, inputs, *outputs as usize, variances);
+            }
+        }
+        let [re, im] = [0, 1].map(|part| self.part_after(instruction, part, variances));
+        re.into_iter().zip(im).map(|(re, im)| [re, im]).collect()
+    }
+
+    /// One part after an instruction that does the same to both.
+    fn part_after(&self, instruction: &Instruction, part: usize, variances: &[Parts]) -> Vec<Vec<f64>> {
+        let of = |register: &Register| &variances[register.index()][part];
         let value = |register: &Register| &self.values[register.index()];
         let level = |register: &Register| self.levels[register.index()];
         let added = |a: &[f64], more: f64| a.iter().map(|a| a + more).collect::<Vec<f64>>();
@@ -112,7 +135,7 @@ impl Noise<'_> {
         let result = match instruction {
             Instruction::LinearTransform { inputs, outputs, transform } => {
                 let transform = &self.program.transforms[*transform as usize];
-                return self.transform(transform, inputs, *outputs as usize, variances);
+                return self.transform(transform, inputs, *outputs as usize, &of);
             }
             Instruction::RotateSum { input, steps } => {
                 let more = self.rotation(level(input));
@@ -160,12 +183,12 @@ impl Noise<'_> {
     }
 
     /// Inner rotations are switched at the level's scale and then multiplied; outer ones come after.
-    fn transform(
+    fn transform<'v>(
         &self,
         transform: &LinearTransform,
         inputs: &[Register],
         outputs: usize,
-        variances: &[Vec<f64>],
+        of: &dyn Fn(&Register) -> &'v Vec<f64>,
     ) -> Vec<Vec<f64>> {
         let level = self.levels[inputs[0].index()];
         let squares = |keep: &dyn Fn(u32) -> bool, square: &dyn Fn(f64) -> f64| LinearTransform {
@@ -184,7 +207,7 @@ impl Noise<'_> {
             transform.apply(&of, outputs)
         };
         let each = |of: &dyn Fn(&Register) -> Vec<f64>| inputs.iter().map(of).collect::<Vec<_>>();
-        let moved = apply(&squares(&|_| true, &|f| f * f), each(&|x| variances[x.index()].clone()));
+        let moved = apply(&squares(&|_| true, &|f| f * f), each(&|x| of(x).clone()));
         // Encoding a diagonal rounds it, whatever it is multiplied with.
         let encoding = self.slot(ROUNDING, level);
         let rounded = apply(

@@ -14,24 +14,31 @@ use ckks_core::{Diagonal, LinearTransform};
 
 use crate::{arrange::Arrangement, compile::Objective, sparse::SparseMatrix};
 
-/// What a baby step, a giant step or fold, a diagonal and a key cost, in key switches.
+/// What a baby step, a giant step or fold, a product with a diagonal and a key cost, in key switches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
     baby: f64,
     giant: f64,
     diagonal: f64,
+    /// The rotation of an input that pairs are made of, or the conjugation of an output.
+    pair: f64,
     key: f64,
 }
 
 impl Prices {
     /// Counted in transforms of one limb at six limbs, three digits and two special primes: 47 a key switch,
-    /// 9 a baby step, 41 a giant step, 2 a diagonal.
+    /// 9 a baby step, 41 a giant step, and what pairs are made of and their conjugation as much, 2 a diagonal.
     pub(crate) fn of(objective: Objective) -> Self {
         let key = match objective {
             Objective::Latency | Objective::Throughput => 0.05,
             Objective::Keys => 5.0,
         };
-        Self { baby: 0.2, giant: 0.87, diagonal: 0.045, key }
+        Self { baby: 0.2, giant: 0.87, diagonal: 0.045, pair: 0.87, key }
+    }
+
+    /// The same for packings without pairs, which are more precise by up to half a bit a layer.
+    pub(crate) fn without_pairs(self) -> Self {
+        Self { pair: f64::INFINITY, ..self }
     }
 }
 
@@ -134,7 +141,7 @@ impl Packing {
         let empty = |output: &u32| !cells.keys().any(|at| at.output == *output);
         let empty: Vec<u32> = (0..outputs as u32).filter(empty).collect();
         cells.extend(empty.into_iter().map(|output| (Diagonal { output, ..0.into() }, vec![])));
-        let (_, cost) = baby_steps(cells.keys(), period, conditions.prices);
+        let Split { cost, .. } = Split::cheapest(cells.keys(), period, conditions.prices);
         let folds: Vec<u32> = (0..parts.ilog2()).map(|log| (to << log) as u32).collect();
         let fold = conditions.prices.giant * outputs as f64 + conditions.prices.key;
         let cost = cost + fold * folds.len() as f64;
@@ -156,22 +163,71 @@ pub(crate) fn transform(packings: &[&Packing], prices: Prices) -> LinearTransfor
         first += packing.inputs;
     }
     let period = packings.iter().map(|packing| packing.period).max().unwrap_or(1);
-    let (baby_steps, _) = baby_steps(diagonals.keys(), period, prices);
+    let Split { baby_steps, paired_by, .. } = Split::cheapest(diagonals.keys(), period, prices);
     let folds = packings.first().map_or(vec![], |packing| packing.folds.clone());
-    LinearTransform { diagonals, baby_steps, paired_by: None, folds }
+    LinearTransform { diagonals, baby_steps, paired_by, folds }
 }
 
-/// The split of the rotations into baby and giant steps that costs least, and its cost.
-fn baby_steps<'a>(
-    diagonals: impl ExactSizeIterator<Item = &'a Diagonal> + Clone,
-    period: usize,
-    prices: Prices,
-) -> (u32, f64) {
-    let candidates = (0..=period.ilog2()).map(|log| 1u32 << log);
-    let cost = |steps: u32| {
-        let babies = diagonals.clone().map(|at| (at.rotation % steps, at.input)).filter(|(k, _)| *k != 0);
+/// How the rotations of a transform are done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Split {
+    baby_steps: u32,
+    paired_by: Option<u32>,
+    /// In key switches at the level of the layer.
+    cost: f64,
+}
+
+impl Split {
+    /// The split of the rotations into baby and giant steps, in pairs or not, that costs least.
+    ///
+    /// Distances of pairs are powers of two, as those between channels, rows and parts of a layout are.
+    fn cheapest<'a>(diagonals: impl Iterator<Item = &'a Diagonal>, period: usize, prices: Prices) -> Self {
+        let diagonals: Vec<Diagonal> = diagonals.copied().collect();
+        let powers = || (0..=period.ilog2()).map(|log| 1u32 << log);
+        // Of equal ones the longest, since shorter rotations are the baby steps of other layers too.
+        let distances = powers().rev().filter(|&distance| (distance as usize) < period).map(Some);
+        let splits = std::iter::once(None).chain(distances).flat_map(|paired_by| {
+            let pairs = Pairs::new(&diagonals, paired_by);
+            powers().map(move |baby_steps| {
+                let cost = pairs.cost(baby_steps, prices);
+                Self { baby_steps, paired_by, cost }
+            })
+        });
+        splits.min_by(|a, b| a.cost.total_cmp(&b.cost)).expect("one baby step, and no pairs")
+    }
+}
+
+/// What is left of the diagonals when pairs are done by one product.
+struct Pairs {
+    distance: Option<u32>,
+    /// By input and output, and rotation.
+    products: BTreeSet<Diagonal>,
+    /// Inputs that have pairs.
+    inputs: BTreeSet<u32>,
+    outputs: usize,
+}
+
+impl Pairs {
+    fn new(diagonals: &[Diagonal], distance: Option<u32>) -> Self {
+        let is_second = |at: &Diagonal| distance.is_some_and(|distance| at.rotation / distance % 2 == 1);
+        let first = |at: &Diagonal| match distance {
+            Some(distance) if is_second(at) => Diagonal { rotation: at.rotation - distance, ..*at },
+            _ => *at,
+        };
+        Self {
+            distance,
+            products: diagonals.iter().map(first).collect(),
+            inputs: diagonals.iter().filter(|at| is_second(at)).map(|at| at.input).collect(),
+            outputs: diagonals.iter().map(|at| at.output).collect::<BTreeSet<_>>().len(),
+        }
+    }
+
+    /// With so many baby steps, in key switches.
+    fn cost(&self, baby_steps: u32, prices: Prices) -> f64 {
+        let products = self.products.iter();
+        let babies = products.clone().map(|at| (at.rotation % baby_steps, at.input)).filter(|(k, _)| *k != 0);
         let babies: BTreeSet<(u32, u32)> = babies.collect();
-        let giants = diagonals.clone().map(|at| (at.output, at.rotation - at.rotation % steps));
+        let giants = products.map(|at| (at.output, at.rotation - at.rotation % baby_steps));
         let giants: BTreeSet<(u32, u32)> = giants.collect();
         // From each giant step to the one below, and from the last to 0.
         let below = std::iter::once((u32::MAX, 0)).chain(giants.iter().copied());
@@ -183,13 +239,16 @@ fn baby_steps<'a>(
         let distances: Vec<u32> = distances.filter(|distance| *distance != 0).collect();
         let mut keys: BTreeSet<u32> = distances.iter().copied().collect();
         keys.extend(babies.iter().map(|(rotation, _)| *rotation));
+        let pairs = self.distance.map_or(0.0, |distance| {
+            keys.insert(distance);
+            prices.pair * (self.inputs.len() + self.outputs) as f64 + prices.key
+        });
         prices.baby * babies.len() as f64
             + prices.giant * distances.len() as f64
-            + prices.diagonal * diagonals.len() as f64
+            + prices.diagonal * self.products.len() as f64
             + prices.key * keys.len() as f64
-    };
-    let costs = candidates.map(|steps| (steps, cost(steps)));
-    costs.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((1, f64::INFINITY))
+            + pairs
+    }
 }
 
 #[cfg(test)]
@@ -254,7 +313,7 @@ mod tests {
         }
     }
 
-    /// Baby steps, giant steps and folds of one output.
+    /// Baby steps, giant steps and folds of one output, with a rotation and a conjugation for pairs.
     fn switches(packing: &Packing) -> [usize; 3] {
         let transform = transform(&[packing], Prices::of(Objective::Latency));
         let babies = transform.baby_rotations().values().map(BTreeSet::len).sum();
@@ -262,10 +321,37 @@ mod tests {
     }
 
     #[test]
-    fn the_first_layer_of_a_digit_network_takes_fifteen_rotations() {
+    fn the_first_layer_of_a_digit_network_takes_thirteen_rotations_and_pairs() {
         let source = Arrangement::of_layout(layout([(32, 1), (4, 0), (32, 32)]), 784);
         let packing = Packing::new(&matrix(128, 784, 1), &source, &Arrangement::plain(128), conditions(4096));
-        assert_eq!(switches(&packing), [7, 3, 5]);
+        assert_eq!(switches(&packing), [7, 1, 5]);
+        let paired = transform(&[&packing], Prices::of(Objective::Latency));
+        assert!(paired.paired_by.is_some());
+        assert_eq!((paired.diagonals.len(), paired.products().len()), (32, 16));
+        let prices = Prices::of(Objective::Latency).without_pairs();
+        let unpaired = transform(&[&packing], prices);
+        assert_eq!((unpaired.paired_by, unpaired.baby_steps), (None, 8));
+    }
+
+    #[test]
+    fn pairs_are_made_where_they_are_cheaper() {
+        let of = |rotations: &[u32], period| {
+            let diagonals: Vec<Diagonal> = rotations.iter().map(|&rotation| rotation.into()).collect();
+            let split = Split::cheapest(diagonals.iter(), period, Prices::of(Objective::Latency));
+            let unpaired =
+                Split::cheapest(diagonals.iter(), period, Prices::of(Objective::Latency).without_pairs());
+            (split.paired_by, split.cost / unpaired.cost)
+        };
+        let dense: Vec<u32> = (0..128).collect();
+        let (distance, cost) = of(&dense, 128);
+        assert!(distance.is_some() && cost < 0.75, "{distance:?}, {cost}");
+        // Twenty-five taps of each of eight channels that are 256 apart.
+        let taps = (0..200).map(|k| k / 25 * 256 + k / 5 % 5 * 16 + k % 5).collect::<Vec<u32>>();
+        let (distance, cost) = of(&taps, 2048);
+        assert!(distance.is_some_and(|distance| distance >= 256) && cost < 0.75, "{distance:?}, {cost}");
+        for few in [&[0][..], &[0, 1], &[0, 1, 2, 3], &dense[..16]] {
+            assert_eq!(of(few, 128), (None, 1.0));
+        }
     }
 
     #[test]

@@ -293,10 +293,11 @@ impl fmt::Display for Report {
             self.memory.evaluation_bytes as f64 / 1e6
         )?;
         self.layers.iter().try_for_each(|layer| {
-            let Layer { node, operation, level, key_switches, milliseconds, .. } = layer;
+            let Layer { node, operation, level, key_switches, paired_by, milliseconds, .. } = layer;
+            let pairs = paired_by.map_or(String::new(), |distance| format!(", in pairs {distance} apart"));
             writeln!(
                 f,
-                "{:<18}level {level:<3}{key_switches:>4} key switches {milliseconds:>8.1} ms  {operation} {node}",
+                "{:<18}level {level:<3}{key_switches:>4} key switches {milliseconds:>8.1} ms  {operation} {node}{pairs}",
                 "layer"
             )
         })?;

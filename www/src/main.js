@@ -19,7 +19,7 @@ import { Traffic } from "./traffic.js";
 import { setUpWords, takesWords } from "./words.js";
 
 /** Keys that are larger are made and uploaded when the visitor says so. */
-const MOST_UNASKED = 12_000_000;
+const MOST_UNASKED = 13_000_000;
 
 performance.mark("started");
 const traffic = new Traffic(showRequest);
