@@ -34,6 +34,9 @@ pub(crate) trait Lanes: Copy {
     /// Whether the factors of a transform's layers inside vectors are stored once for each block and not once for each
     /// lane, which costs two shuffles for each pair and layer and saves half of the memory.
     const SPREADS_FACTORS: bool = false;
+    /// Whether transforms modulo small primes compute with signed numbers and reduce them at the end alone: code of its
+    /// own, for a tenth of their time.
+    const SIGNED_TRANSFORMS: bool = false;
     /// `[u32; WIDTH]`.
     type Chunk: Copy + AsRef<[u32]> + AsMut<[u32]>;
     /// `WIDTH` sums of 64 bits, in an order of the instance's own.
@@ -80,6 +83,8 @@ pub(crate) trait Lanes: Copy {
     fn mul_low(self, rhs: Self) -> Self;
     /// The whole products.
     fn product(a: Self::Multiplier, b: Self::Multiplier) -> Self::Wide;
+    /// The whole products of signed numbers.
+    fn product_signed(a: Self::Multiplier, b: Self::Multiplier) -> Self::Wide;
     fn shift_right(self, bits: u32) -> Self;
     fn rotate_left(self, bits: u32) -> Self;
     fn xor(self, rhs: Self) -> Self;
@@ -129,6 +134,12 @@ pub(crate) trait Lanes: Copy {
     #[inline(always)]
     fn mul_high(self, rhs: Self::Multiplier) -> Self {
         Self::wide_high(self.mul_wide(rhs))
+    }
+
+    /// The high half of each product of signed numbers.
+    #[inline(always)]
+    fn mul_high_signed(self, rhs: Self::Multiplier) -> Self {
+        Self::wide_high(Self::product_signed(self.multiplier(), rhs))
     }
 
     /// `⌊(t·inverse mod 2^32)·q/2^32⌋`, which Montgomery's reduction subtracts from the high half of t.

@@ -46,6 +46,7 @@ impl Lanes for Avx2 {
     const TAIL: usize = 3;
     const VECTORS_AT_ONCE: usize = 8;
     const LAYERS_AT_ONCE: usize = 2;
+    const SIGNED_TRANSFORMS: bool = true;
     type Chunk = [u32; 8];
     type Wide = Halves;
     type Multiplier = Halves;
@@ -131,6 +132,11 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn product(a: Halves, b: Halves) -> Halves {
         unsafe { Halves { even: _mm256_mul_epu32(a.even, b.even), odd: _mm256_mul_epu32(a.odd, b.odd) } }
+    }
+
+    #[inline(always)]
+    fn product_signed(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm256_mul_epi32(a.even, b.even), odd: _mm256_mul_epi32(a.odd, b.odd) } }
     }
 
     #[inline(always)]

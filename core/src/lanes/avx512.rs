@@ -86,6 +86,7 @@ impl Lanes for Avx512 {
     const VECTORS_AT_ONCE: usize = 16;
     const LAYERS_AT_ONCE: usize = 3;
     const SPREADS_FACTORS: bool = true;
+    const SIGNED_TRANSFORMS: bool = true;
     type Chunk = [u32; 16];
     type Wide = Halves;
     type Multiplier = Halves;
@@ -171,6 +172,11 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn product(a: Halves, b: Halves) -> Halves {
         unsafe { Halves { even: _mm512_mul_epu32(a.even, b.even), odd: _mm512_mul_epu32(a.odd, b.odd) } }
+    }
+
+    #[inline(always)]
+    fn product_signed(a: Halves, b: Halves) -> Halves {
+        unsafe { Halves { even: _mm512_mul_epi32(a.even, b.even), odd: _mm512_mul_epi32(a.odd, b.odd) } }
     }
 
     #[inline(always)]

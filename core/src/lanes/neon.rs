@@ -21,6 +21,7 @@ impl Lanes for Neon {
     const TAIL: usize = 2;
     const VECTORS_AT_ONCE: usize = 8;
     const LAYERS_AT_ONCE: usize = 3;
+    const SIGNED_TRANSFORMS: bool = true;
     type Chunk = [u32; 4];
     type Wide = Products;
     type Multiplier = Self;
@@ -95,6 +96,15 @@ impl Lanes for Neon {
     fn product(a: Self, b: Self) -> Products {
         unsafe {
             Products { low: vmull_u32(vget_low_u32(a.0), vget_low_u32(b.0)), high: vmull_high_u32(a.0, b.0) }
+        }
+    }
+
+    #[inline(always)]
+    fn product_signed(a: Self, b: Self) -> Products {
+        unsafe {
+            let (a, b) = (vreinterpretq_s32_u32(a.0), vreinterpretq_s32_u32(b.0));
+            let low = vmull_s32(vget_low_s32(a), vget_low_s32(b));
+            Products { low: vreinterpretq_u64_s64(low), high: vreinterpretq_u64_s64(vmull_high_s32(a, b)) }
         }
     }
 

@@ -83,6 +83,11 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    fn product_signed(a: Self, b: Self) -> u64 {
+        (i64::from(a.0 as i32) * i64::from(b.0 as i32)) as u64
+    }
+
+    #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(self.0 >> bits)
     }

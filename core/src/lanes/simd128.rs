@@ -121,6 +121,12 @@ impl Lanes for Simd128 {
     }
 
     #[inline(always)]
+    fn product_signed(a: Multiplier, b: Multiplier) -> Products {
+        let (a, b) = (a.operand(), b.operand());
+        Products { low: i64x2_extmul_low_i32x4(a, b), high: i64x2_extmul_high_i32x4(a, b) }
+    }
+
+    #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(u32x4_shr(self.0, bits))
     }

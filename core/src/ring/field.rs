@@ -39,6 +39,10 @@ pub(super) struct Field<L: Lanes> {
     pub(super) two_q: L,
     q_multiplier: L::Multiplier,
     inverse: L::Multiplier,
+    /// ⌊2^32/q⌋.
+    reciprocal: L::Multiplier,
+    /// 32q, for primes below 2^26.
+    room: L,
 }
 
 impl<L: Lanes> Field<L> {
@@ -49,6 +53,8 @@ impl<L: Lanes> Field<L> {
             two_q: L::splat(2 * modulus.value()),
             q_multiplier: L::constant(modulus.value()),
             inverse: L::constant(modulus.inverse()),
+            reciprocal: L::constant(modulus.shoup(1).quotient),
+            room: L::splat(modulus.value().wrapping_mul(32)),
         }
     }
 
@@ -74,6 +80,31 @@ impl<L: Lanes> Field<L> {
     #[inline(always)]
     pub(super) fn mul(self, x: L, w: Factor<L>) -> L {
         self.mul_lazy(x, w).reduce_once(self.q)
+    }
+
+    /// `x·w`, in (−q/2, 3q/2) for any signed x; the quotient of w, as a signed number, is that of its value.
+    #[inline(always)]
+    pub(super) fn mul_signed(self, x: L, w: Factor<L>) -> L {
+        x.mul_low(w.value).sub(x.mul_high_signed(w.quotient).mul_low(self.q))
+    }
+
+    /// The same residue in (−q/2, 3q/2), for any signed x.
+    #[inline(always)]
+    pub(super) fn settle(self, x: L) -> L {
+        x.sub(x.mul_high_signed(self.reciprocal).mul_low(self.q))
+    }
+
+    /// The residue in [0, q), for a prime below 2^26 and x in [−32q, 32q).
+    #[inline(always)]
+    pub(super) fn residue(self, x: L) -> L {
+        let x = x.add(self.room);
+        x.sub(x.mul_high(self.reciprocal).mul_low(self.q)).reduce_once(self.q)
+    }
+
+    /// The residue in [0, q), for x in (−q, 2q).
+    #[inline(always)]
+    pub(super) fn residue_near(self, x: L) -> L {
+        self.non_negative(x).reduce_once(self.q)
     }
 
     /// `t/2^32`, in [0, q) for `t < q·2^32`.

@@ -18,20 +18,25 @@ pub(super) trait Inner<L: Lanes>: Butterfly<L> {
     fn inside(self, field: Field<L>, stage: usize, a: L, b: L) -> (L, L);
 }
 
-/// `(a + wb, a − wb)`; from and to [0, 4q).
+/// `(a + wb, a − wb)`; from and to [0, 4q). Where there is room in signed numbers, of any that are at most 1.5 q larger
+/// in each layer.
 #[derive(Clone, Copy)]
-pub(super) struct CooleyTukey<L: Lanes>(pub(super) Factor<L>);
+pub(super) struct CooleyTukey<L: Lanes, const ROOM: bool>(pub(super) Factor<L>);
 
-impl<L: Lanes> Butterfly<L> for CooleyTukey<L> {
+impl<L: Lanes, const ROOM: bool> Butterfly<L> for CooleyTukey<L, ROOM> {
     #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
+        if ROOM {
+            let t = field.mul_signed(b, self.0);
+            return (a.add(t), a.sub(t));
+        }
         let a = a.reduce_once(field.two_q);
         let t = field.mul_lazy(b, self.0);
         (a.add(t), a.sub(t).add(field.two_q))
     }
 }
 
-impl<L: Lanes> Inner<L> for CooleyTukey<L> {
+impl<L: Lanes, const ROOM: bool> Inner<L> for CooleyTukey<L, ROOM> {
     #[inline(always)]
     fn new(w: Factor<L>) -> Self {
         Self(w)
@@ -44,19 +49,23 @@ impl<L: Lanes> Inner<L> for CooleyTukey<L> {
     }
 }
 
-/// `(a + b, w(a − b))`; from and to [0, 2q).
+/// `(a + b, w(a − b))`; from and to [0, 2q). Where there is room in signed numbers, sums are twice as large after each
+/// layer, and products in (−q/2, 3q/2).
 #[derive(Clone, Copy)]
-pub(super) struct GentlemanSande<L: Lanes>(pub(super) Factor<L>);
+pub(super) struct GentlemanSande<L: Lanes, const ROOM: bool>(pub(super) Factor<L>);
 
-impl<L: Lanes> Butterfly<L> for GentlemanSande<L> {
+impl<L: Lanes, const ROOM: bool> Butterfly<L> for GentlemanSande<L, ROOM> {
     #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
+        if ROOM {
+            return (a.add(b), field.mul_signed(a.sub(b), self.0));
+        }
         let sum = a.add(b).reduce_once(field.two_q);
         (sum, field.mul_lazy(a.sub(b).add(field.two_q), self.0))
     }
 }
 
-impl<L: Lanes> Inner<L> for GentlemanSande<L> {
+impl<L: Lanes, const ROOM: bool> Inner<L> for GentlemanSande<L, ROOM> {
     #[inline(always)]
     fn new(w: Factor<L>) -> Self {
         Self(w)
@@ -65,19 +74,25 @@ impl<L: Lanes> Inner<L> for GentlemanSande<L> {
     #[inline(always)]
     fn inside(self, field: Field<L>, stage: usize, a: L, b: L) -> (L, L) {
         let (a, b) = self.of(field, a, b);
+        // Of three or four layers, the sums of the last but one: those after it are below 3q.
+        let a = if ROOM && L::TAIL > 2 && stage == 1 { field.settle(a) } else { a };
         L::join(stage, a, b)
     }
 }
 
-/// The last butterfly of the way back with its scaling, from [0, 2q) to [0, q): what the sum and what the difference
-/// are multiplied by.
+/// The last butterfly of the way back with its scaling, to [0, q): what the sum and what the difference are multiplied
+/// by.
 #[derive(Clone, Copy)]
-pub(super) struct Scaled<L: Lanes>(pub(super) [Factor<L>; 2]);
+pub(super) struct Scaled<L: Lanes, const ROOM: bool>(pub(super) [Factor<L>; 2]);
 
-impl<L: Lanes> Butterfly<L> for Scaled<L> {
+impl<L: Lanes, const ROOM: bool> Butterfly<L> for Scaled<L, ROOM> {
     #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
         let [sum, difference] = self.0;
+        if ROOM {
+            let (sum, difference) = (field.mul_signed(a.add(b), sum), field.mul_signed(a.sub(b), difference));
+            return (field.residue_near(sum), field.residue_near(difference));
+        }
         (field.mul(a.add(b), sum), field.mul(a.sub(b).add(field.two_q), difference))
     }
 }
@@ -194,4 +209,72 @@ fn inner<L: Lanes, B: Inner<L>>(
 ) {
     let (low, high) = (2 * pair, 2 * pair + 1);
     (a[low], a[high]) = B::new(factors.factor(pair, stage)).inside(field, stage, a[low], a[high]);
+}
+
+/// Settles those of the vectors in whose place none of these bits is set, if there is room for what is not settled.
+#[inline(always)]
+pub(super) fn settle<L: Lanes, const ROOM: bool, const VECTORS: usize>(
+    field: Field<L>,
+    a: &mut [L; VECTORS],
+    bits: usize,
+) {
+    if !ROOM {
+        return;
+    }
+    // Written out as well.
+    settle_four(field, a, 0, bits);
+    if VECTORS > 4 {
+        settle_four(field, a, 4, bits);
+    }
+    if VECTORS > 8 {
+        settle_four(field, a, 8, bits);
+        settle_four(field, a, 12, bits);
+    }
+}
+
+#[inline(always)]
+fn settle_four<L: Lanes>(field: Field<L>, a: &mut [L], first: usize, bits: usize) {
+    settle_one(field, a, first, bits);
+    settle_one(field, a, first + 1, bits);
+    settle_one(field, a, first + 2, bits);
+    settle_one(field, a, first + 3, bits);
+}
+
+#[inline(always)]
+fn settle_one<L: Lanes>(field: Field<L>, a: &mut [L], place: usize, bits: usize) {
+    if place & bits == 0 {
+        a[place] = field.settle(a[place]);
+    }
+}
+
+/// The last step of the way down, from the order of the last split to residues in [0, q) in that of memory.
+#[inline(always)]
+pub(super) fn residues<L: Lanes, const ROOM: bool, const VECTORS: usize>(
+    field: Field<L>,
+    a: &mut [L; VECTORS],
+) {
+    // Written out as well.
+    residue_pair::<L, ROOM>(field, a, 0);
+    residue_pair::<L, ROOM>(field, a, 2);
+    if VECTORS > 4 {
+        residue_pair::<L, ROOM>(field, a, 4);
+        residue_pair::<L, ROOM>(field, a, 6);
+    }
+    if VECTORS > 8 {
+        residue_pair::<L, ROOM>(field, a, 8);
+        residue_pair::<L, ROOM>(field, a, 10);
+        residue_pair::<L, ROOM>(field, a, 12);
+        residue_pair::<L, ROOM>(field, a, 14);
+    }
+}
+
+#[inline(always)]
+fn residue_pair<L: Lanes, const ROOM: bool>(field: Field<L>, a: &mut [L], first: usize) {
+    let (x, y) = (a[first], a[first + 1]);
+    let (x, y) = if ROOM {
+        (field.residue(x), field.residue(y))
+    } else {
+        (x.reduce_once(field.two_q).reduce_once(field.q), y.reduce_once(field.two_q).reduce_once(field.q))
+    };
+    (a[first], a[first + 1]) = L::join_all(x, y);
 }

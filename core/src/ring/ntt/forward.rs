@@ -1,7 +1,7 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    butterfly::{CooleyTukey, inner_layer, layer, three},
+    butterfly::{CooleyTukey, inner_layer, layer, residues, three},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -24,11 +24,16 @@ impl Kernel for Begin<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         const { assert!(has_steps::<L>()) };
-        let Self { modulus, twiddles, values } = self;
-        let field = Field::<L>::new(modulus);
-        let vectors = L::chunks_mut(values);
+        if self.twiddles.has_room::<L>() { self.layers::<L, true>() } else { self.layers::<L, false>() }
+    }
+}
+
+impl Begin<'_> {
+    #[inline(always)]
+    fn layers<L: Lanes, const ROOM: bool>(self) {
+        let vectors = L::chunks_mut(self.values);
         let layers = L::first_layers(vectors.len());
-        step(field, twiddles, vectors, 1, layers);
+        step::<L, ROOM>(Field::new(self.modulus), self.twiddles, vectors, 1, layers);
     }
 }
 
@@ -44,25 +49,37 @@ impl Kernel for Finish<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
+        if self.twiddles.has_room::<L>() { self.layers::<L, true>() } else { self.layers::<L, false>() }
+    }
+}
+
+impl Finish<'_> {
+    #[inline(always)]
+    fn layers<L: Lanes, const ROOM: bool>(self) {
         let Self { modulus, twiddles, values } = self;
         let field = Field::<L>::new(modulus);
         let vectors = L::chunks_mut(values);
         let parts = 1 << L::first_layers(vectors.len());
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
-            finish(field, twiddles, part, parts + i);
+            finish::<L, ROOM>(field, twiddles, part, parts + i);
         }
     }
 }
 
 /// Does all layers of a node.
 #[inline(always)]
-fn finish<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chunk], root: usize) {
+fn finish<L: Lanes, const ROOM: bool>(
+    field: Field<L>,
+    twiddles: &Twiddles,
+    vectors: &mut [L::Chunk],
+    root: usize,
+) {
     let (mut length, mut first) = (vectors.len(), root);
     while length > 1 << L::LAYERS_AT_ONCE {
         let layers = L::layers_at_once(length.trailing_zeros() as usize - L::LAYERS_AT_ONCE);
         for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-            step(field, twiddles, node, first + i, layers);
+            step::<L, ROOM>(field, twiddles, node, first + i, layers);
         }
         length >>= layers;
         first <<= layers;
@@ -71,27 +88,27 @@ fn finish<L: Lanes>(field: Field<L>, twiddles: &Twiddles, vectors: &mut [L::Chun
     // longer than the processor can look ahead.
     match (L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE) {
         (4, _) => {
-            last::<L, 4, 1>(field, twiddles, vectors, first);
-            inside::<L, 4>(field, twiddles, vectors, 2 * first);
+            last::<L, ROOM, 4, 1>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 4>(field, twiddles, vectors, 2 * first);
         }
         (8, 2) => {
-            last::<L, 8, 2>(field, twiddles, vectors, first);
-            inside::<L, 8>(field, twiddles, vectors, 2 * first);
+            last::<L, ROOM, 8, 2>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 8>(field, twiddles, vectors, 2 * first);
         }
         (8, _) => {
-            last::<L, 8, 1>(field, twiddles, vectors, first);
-            inside::<L, 8>(field, twiddles, vectors, 4 * first);
+            last::<L, ROOM, 8, 1>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 8>(field, twiddles, vectors, 4 * first);
         }
         _ => {
-            last::<L, 16, 2>(field, twiddles, vectors, first);
-            inside::<L, 16>(field, twiddles, vectors, 4 * first);
+            last::<L, ROOM, 16, 2>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 16>(field, twiddles, vectors, 4 * first);
         }
     }
 }
 
 /// Does so many layers of a node.
 #[inline(always)]
-fn step<L: Lanes>(
+fn step<L: Lanes, const ROOM: bool>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
@@ -99,26 +116,33 @@ fn step<L: Lanes>(
     layers: usize,
 ) {
     match (L::VECTORS_AT_ONCE, layers) {
-        (4, 1) => columns::<L, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
-        (4, _) => columns::<L, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
-        (8, 1) => columns::<L, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
-        (8, 2) => columns::<L, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
-        (8, _) => columns::<L, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
-        (_, 1) => columns::<L, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
-        (_, 2) => columns::<L, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
-        _ => columns::<L, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
+        (4, 1) => columns::<L, ROOM, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (4, _) => columns::<L, ROOM, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        (8, 1) => columns::<L, ROOM, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (8, 2) => columns::<L, ROOM, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        (8, _) => columns::<L, ROOM, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
+        (_, 1) => columns::<L, ROOM, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node),
+        (_, 2) => columns::<L, ROOM, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node),
+        _ => columns::<L, ROOM, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node),
     }
 }
 
 /// The layers of a node that make it so many parts.
 #[inline(always)]
-fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+fn columns<
+    'a,
+    L: Lanes<Chunk: 'a>,
+    const ROOM: bool,
+    const PARTS: usize,
+    const ADJACENT: usize,
+    const VECTORS: usize,
+>(
     field: Field<L>,
     twiddles: &Twiddles,
     columns: impl Iterator<Item = [&'a mut [L::Chunk; ADJACENT]; PARTS]>,
     node: usize,
 ) {
-    let w = [three(twiddles, node, PARTS.ilog2(), CooleyTukey)];
+    let w = [three(twiddles, node, PARTS.ilog2(), CooleyTukey::<L, ROOM>)];
     for x in columns {
         if node == 1 {
             prefetch::<L, PARTS, ADJACENT>(&x, 8 * ADJACENT);
@@ -137,7 +161,7 @@ fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, c
 
 /// The layers of nodes side by side that end in single vectors.
 #[inline(always)]
-fn last<L: Lanes, const VECTORS: usize, const NODES: usize>(
+fn last<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
@@ -145,8 +169,9 @@ fn last<L: Lanes, const VECTORS: usize, const NODES: usize>(
 ) {
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
-        let w: [_; NODES] =
-            core::array::from_fn(|node| three(twiddles, first + NODES * i + node, layers, CooleyTukey));
+        let w: [_; NODES] = core::array::from_fn(|node| {
+            three(twiddles, first + NODES * i + node, layers, CooleyTukey::<L, ROOM>)
+        });
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         if layers > 2 {
             layer(field, &mut a, 4, &w);
@@ -160,7 +185,7 @@ fn last<L: Lanes, const VECTORS: usize, const NODES: usize>(
 /// The layers inside vectors, to residues in [0, q). So many vectors together, layer after layer, since one pair
 /// alone would leave the processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes, const VECTORS: usize>(
+fn inside<L: Lanes, const ROOM: bool, const VECTORS: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
@@ -170,15 +195,11 @@ fn inside<L: Lanes, const VECTORS: usize>(
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         let factors = twiddles.inside(first + i * VECTORS / 2, VECTORS);
         // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 0, factors);
-        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 1, factors);
-        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 2, factors);
-        inner_layer::<L, CooleyTukey<L>, VECTORS>(field, &mut a, 3, factors);
-        for [a, b] in a.as_chunks_mut().0 {
-            let x = a.reduce_once(field.two_q).reduce_once(field.q);
-            let y = b.reduce_once(field.two_q).reduce_once(field.q);
-            (*a, *b) = L::join_all(x, y);
-        }
+        inner_layer::<L, CooleyTukey<L, ROOM>, VECTORS>(field, &mut a, 0, factors);
+        inner_layer::<L, CooleyTukey<L, ROOM>, VECTORS>(field, &mut a, 1, factors);
+        inner_layer::<L, CooleyTukey<L, ROOM>, VECTORS>(field, &mut a, 2, factors);
+        inner_layer::<L, CooleyTukey<L, ROOM>, VECTORS>(field, &mut a, 3, factors);
+        residues::<L, ROOM, VECTORS>(field, &mut a);
         store([x], a);
     }
 }

@@ -1,7 +1,7 @@
 //! The way back: up the tree, from values to coefficients.
 
 use super::{
-    butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, three},
+    butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, settle, three},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -27,6 +27,13 @@ impl Kernel for Inverse<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         const { assert!(has_steps::<L>()) };
+        if self.twiddles.has_room::<L>() { self.layers::<L, true>() } else { self.layers::<L, false>() }
+    }
+}
+
+impl Inverse<'_> {
+    #[inline(always)]
+    fn layers<L: Lanes, const ROOM: bool>(self) {
         let Self { modulus, twiddles, scaling, from, values } = self;
         let field = Field::<L>::new(modulus);
         let (from, vectors) = (from.map(L::chunks), L::chunks_mut(values));
@@ -34,15 +41,17 @@ impl Kernel for Inverse<'_> {
         let parts = 1 << layers;
         let length = vectors.len() / parts;
         for (i, part) in vectors.chunks_exact_mut(length).enumerate() {
-            begin(field, twiddles, from.map(|from| &from[i * length..][..length]), part, parts + i);
+            let from = from.map(|from| &from[i * length..][..length]);
+            begin::<L, ROOM>(field, twiddles, from, part, parts + i);
         }
-        step(field, twiddles, vectors, 1, layers, Scaled(scaling.map(Factor::splat)));
+        let top = Scaled::<L, ROOM>(scaling.map(|factor| Factor::splat(twiddles.stored(factor))));
+        step::<L, ROOM>(field, twiddles, vectors, 1, layers, top);
     }
 }
 
 /// Does all layers of a node.
 #[inline(always)]
-fn begin<L: Lanes>(
+fn begin<L: Lanes, const ROOM: bool>(
     field: Field<L>,
     twiddles: &Twiddles,
     from: Option<&[L::Chunk]>,
@@ -56,20 +65,20 @@ fn begin<L: Lanes>(
     // longer than the processor can look ahead.
     match (L::VECTORS_AT_ONCE, L::LAYERS_AT_ONCE) {
         (4, _) => {
-            inside::<L, 4>(field, twiddles, from, vectors, 2 * first);
-            self::first::<L, 4, 1>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 4>(field, twiddles, from, vectors, 2 * first);
+            self::first::<L, ROOM, 4, 1>(field, twiddles, vectors, first);
         }
         (8, 2) => {
-            inside::<L, 8>(field, twiddles, from, vectors, 2 * first);
-            self::first::<L, 8, 2>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 8>(field, twiddles, from, vectors, 2 * first);
+            self::first::<L, ROOM, 8, 2>(field, twiddles, vectors, first);
         }
         (8, _) => {
-            inside::<L, 8>(field, twiddles, from, vectors, 4 * first);
-            self::first::<L, 8, 1>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 8>(field, twiddles, from, vectors, 4 * first);
+            self::first::<L, ROOM, 8, 1>(field, twiddles, vectors, first);
         }
         _ => {
-            inside::<L, 16>(field, twiddles, from, vectors, 4 * first);
-            self::first::<L, 16, 2>(field, twiddles, vectors, first);
+            inside::<L, ROOM, 16>(field, twiddles, from, vectors, 4 * first);
+            self::first::<L, ROOM, 16, 2>(field, twiddles, vectors, first);
         }
     }
     while length < total {
@@ -77,15 +86,15 @@ fn begin<L: Lanes>(
         length <<= layers;
         let first = root * (total / length);
         for (i, node) in vectors.chunks_exact_mut(length).enumerate() {
-            let top = GentlemanSande(Factor::splat(twiddles.node(first + i)));
-            step(field, twiddles, node, first + i, layers, top);
+            let top = GentlemanSande::<L, ROOM>(Factor::splat(twiddles.node(first + i)));
+            step::<L, ROOM>(field, twiddles, node, first + i, layers, top);
         }
     }
 }
 
 /// Does so many layers of a node, the last of them by such butterflies.
 #[inline(always)]
-fn step<L: Lanes>(
+fn step<L: Lanes, const ROOM: bool>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
@@ -94,27 +103,40 @@ fn step<L: Lanes>(
     top: impl Butterfly<L>,
 ) {
     match (L::VECTORS_AT_ONCE, layers) {
-        (4, 1) => columns::<L, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
-        (4, _) => columns::<L, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
-        (8, 1) => columns::<L, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
-        (8, 2) => columns::<L, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
-        (8, _) => columns::<L, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
-        (_, 1) => columns::<L, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
-        (_, 2) => columns::<L, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top),
-        _ => columns::<L, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
+        (4, 1) => columns::<L, ROOM, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (4, _) => {
+            columns::<L, ROOM, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top)
+        }
+        (8, 1) => columns::<L, ROOM, 2, 4, 8>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (8, 2) => {
+            columns::<L, ROOM, 4, 2, 8>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top)
+        }
+        (8, _) => columns::<L, ROOM, 8, 1, 8>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
+        (_, 1) => columns::<L, ROOM, 2, 8, 16>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
+        (_, 2) => {
+            columns::<L, ROOM, 4, 4, 16>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top)
+        }
+        _ => columns::<L, ROOM, 8, 2, 16>(field, twiddles, eighths(vectors.as_chunks_mut().0), node, top),
     }
 }
 
 /// The layers that make a node of so many parts, the last of them by such butterflies.
 #[inline(always)]
-fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
+fn columns<
+    'a,
+    L: Lanes<Chunk: 'a>,
+    const ROOM: bool,
+    const PARTS: usize,
+    const ADJACENT: usize,
+    const VECTORS: usize,
+>(
     field: Field<L>,
     twiddles: &Twiddles,
     columns: impl Iterator<Item = [&'a mut [L::Chunk; ADJACENT]; PARTS]>,
     node: usize,
     top: impl Butterfly<L>,
 ) {
-    let w = [three(twiddles, node, PARTS.ilog2(), GentlemanSande)];
+    let w = [three(twiddles, node, PARTS.ilog2(), GentlemanSande::<L, ROOM>)];
     for x in columns {
         let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
         if PARTS > 4 {
@@ -124,13 +146,18 @@ fn columns<'a, L: Lanes<Chunk: 'a>, const PARTS: usize, const ADJACENT: usize, c
             layer(field, &mut a, VECTORS / 4, &w);
         }
         layer(field, &mut a, VECTORS / 2, &[[top; 7]]);
+        if node > 1 {
+            // Those that are sums of the last two layers, or of one alone.
+            let sums = if PARTS > 2 { VECTORS / 2 + VECTORS / 4 } else { VECTORS / 2 };
+            settle::<L, ROOM, VECTORS>(field, &mut a, sums);
+        }
         store(x, a);
     }
 }
 
 /// The layers of nodes side by side that begin with single vectors.
 #[inline(always)]
-fn first<L: Lanes, const VECTORS: usize, const NODES: usize>(
+fn first<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     vectors: &mut [L::Chunk],
@@ -138,14 +165,17 @@ fn first<L: Lanes, const VECTORS: usize, const NODES: usize>(
 ) {
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
-        let w: [_; NODES] =
-            core::array::from_fn(|node| three(twiddles, first + NODES * i + node, layers, GentlemanSande));
+        let w: [_; NODES] = core::array::from_fn(|node| {
+            three(twiddles, first + NODES * i + node, layers, GentlemanSande::<L, ROOM>)
+        });
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         layer(field, &mut a, 1, &w);
         layer(field, &mut a, 2, &w);
         if layers > 2 {
             layer(field, &mut a, 4, &w);
         }
+        // Those that are sums of the last two layers.
+        settle::<L, ROOM, VECTORS>(field, &mut a, if layers > 2 { 2 | 4 } else { 1 | 2 });
         store([x], a);
     }
 }
@@ -153,7 +183,7 @@ fn first<L: Lanes, const VECTORS: usize, const NODES: usize>(
 /// The layers inside vectors. So many vectors together, layer after layer, since one pair alone would leave the
 /// processor waiting for each butterfly.
 #[inline(always)]
-fn inside<L: Lanes, const VECTORS: usize>(
+fn inside<L: Lanes, const ROOM: bool, const VECTORS: usize>(
     field: Field<L>,
     twiddles: &Twiddles,
     from: Option<&[L::Chunk]>,
@@ -174,10 +204,10 @@ fn inside<L: Lanes, const VECTORS: usize>(
         }
         L::fence(&mut a);
         // Written out, as the compiler would keep a loop over stages and choose the shuffles in every turn.
-        inner_layer::<L, GentlemanSande<L>, VECTORS>(field, &mut a, 3, factors);
-        inner_layer::<L, GentlemanSande<L>, VECTORS>(field, &mut a, 2, factors);
-        inner_layer::<L, GentlemanSande<L>, VECTORS>(field, &mut a, 1, factors);
-        inner_layer::<L, GentlemanSande<L>, VECTORS>(field, &mut a, 0, factors);
+        inner_layer::<L, GentlemanSande<L, ROOM>, VECTORS>(field, &mut a, 3, factors);
+        inner_layer::<L, GentlemanSande<L, ROOM>, VECTORS>(field, &mut a, 2, factors);
+        inner_layer::<L, GentlemanSande<L, ROOM>, VECTORS>(field, &mut a, 1, factors);
+        inner_layer::<L, GentlemanSande<L, ROOM>, VECTORS>(field, &mut a, 0, factors);
         store([x], a);
     }
 }

@@ -11,6 +11,9 @@ use crate::{
 
 /// The twiddle factors of one direction.
 pub(super) struct Twiddles {
+    modulus: Modulus,
+    /// See [`Twiddles::has_room`].
+    room: bool,
     /// ψ^rev(k) (or its inverse) for node k < N; there is no node 0.
     nodes: Vec<ShoupFactor>,
     /// What [`Inside`] reads.
@@ -19,13 +22,34 @@ pub(super) struct Twiddles {
 
 impl Twiddles {
     pub(super) fn new(modulus: Modulus, psi: u32, log_degree: u8, backend: Backend) -> Self {
+        let room = backend.run(HasRoom { modulus });
         let values = powers(modulus, psi, log_degree, backend);
         let mut quotients = values.clone();
         pointwise::shoup_quotients(backend, modulus, &mut quotients);
         let factors = values.into_iter().zip(quotients);
-        let nodes: Vec<_> = factors.map(|(value, quotient)| ShoupFactor { value, quotient }).collect();
+        let factors = factors.map(|(value, quotient)| ShoupFactor { value, quotient });
+        let nodes: Vec<_> = factors.map(|factor| stored(modulus, room, factor)).collect();
         let tail = backend.run(LayTail { nodes: &nodes });
-        Self { nodes, tail }
+        Self { modulus, room, nodes, tail }
+    }
+
+    /// Whether butterflies compute with signed numbers and do not reduce: where [−32q, 32q) fits 32 bits, sixteen layers
+    /// stay within it.
+    #[inline(always)]
+    pub(super) fn has_room<L: Lanes>(&self) -> bool {
+        L::SIGNED_TRANSFORMS && self.room
+    }
+
+    /// A factor as they are stored: where there is room, q less if its quotient, as a signed number, is 2^32 less.
+    #[inline(always)]
+    pub(super) fn stored(&self, factor: ShoupFactor) -> ShoupFactor {
+        stored(self.modulus, self.room, factor)
+    }
+
+    /// The factor of the first layer, below q.
+    pub(super) fn root(&self) -> ShoupFactor {
+        let ShoupFactor { value, quotient } = self.nodes[1];
+        ShoupFactor { value: value.min(value.wrapping_add(self.modulus.value())), quotient }
     }
 
     /// The factor of one node.
@@ -49,6 +73,23 @@ impl Twiddles {
         let mut spread = [L::splat(0); 3];
         spread.iter_mut().zip(places).for_each(|(spread, places)| *spread = L::load(places));
         Inside { spread, factors: &factors[per_pair * pair..][..per_pair * vectors / 2] }
+    }
+}
+
+fn stored(modulus: Modulus, room: bool, ShoupFactor { value, quotient }: ShoupFactor) -> ShoupFactor {
+    let negative = room && quotient >> 31 == 1;
+    ShoupFactor { value: if negative { value.wrapping_sub(modulus.value()) } else { value }, quotient }
+}
+
+struct HasRoom {
+    modulus: Modulus,
+}
+
+impl Kernel for HasRoom {
+    type Output = bool;
+
+    fn run<L: Lanes>(self) -> bool {
+        L::SIGNED_TRANSFORMS && self.modulus.value() < 1 << 26
     }
 }
 
