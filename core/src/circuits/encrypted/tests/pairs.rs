@@ -130,3 +130,19 @@ fn keys_of_pairs_are_exactly_enough() {
         assert_keys_are_tight(&mut bench, &with_transform(2, paired));
     }
 }
+
+#[test]
+fn pairs_are_the_same_bits_with_every_kind_of_vector_instructions() {
+    let all: Vec<u32> = (0..16).collect();
+    let paired = LinearTransform { paired_by: Some(4), ..transform(&all, 4, 64, &mut Numbers(27)) };
+    let program = with_transform(1, paired);
+    let outputs = Backend::available().map(|backend| {
+        let mut bench = Bench::on(backend, 7, &[vec![28]], 28);
+        let prepared = PreparedProgram::new(&bench.params, &program).expect("valid");
+        let keys = bench.keys(&prepared.facts().keys);
+        let input = bench.encrypt(&[0.25, -0.5], Level(1));
+        prepared.evaluate(&[input], &keys).expect("levels and keys suffice")
+    });
+    let outputs: Vec<_> = outputs.collect();
+    assert!(outputs.iter().all(|output| *output == outputs[0]));
+}
