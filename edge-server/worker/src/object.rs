@@ -123,10 +123,8 @@ async fn evaluate(running: Weak<Running>, mut signals: UnboundedReceiver<()>) {
 }
 
 async fn keep_up(service: &Service<WorkerHost>) -> Result<(), StoreError> {
-    let alarm = service.host().store().alarm();
-    alarm.rang();
     // Set before the work: if that ends the isolate, somebody comes again.
-    alarm.keep(service.host().clock().now()).await?;
+    service.host().store().alarm_rang(service.host().clock().now()).await?;
     let ran = service.run_all().await;
     // What is old is forgotten although a job could not be taken or finished.
     service.sweep().await?;

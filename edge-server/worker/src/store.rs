@@ -21,8 +21,7 @@ use edge_server::{
 use edge_server_sqlite::{self as sqlite, KeyFile};
 use worker::{Delay, State};
 
-pub(crate) use self::alarm::Alarm;
-use self::{bucket::KeyFiles, database::Sql};
+use self::{alarm::Alarm, bucket::KeyFiles, database::Sql};
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -63,9 +62,15 @@ impl ObjectStore {
         }
     }
 
-    /// When the object is called although nobody asks.
-    pub(crate) fn alarm(&self) -> &Alarm {
-        &self.alarm
+    /// Sets the alarm again, which has gone off: for soon while there is a job without an outcome, whoever has it,
+    /// and else for when something may be forgotten.
+    pub(crate) async fn alarm_rang(&self, now: Timestamp) -> Result<()> {
+        self.alarm.rang();
+        if sqlite::queue(&*self.sql)? == QueueLengths::default() {
+            self.alarm.keep(now).await
+        } else {
+            self.alarm.rescue(now).await
+        }
     }
 }
 

@@ -87,6 +87,36 @@ test("a job whose keys the bucket does not give stops no other, and ends in its 
   }
 });
 
+test("somebody comes for a job that was put off, although the isolate ends that has taken it again", async () => {
+  const data = await mkdtemp(join(tmpdir(), "worker-"));
+  const log = [];
+  const taken = signal();
+  // Keys are away the first time, and the next time none comes until the isolate is gone.
+  let gate = async () => {
+    if (fields(log, '"put off').length === 0) throw new Error("away");
+    taken.resolve();
+    await new Promise(() => undefined);
+  };
+  const start = () =>
+    startWorker({ packages: [packageOf(MODEL)], variables: { OPEN: "true", LEASE: "1" }, data, page: false, gate: (path) => gate(path), log: (line) => log.push(line) });
+  let worker = await start();
+  try {
+    const id = await accepted(worker.url, await recordedInference(worker.url, MODEL, { isSent: false }));
+    await taken.promise;
+    await killRuntime();
+    await worker.stop();
+    gate = async () => undefined;
+    worker = await start();
+    const asked = fields(log, '"answered"').length;
+    await logged(log, '"evaluated"');
+    assert.equal(fields(log, '"answered"').length, asked, "nobody has asked");
+    assert.equal((await finished(worker.url, id)).status, "completed");
+  } finally {
+    await worker.stop();
+    await rm(data, { recursive: true, force: true });
+  }
+});
+
 for (const [name, kept] of [[MODEL, "prepared"], ["wine_mlp", "copied"]]) {
   test(`a key set that is deleted while its keys are ${kept} is no failure of the bucket`, async () => {
     const log = [];

@@ -13,7 +13,7 @@ const SWEEP: Duration = Duration::from_secs(60 * 60);
 
 /// The alarm, and when it is set for.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub(super) struct Alarm {
     storage: Storage,
     set: Cell<Option<Timestamp>>,
     /// How long after a job was stored somebody looks whether it still waits. Until then the object
@@ -29,7 +29,7 @@ impl Alarm {
         Ok(Self { storage, set: Cell::new(set), lease })
     }
 
-    /// A job was stored: sees to it that somebody comes for it.
+    /// A job has no outcome yet: sees to it that somebody comes for it.
     pub(super) async fn rescue(&self, now: Timestamp) -> Result<(), StoreError> {
         self.set_by(now, self.lease).await
     }
@@ -40,12 +40,12 @@ impl Alarm {
     }
 
     /// Something was stored that will be forgotten some day.
-    pub(crate) async fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn keep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.set_by(now, SWEEP).await
     }
 
     /// It has gone off, and has to be set again.
-    pub(crate) fn rang(&self) {
+    pub(super) fn rang(&self) {
         self.set.set(None);
     }
 
@@ -55,7 +55,12 @@ impl Alarm {
         if self.set.get().is_some_and(|set| set <= due) {
             return Ok(());
         }
-        self.set.set(Some(due));
-        self.storage.set_alarm(wait).await.map_err(failed)
+        // Noted before: who sets it for a later time meanwhile would undo this.
+        let before = self.set.replace(Some(due));
+        let set = self.storage.set_alarm(wait).await.map_err(failed);
+        if set.is_err() && self.set.get() == Some(due) {
+            self.set.set(before);
+        }
+        set
     }
 }
