@@ -176,7 +176,7 @@ impl Store for MemoryStore {
             stored.lease = Some((claim.worker, claim.now.after(claim.lease)));
             let (interrupted, failures) = (stored.starts, stored.failures);
             stored.starts = interrupted.max(1);
-            ClaimedJob { request, inputs: stored.inputs.clone(), interrupted, failures }
+            ClaimedJob { request, inputs: Some(stored.inputs.clone()), interrupted, failures }
         });
         Ok(claimed.map_or(Claimed::Nothing(None), Claimed::Job))
     }

@@ -106,8 +106,8 @@ pub struct Claim {
 pub struct ClaimedJob {
     /// What it computes.
     pub request: JobRequest,
-    /// Its inputs in the wire format.
-    pub inputs: Vec<Bytes>,
+    /// Its inputs in the wire format; nothing if they cannot be read now, and may be later.
+    pub inputs: Option<Vec<Bytes>>,
     /// How often it was started before; each time the process ended.
     pub interrupted: u32,
     /// How often the store has failed it.

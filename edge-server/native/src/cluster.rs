@@ -24,7 +24,7 @@ use edge_server::{
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
         KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
-        Usage, put_off,
+        Usage,
     },
 };
 use sha2::{Digest, Sha256};
@@ -314,24 +314,23 @@ impl Store for ClusterStore {
         while let Some(Taken { request, inputs, interrupted, failures }) =
             jobs::claim(&**client, claim).await?
         {
-            let claimed =
-                |inputs| Claimed::Job(ClaimedJob { request: request.clone(), inputs, interrupted, failures });
-            // Whoever takes one that is late sees that before he looks at its inputs.
-            if claim.now >= request.deadline {
-                return Ok(claimed(Vec::new()));
+            let id = request.id;
+            let is_late = claim.now >= request.deadline;
+            let claimed = |inputs| Claimed::Job(ClaimedJob { request, inputs, interrupted, failures });
+            // Whoever takes it sees that before he looks at its inputs.
+            if is_late {
+                return Ok(claimed(None));
             }
-            match self.objects().inputs(request.id, inputs).await {
-                Ok(Some(inputs)) => return Ok(claimed(inputs)),
+            match self.objects().inputs(id, inputs).await {
+                Ok(Some(inputs)) => return Ok(claimed(Some(inputs))),
                 // They do not come back, and its tenant's other jobs are not to wait for them.
                 Ok(None) => {
-                    tracing::error!(id = %request.id, "the inputs of a job are gone; it fails");
-                    jobs::finish(&**client, request.id, Err(&inputs_gone()), claim.now).await?;
+                    tracing::error!(%id, "the inputs of a job are gone; it fails");
+                    jobs::finish(&**client, id, Err(&inputs_gone()), claim.now).await?;
                 }
                 Err(error) => {
-                    // It was no start: others may have the inputs, and this one later.
-                    let delay = put_off::delay(failures, claim.now, request.deadline);
-                    jobs::give_back(&**client, claim, request.id, interrupted, Some(delay)).await?;
-                    return Err(error);
+                    tracing::warn!(%id, reason = %error, "the inputs of a job cannot be read");
+                    return Ok(claimed(None));
                 }
             }
         }

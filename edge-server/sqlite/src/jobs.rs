@@ -174,7 +174,7 @@ pub fn claim(database: &impl Database, claim: Claim) -> Result<Claimed> {
     )?;
     let inputs = database.run("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number", values![&id])?;
     let inputs = inputs.iter().map(|row| row.bytes(0)).collect::<Result<_>>()?;
-    Ok(Claimed::Job(ClaimedJob { request, inputs, interrupted, failures }))
+    Ok(Claimed::Job(ClaimedJob { request, inputs: Some(inputs), interrupted, failures }))
 }
 
 /// Counts a further start of a job, if it is still this worker's.

@@ -249,12 +249,14 @@ impl<H: Host> Service<H> {
         let started = self.host.clock().elapsed();
         let waited = self.now().0.saturating_sub(request.accepted.0);
         self.metrics.waited(Duration::from_millis(waited));
-        let outcome = if self.now() >= request.deadline {
-            Err(late().into())
-        } else {
-            // What unwinds is dropped: keys, inputs and the unfinished result are this job's own.
-            let evaluation = AssertUnwindSafe(self.evaluate(&request, &inputs, run));
-            evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off().into()))
+        let outcome = match &inputs {
+            _ if self.now() >= request.deadline => Err(late().into()),
+            None => Err(StoreError::new("the inputs of the job cannot be read now").into()),
+            Some(inputs) => {
+                // What unwinds is dropped: keys, inputs and the unfinished result are this job's own.
+                let evaluation = AssertUnwindSafe(self.evaluate(&request, inputs, run));
+                evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off().into()))
+            }
         };
         let failures = failures.saturating_add(1);
         let outcome = outcome.map_err(|halt| match halt {

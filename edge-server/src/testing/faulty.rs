@@ -17,8 +17,8 @@ use crate::{
     id::{JobId, KeyName, KeySetId, TenantId},
     port::Timestamp,
     store::{
-        Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
+        Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota,
+        KeySet, PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 
@@ -29,6 +29,7 @@ pub struct FaultyStore<S> {
     fails: AtomicBool,
     failing_outcomes: AtomicUsize,
     failing_keys: AtomicUsize,
+    failing_inputs: AtomicUsize,
     failing_staged_key: Arc<Mutex<Option<KeyName>>>,
     key_reads: AtomicUsize,
     staged_reads: Arc<AtomicUsize>,
@@ -44,6 +45,11 @@ impl<S> FaultyStore<S> {
     /// Makes the next calls fail that store an outcome.
     pub fn fail_next_outcomes(&self, count: usize) {
         self.failing_outcomes.store(count, Ordering::Relaxed);
+    }
+
+    /// Gives the next jobs without their inputs.
+    pub fn fail_next_inputs(&self, count: usize) {
+        self.failing_inputs.store(count, Ordering::Relaxed);
     }
 
     /// Makes the next calls fail that read a key.
@@ -138,6 +144,13 @@ impl<S: Store> Store for FaultyStore<S> {
         Ok(FaultyKeys { inner, failing, reads })
     }
 
+    async fn claim_job(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let claimed = self.inner()?.claim_job(claim).await?;
+        let Claimed::Job(job) = claimed else { return Ok(claimed) };
+        let inputs = if self.inner_unless(&self.failing_inputs).is_ok() { job.inputs } else { None };
+        Ok(Claimed::Job(ClaimedJob { inputs, ..job }))
+    }
+
     async fn key(&self, tenant: &TenantId, id: KeySetId, name: KeyName) -> Result<Option<Bytes>, StoreError> {
         self.key_reads.fetch_add(1, Ordering::Relaxed);
         poll_fn(|context| {
@@ -153,7 +166,6 @@ impl<S: Store> Store for FaultyStore<S> {
             job: JobRequest, inputs: Vec<Bytes>, idempotency: Option<Idempotency>, bounds: QueueBounds
         ) -> Inserted<Full>;
         inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
-        inner claim_job(claim: Claim) -> Claimed;
         inner start_again(claim: Claim, id: JobId) -> bool;
         inner give_back(claim: Claim, id: JobId, interrupted: u32, delay: Option<Duration>) -> ();
         inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();

@@ -112,6 +112,32 @@ async fn a_job_that_the_store_fails_stops_no_other() {
 }
 
 #[tokio::test]
+async fn a_job_whose_inputs_cannot_be_read_waits_and_stops_no_other() {
+    let api = Api::new();
+    let jobs = jobs_with_keys_of_their_own(&api, 3).await;
+    let store = api.service.host().store();
+    store.fail_next_inputs(2);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(states(&api, &jobs).await, ["queued", "queued", "completed"]);
+    assert_eq!(store.key_reads(), 2, "those of the job that has its inputs");
+    wait_for(&api, Duration::from_millis(250));
+    store.fail_next_inputs(1);
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(states(&api, &jobs).await, ["queued", "completed", "completed"]);
+    wait_for(&api, Duration::from_millis(500));
+    let claim = Claim {
+        worker: WorkerId::from_bytes([9; 16]),
+        lease: LONGEST_DELAY,
+        now: api.service.host().clock().now(),
+    };
+    let claimed = store.claim_job(claim).await.unwrap().job().unwrap();
+    assert_eq!((claimed.interrupted, claimed.failures), (0, 2), "it has lost no start");
+    store.give_back(claim, claimed.request.id, 0, None).await.unwrap();
+    assert_eq!(api.run_jobs().await, 1);
+    assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
+}
+
+#[tokio::test]
 async fn each_job_is_tried_once_in_its_time_although_the_store_fails_all_of_them() {
     let api = Api::new();
     let jobs = jobs_with_keys_of_their_own(&api, 3).await;

@@ -9,11 +9,11 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Failure, Full, Idempotency, Inserted, Job, JobRequest, JobState, Made, QueueBounds,
-        QueueLengths,
+        QueueLengths, put_off::LONGEST_DELAY,
     },
     trace::TraceContext,
 };
-use tokio_postgres::{Client, GenericClient, Row};
+use tokio_postgres::{Client, GenericClient, Row, types::ToSql};
 
 use super::{Hash, Result, SWEEP_ROWS, damaged, failed, id, notices, number, remember, timestamp};
 
@@ -130,8 +130,7 @@ pub(super) async fn read(
     let query = format!(
         "SELECT {REQUEST}, state, failure_code, failure_detail, result FROM jobs WHERE id = $1 AND tenant = $2"
     );
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-        [&&job.to_bytes()[..], &tenant.as_str()];
+    let parameters: [&(dyn ToSql + Sync); 2] = [&&job.to_bytes()[..], &tenant.as_str()];
     let Some(row) = client.query_opt(&query, &parameters).await.map_err(failed)? else { return Ok(None) };
     let state = match row.get(10) {
         QUEUED => JobState::Queued,
@@ -170,7 +169,8 @@ pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<O
     let query = format!(
         "WITH next AS (
              SELECT jobs.id, jobs.tenant, attempts FROM jobs LEFT JOIN turns ON turns.tenant = jobs.tenant
-             WHERE state < {COMPLETED} AND (state = {QUEUED} AND not_before <= now() OR state = {RUNNING} AND lease < now())
+             WHERE state < {COMPLETED} AND (state = {RUNNING} AND lease < now() OR state = {QUEUED}
+                 AND (not_before <= now() OR not_before > now() + make_interval(secs => $3)))
              ORDER BY coalesce(turn, 0), accepted, jobs.id LIMIT 1 FOR UPDATE OF jobs SKIP LOCKED
          ), turned AS (
              INSERT INTO turns (tenant, turn) SELECT tenant, nextval('turn') FROM next
@@ -181,7 +181,8 @@ pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<O
          FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts, failures"
     );
     let worker = claim.worker.to_bytes();
-    let row = client.query_opt(&query, &[&&worker[..], &seconds(claim.lease)]).await.map_err(failed)?;
+    let parameters: [&(dyn ToSql + Sync); 3] = [&&worker[..], &seconds(claim.lease), &seconds(LONGEST_DELAY)];
+    let row = client.query_opt(&query, &parameters).await.map_err(failed)?;
     let Some(row) = row else { return Ok(None) };
     let count = |column| u32::try_from(row.get::<_, i64>(column)).unwrap_or(u32::MAX);
     Ok(Some(Taken {
@@ -192,13 +193,14 @@ pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<O
     }))
 }
 
-/// How long until the first job may be taken that waits for its time.
+/// How long until the first job may be taken that waits for its time. A time further ahead than any wait was noted before
+/// the database's clock was set back, and is no reason to wait.
 pub(super) async fn until(client: &impl GenericClient) -> Result<Option<Duration>> {
     let query = format!(
         "SELECT extract(epoch FROM min(not_before) - now())::float8 FROM jobs
-         WHERE state = {QUEUED} AND not_before > now()"
+         WHERE state = {QUEUED} AND not_before > now() AND not_before <= now() + make_interval(secs => $1)"
     );
-    let row = client.query_one(&query, &[]).await.map_err(failed)?;
+    let row = client.query_one(&query, &[&seconds(LONGEST_DELAY)]).await.map_err(failed)?;
     Ok(row.get::<_, Option<f64>>(0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
 }
 
