@@ -90,7 +90,12 @@ impl Metrics {
                 "Time in each instruction of a model's program",
                 Family::default()
             ),
-            queue_seconds: registered!(r, "queue_seconds", "Time from acceptance to start", times()),
+            queue_seconds: registered!(
+                r,
+                "queue_seconds",
+                "Time from acceptance to the first start",
+                times()
+            ),
             waiting: registered!(r, "jobs_waiting", "Jobs that wait", Gauge::default()),
             running: registered!(r, "jobs_running", "Jobs that are evaluated", Gauge::default()),
             key_cache: registered!(

@@ -245,10 +245,13 @@ impl<H: Host> Service<H> {
     /// Evaluates a job; nothing comes of one that was deleted meanwhile. What the store fails in the middle of the
     /// evaluation, and has failed often, is given up: what fails for good is not evaluated until its time is over.
     async fn run(&self, job: ClaimedJob, run: &Run) -> Result<Bytes, Halt> {
-        let ClaimedJob { request, inputs, failures, .. } = job;
+        let ClaimedJob { request, inputs, interrupted, failures } = job;
         let started = self.host.clock().elapsed();
-        let waited = self.now().0.saturating_sub(request.accepted.0);
-        self.metrics.waited(Duration::from_millis(waited));
+        // Once for each job: at a further try the time from acceptance is not that of waiting for a first one.
+        if interrupted == 0 && failures == 0 {
+            let waited = self.now().0.saturating_sub(request.accepted.0);
+            self.metrics.waited(Duration::from_millis(waited));
+        }
         let outcome = match &inputs {
             _ if self.now() >= request.deadline => Err(late().into()),
             None => Err(StoreError::new("the inputs of the job cannot be read now").into()),

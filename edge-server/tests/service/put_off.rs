@@ -8,6 +8,7 @@ use edge_server::{
     store::{Claim, Store, put_off::LONGEST_DELAY},
 };
 use futures_util::FutureExt;
+use http::{HeaderMap, Method};
 use serde_json::json;
 
 use crate::api::{Api, infer};
@@ -45,6 +46,10 @@ async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
     store.give_back(claim, claimed.request.id, 0, None).await.unwrap();
     assert_eq!(api.run_jobs().await, 1);
     assert_eq!(api.get(accepted.header("location")).await.text("/status"), "completed");
+    let metrics = api.service.handle_admin(&Method::GET, "/metrics", &HeaderMap::new()).await;
+    let metrics = String::from_utf8(metrics.into_body().to_vec()).unwrap();
+    let waits = metrics.lines().find(|line| line.starts_with("edge_server_queue_seconds_count"));
+    assert_eq!(waits, Some("edge_server_queue_seconds_count 1"), "it was first taken once");
 }
 
 /// However long its waits have become, it fails when its time is over, and not later.
