@@ -15,8 +15,9 @@ use crate::{
     port::Timestamp,
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
-        KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
-        Usage, put_off,
+        KeyQuota, KeySet, Made, PutKey, PutOff, QueueBounds, QueueLengths, Remembered, Store, StoreError,
+        Swept, Usage,
+        put_off::{self, Failed},
     },
 };
 
@@ -42,6 +43,7 @@ struct StoredJob {
     inputs: Vec<Bytes>,
     starts: u32,
     failures: u32,
+    midway: u32,
     not_before: Timestamp,
     /// Who has it, until when.
     lease: Option<(WorkerId, Timestamp)>,
@@ -141,6 +143,7 @@ impl Store for MemoryStore {
             inputs,
             starts: 0,
             failures: 0,
+            midway: 0,
             not_before: Timestamp(0),
             lease: None,
             finished: None,
@@ -174,9 +177,9 @@ impl Store for MemoryStore {
         let claimed = state.jobs.get_mut(&request.id).map(|stored| {
             stored.job.state = JobState::Running;
             stored.lease = Some((claim.worker, claim.now.after(claim.lease)));
-            let (interrupted, failures) = (stored.starts, stored.failures);
+            let (interrupted, failures, midway) = (stored.starts, stored.failures, stored.midway);
             stored.starts = interrupted.max(1);
-            ClaimedJob { request, inputs: Some(stored.inputs.clone()), interrupted, failures }
+            ClaimedJob { request, inputs: Some(stored.inputs.clone()), interrupted, failures, midway }
         });
         Ok(claimed.map_or(Claimed::Nothing(None), Claimed::Job))
     }
@@ -190,13 +193,16 @@ impl Store for MemoryStore {
         claim: Claim,
         id: JobId,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
     ) -> Result<(), StoreError> {
         if let Some(stored) = self.state().running_job(claim, id) {
             stored.job.state = JobState::Queued;
             stored.starts = interrupted;
-            stored.failures += u32::from(delay.is_some());
-            stored.not_before = claim.now.after(delay.unwrap_or_default());
+            if let Some(PutOff { failed, .. }) = put_off {
+                stored.failures += 1;
+                stored.midway += u32::from(failed == Failed::Midway);
+            }
+            stored.not_before = claim.now.after(put_off.map_or(Duration::ZERO, |put_off| put_off.delay));
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, fmt, future::Future, ops::AddAssign, time::Dura
 
 use bytes::Bytes;
 
-pub use self::staged::StagedKeys;
+pub use self::{put_off::PutOff, staged::StagedKeys};
 use crate::{
     access::TokenRecord,
     id::{JobId, KeyName, KeySetId, ModelKey, TenantId, WorkerId},
@@ -112,6 +112,8 @@ pub struct ClaimedJob {
     pub interrupted: u32,
     /// How often the store has failed it.
     pub failures: u32,
+    /// How many of these were in the middle of its evaluation.
+    pub midway: u32,
 }
 
 /// What a claim comes to.
@@ -352,13 +354,14 @@ pub trait Store: MaybeSend + MaybeSync {
 
     /// Takes a claim back as if it had not been, unless the job is not this worker's any more: it waits
     /// again, and was started as often as [`ClaimedJob::interrupted`] said. If that is because the store has
-    /// failed it, this is counted in [`ClaimedJob::failures`], and nobody takes it before `delay` is over.
+    /// failed it, this is counted in [`ClaimedJob::failures`] and [`ClaimedJob::midway`], and nobody takes it
+    /// before its delay is over.
     fn give_back(
         &self,
         claim: Claim,
         id: JobId,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
     ) -> impl Future<Output = Result<(), StoreError>> + MaybeSend;
 
     /// Renews the leases of jobs that a worker has.

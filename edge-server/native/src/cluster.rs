@@ -23,8 +23,8 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
-        KeyQuota, KeySet, Made, PutKey, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
-        Usage,
+        KeyQuota, KeySet, Made, PutKey, PutOff, QueueBounds, QueueLengths, Remembered, Store, StoreError,
+        Swept, Usage,
     },
 };
 use sha2::{Digest, Sha256};
@@ -311,12 +311,13 @@ impl Store for ClusterStore {
 
     async fn claim_job(&self, claim: Claim) -> Result<Claimed> {
         let client = self.client().await?;
-        while let Some(Taken { request, inputs, interrupted, failures }) =
+        while let Some(Taken { request, inputs, interrupted, failures, midway }) =
             jobs::claim(&**client, claim).await?
         {
             let id = request.id;
             let is_late = claim.now >= request.deadline;
-            let claimed = |inputs| Claimed::Job(ClaimedJob { request, inputs, interrupted, failures });
+            let claimed =
+                |inputs| Claimed::Job(ClaimedJob { request, inputs, interrupted, failures, midway });
             // Whoever takes it sees that before he looks at its inputs.
             if is_late {
                 return Ok(claimed(None));
@@ -346,9 +347,9 @@ impl Store for ClusterStore {
         claim: Claim,
         id: JobId,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
     ) -> Result<()> {
-        jobs::give_back(&**self.client().await?, claim, id, interrupted, delay).await
+        jobs::give_back(&**self.client().await?, claim, id, interrupted, put_off).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

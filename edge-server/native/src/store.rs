@@ -12,7 +12,6 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
+        PutKey, PutOff, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 use edge_server_sqlite::{self as sqlite, Database, KeyFile, Value};
@@ -230,9 +229,9 @@ impl Store for SqliteStore {
         claim: Claim,
         id: JobId,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
     ) -> Result<()> {
-        self.write_lazily(move |sql| sqlite::give_back(sql, claim, id, interrupted, delay)).await
+        self.write_lazily(move |sql| sqlite::give_back(sql, claim, id, interrupted, put_off)).await
     }
 
     async fn renew_leases(&self, claim: Claim, jobs: Vec<JobId>) -> Result<()> {

@@ -9,7 +9,7 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Job, JobRequest, JobState, QueueBounds, QueueLengths,
-        put_off::LONGEST_DELAY,
+        put_off::{Failed, LONGEST_DELAY, PutOff},
     },
     trace::TraceContext,
 };
@@ -124,7 +124,7 @@ fn failure(row: &Row) -> Result<Failure> {
     Ok(Failure { code, detail: row.text(13)?.to_owned() })
 }
 
-/// The next job, how often it was started, and how often the store has failed it: of the tenant whose last turn is
+/// The next job, how often it was started, and how often the store has failed it, in all and midway: of the tenant whose last turn is
 /// longest ago, the oldest. The tenants that wait are found one after the other in the index, however many jobs they
 /// have. Passed over are jobs that wait for a time between ?1 and ?2: a later one was noted by a clock that has been set
 /// back since.
@@ -139,7 +139,7 @@ WITH RECURSIVE waiting (tenant) AS (
     SELECT waiting.tenant FROM waiting LEFT JOIN turns ON turns.tenant = waiting.tenant
     WHERE waiting.tenant IS NOT NULL ORDER BY coalesce(turn, 0), waiting.tenant LIMIT 1
 )
-SELECT id, attempts, failures FROM jobs
+SELECT id, attempts, failures, midway FROM jobs
 WHERE state = 0 AND tenant = (SELECT tenant FROM next) AND (not_before <= ?1 OR not_before > ?2)
 ORDER BY accepted, id LIMIT 1";
 
@@ -158,7 +158,8 @@ pub fn claim(database: &impl Database, claim: Claim) -> Result<Claimed> {
     database.run("UPDATE jobs SET state = 0 WHERE state = 1 AND lease < ?1", values![claim.now])?;
     let next = database.first(NEXT, values![claim.now, claim.now.after(LONGEST_DELAY)])?;
     let Some(next) = next else { return until(database, claim.now) };
-    let (id, interrupted, failures) = (next.array::<16>(0)?, next.number_u32(1)?, next.number_u32(2)?);
+    let id = next.array::<16>(0)?;
+    let [interrupted, failures, midway] = [next.number_u32(1)?, next.number_u32(2)?, next.number_u32(3)?];
     let claimed = database.first(
         &format!(
             "UPDATE jobs SET state = {RUNNING}, attempts = max(attempts, 1), worker = ?1, lease = ?2
@@ -174,7 +175,7 @@ pub fn claim(database: &impl Database, claim: Claim) -> Result<Claimed> {
     )?;
     let inputs = database.run("SELECT bytes FROM inputs WHERE job = ?1 ORDER BY number", values![&id])?;
     let inputs = inputs.iter().map(|row| row.bytes(0)).collect::<Result<_>>()?;
-    Ok(Claimed::Job(ClaimedJob { request, inputs: Some(inputs), interrupted, failures }))
+    Ok(Claimed::Job(ClaimedJob { request, inputs: Some(inputs), interrupted, failures, midway }))
 }
 
 /// Counts a further start of a job, if it is still this worker's.
@@ -189,8 +190,8 @@ pub fn start_again(database: &impl Database, claim: Claim, id: JobId) -> Result<
     Ok(!counted.is_empty())
 }
 
-/// Takes a claim back as if it had not been, if the job is still this worker's. With a delay it is one that the store
-/// has failed: that is counted, and it waits for its time.
+/// Takes a claim back as if it had not been, if the job is still this worker's. If the store has failed
+/// it, that is counted, and it waits for its time.
 ///
 /// # Errors
 /// [`StoreError`](edge_server::store::StoreError)
@@ -199,17 +200,18 @@ pub fn give_back(
     claim: Claim,
     id: JobId,
     interrupted: u32,
-    delay: Option<Duration>,
+    put_off: Option<PutOff>,
 ) -> Result<()> {
     database.run(
         &format!(
-            "UPDATE jobs SET state = {QUEUED}, attempts = ?1, failures = failures + ?2, not_before = ?3
-             WHERE id = ?4 AND worker = ?5 AND state = {RUNNING}"
+            "UPDATE jobs SET state = {QUEUED}, attempts = ?1, failures = failures + ?2, midway = midway + ?3,
+                 not_before = ?4 WHERE id = ?5 AND worker = ?6 AND state = {RUNNING}"
         ),
         values![
             i64::from(interrupted),
-            i64::from(delay.is_some()),
-            claim.now.after(delay.unwrap_or_default()),
+            i64::from(put_off.is_some()),
+            i64::from(put_off.is_some_and(|put_off| put_off.failed == Failed::Midway)),
+            claim.now.after(put_off.map_or(Duration::ZERO, |put_off| put_off.delay)),
             &id.to_bytes(),
             &claim.worker.to_bytes(),
         ],

@@ -125,9 +125,10 @@ CREATE TABLE staged_keys (
 ) STRICT;
 ";
 
-/// How often the store has failed a job, and when it may be taken again, which the index of those that wait has too.
+/// How often the store has failed a job, in all and in the middle of its evaluation, and when it may be taken again, which the index of those that wait has too.
 const PUT_OFF: &str = "
 ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN midway INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
 DROP INDEX waiting;
 CREATE INDEX waiting ON jobs (tenant, accepted, id, not_before) WHERE state = 0;

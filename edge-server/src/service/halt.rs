@@ -1,6 +1,9 @@
 //! Why an evaluation has no result.
 
-use crate::{problem::Problem, store::StoreError};
+use crate::{
+    problem::Problem,
+    store::{StoreError, put_off::Failed},
+};
 
 /// Why an evaluation has no result.
 #[derive(Debug)]
@@ -9,10 +12,8 @@ pub(super) enum Halt {
     Failed(Problem),
     /// Its caller has deleted the job, or it has become another's.
     Gone,
-    /// The store did not give what it needs; the job is put off.
-    Store(StoreError),
-    /// The store failed in the middle of the evaluation; the job is put off, unless it has been too often.
-    Interrupted(StoreError),
+    /// The store did not give what it needs; the job is put off. One that the store has failed midway too often is not.
+    Store(Failed, StoreError),
     /// The service stops; the job waits again.
     Stopping,
 }
@@ -25,6 +26,6 @@ impl From<Problem> for Halt {
 
 impl From<StoreError> for Halt {
     fn from(error: StoreError) -> Self {
-        Self::Store(error)
+        Self::Store(Failed::Before, error)
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     port::{Clock, Host},
     problem::{Code, Problem},
     registry::{KeyHolding, Model},
-    store::{JobRequest, StagedKeys, Store},
+    store::{JobRequest, StagedKeys, Store, put_off::Failed},
 };
 
 /// Keys that are read at once: while one is prepared the next ones are on their way, and no more of them are
@@ -40,7 +40,8 @@ impl<K: StagedKeys> KeysOneAtATime<'_, K> {
     fn read(&self, name: KeyName) -> Result<PreparedKey, Halt> {
         let gone = || key_gone(name);
         let requirement = self.model.evaluation_keys().get(&name).ok_or_else(gone)?;
-        let bytes = self.staged.key(name).map_err(Halt::Interrupted)?.ok_or_else(gone)?;
+        let bytes =
+            self.staged.key(name).map_err(|error| Halt::Store(Failed::Midway, error))?.ok_or_else(gone)?;
         Ok(decode::prepare_key(self.model.params(), name, requirement.level, bytes)?)
     }
 

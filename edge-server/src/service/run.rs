@@ -19,7 +19,10 @@ use crate::{
     metrics::Metrics,
     port::{Clock, Executor, Host, Timestamp},
     problem::{Code, Problem},
-    store::{Claimed, ClaimedJob, Failure, JobRequest, Store, StoreError, put_off},
+    store::{
+        Claimed, ClaimedJob, Failure, JobRequest, Store, StoreError,
+        put_off::{self, Failed, PutOff},
+    },
 };
 
 /// How long after the first time an outcome is offered again to a store that fails; each further wait is
@@ -176,11 +179,11 @@ impl<H: Host> Service<H> {
             Ok(result) => Some(Ok(result)),
             Err(Halt::Failed(problem)) => Some(Err(problem)),
             Err(Halt::Gone) => None,
-            Err(Halt::Store(error) | Halt::Interrupted(error)) => {
+            Err(Halt::Store(failed, error)) => {
                 let delay = put_off::delay(failures, self.now(), deadline);
                 let failures = failures.saturating_add(1);
                 tracing::warn!(reason = %error, failures, "the store has failed it");
-                self.give_back(run, interrupted, Some(delay), deadline).await?;
+                self.give_back(run, interrupted, Some(PutOff { delay, failed }), deadline).await?;
                 tracing::info!(failures, milliseconds = delay.as_secs_f64() * 1e3, "put off");
                 return Ok(None);
             }
@@ -243,9 +246,9 @@ impl<H: Host> Service<H> {
     }
 
     /// Evaluates a job; nothing comes of one that was deleted meanwhile. What the store fails in the middle of the
-    /// evaluation, and has failed often, is given up: what fails for good is not evaluated until its time is over.
+    /// evaluation, and has failed there often, is given up: what fails for good is not evaluated until its time is over.
     async fn run(&self, job: ClaimedJob, run: &Run) -> Result<Bytes, Halt> {
-        let ClaimedJob { request, inputs, interrupted, failures } = job;
+        let ClaimedJob { request, inputs, interrupted, failures, midway } = job;
         let started = self.host.clock().elapsed();
         // Once for each job: at a further try the time from acceptance is not that of waiting for a first one.
         if interrupted == 0 && failures == 0 {
@@ -261,11 +264,11 @@ impl<H: Host> Service<H> {
                 evaluation.catch_unwind().await.unwrap_or_else(|_| Err(broken_off().into()))
             }
         };
-        let failures = failures.saturating_add(1);
+        let midway = midway.saturating_add(1);
         let outcome = outcome.map_err(|halt| match halt {
-            Halt::Interrupted(error) if failures >= self.settings.attempts => {
-                tracing::error!(reason = %error, failures, "given up");
-                failed_by_the_store(failures).into()
+            Halt::Store(Failed::Midway, error) if midway >= self.settings.attempts => {
+                tracing::error!(reason = %error, midway, "given up");
+                failed_by_the_store(midway).into()
             }
             halt => halt,
         });
@@ -312,12 +315,12 @@ impl<H: Host> Service<H> {
         &self,
         run: Run,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
         deadline: Timestamp,
     ) -> Result<(), StoreError> {
         let (id, store) = (run.job(), self.host.store());
         loop {
-            self.insist(deadline, || store.give_back(self.claim(), id, interrupted, delay)).await?;
+            self.insist(deadline, || store.give_back(self.claim(), id, interrupted, put_off)).await?;
             // Another thread may have claimed it at once, and left it to this one.
             if run.end_unless_claimed_again() {
                 return Ok(());

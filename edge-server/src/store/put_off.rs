@@ -4,6 +4,24 @@ use std::time::Duration;
 
 use crate::port::Timestamp;
 
+/// How a job is given back that the store has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PutOff {
+    /// Nobody takes it before this is over.
+    pub delay: Duration,
+    /// How far it had come.
+    pub failed: Failed,
+}
+
+/// How far a job had come when the store failed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// It was not being evaluated.
+    Before,
+    /// It was in the middle of its evaluation, which has to begin anew.
+    Midway,
+}
+
 /// How long it waits the first time; each further wait is twice as long, up to the longest.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 

@@ -125,7 +125,7 @@ async fn jobs_move_forward_only(store: &impl Store) {
     let claimed = ok!(store.claim_job(claim(1))).job().expect("waits");
     assert_eq!(
         claimed,
-        ClaimedJob { request: one.clone(), inputs: Some(inputs()), interrupted: 0, failures: 0 },
+        ClaimedJob { request: one.clone(), inputs: Some(inputs()), interrupted: 0, failures: 0, midway: 0 },
         "the oldest first"
     );
     assert_eq!(ok!(store.job(&alice(), one.id)).expect("stored").state, JobState::Running);
@@ -206,7 +206,13 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
         let claimed = ok!(store.claim_job(at(1501))).job().expect("the lease has run out");
         assert_eq!(
             claimed,
-            ClaimedJob { request: job.clone(), inputs: Some(inputs()), interrupted: 1, failures: 0 }
+            ClaimedJob {
+                request: job.clone(),
+                inputs: Some(inputs()),
+                interrupted: 1,
+                failures: 0,
+                midway: 0
+            }
         );
         assert_eq!(ok!(store.release_jobs()), 1);
         assert_eq!(ok!(store.job(&alice(), job.id)).expect("stored").state, JobState::Queued);

@@ -7,7 +7,6 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,7 +17,8 @@ use crate::{
     port::Timestamp,
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota,
-        KeySet, PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
+        KeySet, PutKey, PutOff, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept,
+        Usage,
     },
 };
 
@@ -167,7 +167,7 @@ impl<S: Store> Store for FaultyStore<S> {
         ) -> Inserted<Full>;
         inner job(tenant: &TenantId, id: JobId) -> Option<Job>;
         inner start_again(claim: Claim, id: JobId) -> bool;
-        inner give_back(claim: Claim, id: JobId, interrupted: u32, delay: Option<Duration>) -> ();
+        inner give_back(claim: Claim, id: JobId, interrupted: u32, put_off: Option<PutOff>) -> ();
         inner renew_leases(claim: Claim, jobs: Vec<JobId>) -> ();
         inner_for_outcome finish_job(id: JobId, outcome: Result<Bytes, Failure>, at: Timestamp) -> ();
         inner delete_job(tenant: &TenantId, id: JobId) -> bool;

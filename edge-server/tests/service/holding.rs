@@ -84,7 +84,7 @@ async fn a_job_waits_again_when_the_store_fails_in_the_middle_of_it() {
     let now = api.service.host().clock().now();
     let claim = Claim { worker: WorkerId::from_bytes([9; 16]), lease: LONGEST_DELAY, now };
     let claimed = store.claim_job(claim).await.unwrap().job().unwrap();
-    assert_eq!((claimed.interrupted, claimed.failures), (0, 3), "it has lost no start");
+    assert_eq!((claimed.interrupted, claimed.failures, claimed.midway), (0, 3, 2), "it has lost no start");
     store.give_back(claim, claimed.request.id, 0, None).await.unwrap();
     assert_eq!(api.run_jobs().await, 1);
     assert_eq!(api.get(&job).await.text("/status"), "completed");
@@ -101,6 +101,29 @@ async fn a_job_whose_key_can_never_be_read_is_given_up() {
         wait(&api);
     }
     assert_eq!(api.run_jobs().await, 1);
+    let failed = api.get(&job).await;
+    assert_eq!(failed.text("/error/code"), "EVALUATION_FAILED");
+    assert!(failed.text("/error/detail").contains("3 failures of the store"), "{}", failed.tree);
+}
+
+/// That the store was away says nothing about whether a job can be evaluated.
+#[tokio::test]
+async fn failures_before_an_evaluation_are_not_counted_with_those_in_the_middle() {
+    let api = Api::held(Settings { attempts: 3, ..Settings::default() }, SMALLEST);
+    let job = ask(&api).await;
+    let store = api.service.host().store();
+    store.fail_staged_key(Some(KeyName::Galois(5)));
+    let mut midway = 0;
+    for is_midway in [false, false, false, true, false, true, false] {
+        let reads = store.staged_reads();
+        store.fail_next_keys(usize::from(!is_midway));
+        assert_eq!(api.run_jobs().await, 0, "{midway} in the middle");
+        assert_eq!(store.staged_reads() > reads, is_midway);
+        assert_eq!(api.get(&job).await.text("/status"), "queued");
+        midway += u32::from(is_midway);
+        wait(&api);
+    }
+    assert_eq!((midway, api.run_jobs().await), (2, 1));
     let failed = api.get(&job).await;
     assert_eq!(failed.text("/error/code"), "EVALUATION_FAILED");
     assert!(failed.text("/error/detail").contains("3 failures of the store"), "{}", failed.tree);

@@ -15,7 +15,7 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Claimed, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, KeyQuota, KeySet,
-        PutKey, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
+        PutKey, PutOff, QueueBounds, QueueLengths, Remembered, StagedKeys, Store, StoreError, Swept, Usage,
     },
 };
 use edge_server_sqlite::{self as sqlite, KeyFile};
@@ -134,11 +134,11 @@ impl Store for ObjectStore {
         claim: Claim,
         id: JobId,
         interrupted: u32,
-        delay: Option<Duration>,
+        put_off: Option<PutOff>,
     ) -> Result<()> {
-        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted, delay))?;
-        match delay {
-            Some(delay) => self.alarm.come_back(claim.now, delay).await,
+        self.sql.step(|sql| sqlite::give_back(sql, claim, id, interrupted, put_off))?;
+        match put_off {
+            Some(PutOff { delay, .. }) => self.alarm.come_back(claim.now, delay).await,
             // It waits as one that was just stored: the alarm may be set for long after its time.
             None => self.alarm.rescue(claim.now).await,
         }

@@ -9,7 +9,8 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Failure, Full, Idempotency, Inserted, Job, JobRequest, JobState, Made, QueueBounds,
-        QueueLengths, put_off::LONGEST_DELAY,
+        QueueLengths,
+        put_off::{Failed, LONGEST_DELAY, PutOff},
     },
     trace::TraceContext,
 };
@@ -161,6 +162,8 @@ pub(super) struct Taken {
     pub(super) interrupted: u32,
     /// How often the store has failed it.
     pub(super) failures: u32,
+    /// How many of these were in the middle of its evaluation.
+    pub(super) midway: u32,
 }
 
 /// Takes the next job that nobody else is just taking: of the tenant whose last turn is longest ago, the
@@ -178,7 +181,7 @@ pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<O
          )
          UPDATE jobs SET state = {RUNNING}, attempts = greatest(jobs.attempts, 1), worker = $1,
              lease = now() + make_interval(secs => $2)
-         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts, failures"
+         FROM next WHERE jobs.id = next.id RETURNING {REQUEST}, inputs, next.attempts, failures, midway"
     );
     let worker = claim.worker.to_bytes();
     let parameters: [&(dyn ToSql + Sync); 3] = [&&worker[..], &seconds(claim.lease), &seconds(LONGEST_DELAY)];
@@ -190,6 +193,7 @@ pub(super) async fn claim(client: &impl GenericClient, claim: Claim) -> Result<O
         inputs: usize::try_from(row.get::<_, i64>(10)).map_err(|_| damaged("number of inputs"))?,
         interrupted: count(11),
         failures: count(12),
+        midway: count(13),
     }))
 }
 
@@ -212,25 +216,26 @@ pub(super) async fn start_again(client: &impl GenericClient, claim: Claim, job: 
     Ok(counted > 0)
 }
 
-/// Takes a claim back as if it had not been; `interrupted` is what the claim has said. With a delay it is one that the
-/// store has failed: that is counted, and it waits for its time.
+/// Takes a claim back as if it had not been; `interrupted` is what the claim has said. If the store has failed it,
+/// that is counted, and it waits for its time.
 pub(super) async fn give_back(
     client: &impl GenericClient,
     claim: Claim,
     job: JobId,
     interrupted: u32,
-    delay: Option<Duration>,
+    put_off: Option<PutOff>,
 ) -> Result<()> {
     let query = format!(
         "UPDATE jobs SET state = {QUEUED}, attempts = $3, failures = failures + $4,
-             not_before = now() + make_interval(secs => $5)
+             midway = midway + $5, not_before = now() + make_interval(secs => $6)
          WHERE id = $1 AND worker = $2 AND state = {RUNNING}"
     );
-    let (worker, attempts, failures) =
-        (claim.worker.to_bytes(), i64::from(interrupted), i64::from(delay.is_some()));
-    let delay = seconds(delay.unwrap_or_default());
+    let (worker, attempts) = (claim.worker.to_bytes(), i64::from(interrupted));
+    let failures = i64::from(put_off.is_some());
+    let midway = i64::from(put_off.is_some_and(|put_off| put_off.failed == Failed::Midway));
+    let delay = put_off.map_or(0.0, |put_off| seconds(put_off.delay));
     client
-        .execute(&query, &[&&job.to_bytes()[..], &&worker[..], &attempts, &failures, &delay])
+        .execute(&query, &[&&job.to_bytes()[..], &&worker[..], &attempts, &failures, &midway, &delay])
         .await
         .map_err(failed)?;
     Ok(())

@@ -80,9 +80,10 @@ CREATE INDEX used ON key_sets (used);
 /// The span of the request that a job came with.
 const TRACES: &str = "ALTER TABLE jobs ADD COLUMN trace text;";
 
-/// How often the store has failed a job, and when it may be taken again.
+/// How often the store has failed a job, in all and in the middle of its evaluation, and when it may be taken again.
 const PUT_OFF: &str = "
 ALTER TABLE jobs ADD COLUMN failures bigint NOT NULL DEFAULT 0,
+    ADD COLUMN midway bigint NOT NULL DEFAULT 0,
     ADD COLUMN not_before timestamptz NOT NULL DEFAULT '-infinity';
 ";
 

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, env};
 
-use edge_server::store::{StagedKeys, put_off::LONGEST_DELAY, suite};
+use edge_server::store::{
+    StagedKeys,
+    put_off::{Failed, LONGEST_DELAY},
+    suite,
+};
 
 use super::*;
 
@@ -108,6 +112,8 @@ fn claim() -> Claim {
     }
 }
 
+const PUT_OFF: PutOff = PutOff { delay: LONGEST_DELAY, failed: Failed::Before };
+
 async fn insert(store: &ClusterStore, number: u8) -> Result<Inserted<Full>> {
     store.insert_job(request(number), vec![Bytes::from_static(b"input")], None, BOUNDS).await
 }
@@ -128,10 +134,7 @@ async fn says_that_inputs_are_away(store: &ClusterStore) {
     for waiting in [id, other] {
         let claimed = away.claim_job(claim()).await.expect("answers").job().expect("it waits");
         assert_eq!((claimed.request.id, claimed.inputs), (waiting, None));
-        store
-            .give_back(claim(), waiting, 0, (waiting == id).then_some(LONGEST_DELAY))
-            .await
-            .expect("answers");
+        store.give_back(claim(), waiting, 0, (waiting == id).then_some(PUT_OFF)).await.expect("answers");
     }
     let claimed = store.claim_job(claim()).await.expect("answers").job().expect("the other one waits");
     assert_eq!((claimed.request.id, claimed.inputs), (other, Some(vec![Bytes::from_static(b"input")])));

@@ -77,7 +77,8 @@ async fn everything_is_there_after_a_restart() {
             request: request.clone(),
             inputs: Some(inputs.clone()),
             interrupted: 1,
-            failures: 0
+            failures: 0,
+            midway: 0
         })
     );
     assert!(store.start_again(claim(), request.id).await.expect("counted"));
@@ -87,7 +88,7 @@ async fn everything_is_there_after_a_restart() {
     let claimed = store.claim_job(claim()).await.expect("claimed a third time").job();
     assert_eq!(
         claimed,
-        Some(ClaimedJob { request, inputs: Some(inputs), interrupted: 2, failures: 0 }),
+        Some(ClaimedJob { request, inputs: Some(inputs), interrupted: 2, failures: 0, midway: 0 }),
         "a start that was counted stays so"
     );
 }
@@ -305,7 +306,7 @@ async fn a_full_disk_loses_nothing_that_was_acknowledged() {
         assert!(is_there(&store, number).await);
     }
     let first = store.claim_job(claim()).await.expect("answers").job().expect("waits");
-    assert_eq!(first.inputs.unwrap(), inputs);
+    assert_eq!(first.inputs.expect("are there"), inputs);
     pages(100_000).await;
     insert(&store, 99, &inputs).await.expect("there is room again");
 }
@@ -373,7 +374,7 @@ async fn a_power_failure_loses_nothing_that_was_acknowledged() {
                 store.release_jobs().await.expect("answers");
                 for _ in 1..=number {
                     let job = store.claim_job(claim()).await.expect("answers").job().expect("waits");
-                    assert_eq!(job.inputs.unwrap(), [vec![job.request.id.to_bytes()[0]; 3000]]);
+                    assert_eq!(job.inputs.expect("are there"), [vec![job.request.id.to_bytes()[0]; 3000]]);
                 }
             }
         }

@@ -6,13 +6,24 @@ use super::{alice, bob, claim, finish, insert, ok, request};
 use crate::{
     id::JobId,
     port::Timestamp,
-    store::{Claim, Claimed, JobRequest, JobState, QueueLengths, Store, put_off::LONGEST_DELAY},
+    store::{
+        Claim, Claimed, JobRequest, JobState, PutOff, QueueLengths, Store,
+        put_off::{Failed, LONGEST_DELAY},
+    },
 };
 
 const DELAY: Duration = Duration::from_millis(250);
 
 fn at(milliseconds: u64) -> Claim {
     Claim { now: Timestamp(milliseconds), ..claim(1) }
+}
+
+fn before(delay: Duration) -> Option<PutOff> {
+    Some(PutOff { delay, failed: Failed::Before })
+}
+
+fn midway(delay: Duration) -> Option<PutOff> {
+    Some(PutOff { delay, failed: Failed::Midway })
 }
 
 /// Takes the next job, which has to be this one.
@@ -42,14 +53,14 @@ pub(super) async fn jobs_that_the_store_fails_wait_for_their_time(store: &impl S
     takes(store, at(0), second).await;
     finish(store, other.id).await;
 
-    ok!(store.give_back(claim(3), failing.id, 0, Some(DELAY)));
+    ok!(store.give_back(claim(3), failing.id, 0, before(DELAY)));
     assert_eq!(
         ok!(store.job(&alice(), failing.id)).expect("stored").state,
         JobState::Running,
         "it is another's"
     );
     let longest = if store.is_shared() { LONGEST_DELAY } else { DELAY };
-    ok!(store.give_back(at(0), failing.id, 0, Some(longest)));
+    ok!(store.give_back(at(0), failing.id, 0, before(longest)));
     assert_eq!(ok!(store.job(&alice(), failing.id)).expect("stored").state, JobState::Queued);
     assert_eq!(ok!(store.queue()), QueueLengths { waiting: 2, running: 0 });
     assert_eq!(ok!(store.usage(&alice())).waiting_jobs, 2);
@@ -63,23 +74,26 @@ pub(super) async fn jobs_that_the_store_fails_wait_for_their_time(store: &impl S
         assert_eq!(ok!(store.claim_job(at(0))), Claimed::Nothing(None));
         insert(store, &youngest).await;
         takes(store, at(0), youngest.id).await;
-        ok!(store.give_back(at(0), youngest.id, 0, Some(Duration::ZERO)));
+        ok!(store.give_back(at(0), youngest.id, 0, midway(Duration::ZERO)));
     } else {
         insert(store, &youngest).await;
         takes(store, at(249), youngest.id).await;
-        ok!(store.give_back(at(249), youngest.id, 0, Some(Duration::ZERO)));
+        ok!(store.give_back(at(249), youngest.id, 0, midway(Duration::ZERO)));
         takes(store, at(250), failing.id).await;
         // A clock that has been set back is no reason to wait.
-        ok!(store.give_back(at(1 << 40), failing.id, 0, Some(DELAY)));
+        ok!(store.give_back(at(1 << 40), failing.id, 0, before(DELAY)));
         let claimed = ok!(store.claim_job(at(0))).job().expect("waits");
-        assert_eq!((claimed.request.id, claimed.interrupted, claimed.failures), (failing.id, 0, 2));
+        assert_eq!(
+            (claimed.request.id, claimed.interrupted, claimed.failures, claimed.midway),
+            (failing.id, 0, 2, 0)
+        );
         finish(store, failing.id).await;
     }
     let again = ok!(store.claim_job(at(250))).job().expect("waits");
-    assert_eq!((again.request.id, again.interrupted, again.failures), (youngest.id, 0, 1));
+    assert_eq!((again.request.id, again.interrupted, again.failures, again.midway), (youngest.id, 0, 1, 1));
     ok!(store.give_back(at(250), youngest.id, 0, None));
     let again = ok!(store.claim_job(at(250))).job().expect("that was no failure");
-    assert_eq!((again.interrupted, again.failures), (0, 1));
+    assert_eq!((again.interrupted, again.failures, again.midway), (0, 1, 1));
     finish(store, youngest.id).await;
     assert_eq!(ok!(store.claim_job(at(250))), Claimed::Nothing(None));
 }
