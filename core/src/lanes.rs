@@ -173,6 +173,19 @@ pub(crate) trait Lanes: Copy {
     }
 }
 
+/// As [`core::array::from_fn`], which compilers may leave as a call; what is in it is then compiled without the
+/// instructions of a kernel, and vectors stay in memory.
+#[inline(always)]
+pub(crate) fn each<T: Copy, const COUNT: usize>(make: impl Fn(usize) -> T) -> [T; COUNT] {
+    let mut out = [make(0); COUNT];
+    let mut i = 1;
+    while i < COUNT {
+        out[i] = make(i);
+        i += 1;
+    }
+    out
+}
+
 /// A computation over vectors of any width.
 pub(crate) trait Kernel {
     type Output;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     arithmetic::Modulus,
-    lanes::{Backend, Doubles, Kernel, Lanes},
+    lanes::{Backend, Doubles, Kernel, Lanes, each},
     wiped::Wiped,
 };
 
@@ -118,7 +118,7 @@ fn write_digit<L: Lanes>(digit: &Digit, residues: &[u32], before: &[u32], out: &
         let mut factors = digit.factors.iter();
         let Some(&factor) = factors.next() else { return };
         let factor = L::turn_constant(factor);
-        let mut sums = x.each_ref().map(|x| L::load(x).mul_wide(factor));
+        let mut sums: [L::Wide; RESIDUES] = each(|i| L::load(&x[i]).mul_wide(factor));
         let mut reduced = [summand; RESIDUES];
         let mut rows = before.as_chunks::<RESIDUES>().0.chunks_exact(together).zip(factors);
         loop {
@@ -133,7 +133,7 @@ fn write_digit<L: Lanes>(digit: &Digit, residues: &[u32], before: &[u32], out: &
             }
             let Some((row, &factor)) = rows.next() else { break };
             let factor = L::turn_constant(factor);
-            sums = row[k].each_ref().map(|digits| L::load(digits).mul_wide(factor));
+            sums = each(|i| L::load(&row[k][i]).mul_wide(factor));
         }
         out.iter_mut().zip(reduced).for_each(|(out, digits)| digits.store(out));
     }

@@ -113,13 +113,38 @@ pub(super) fn three<L: Lanes, B: Butterfly<L>>(
     if layers == 1 {
         return [w1; 7];
     }
-    let [w2, w3] = twiddles.children(node).map(make);
+    let [w2, w3] = children(twiddles, node, make);
     if layers == 2 {
         return [w1, w2, w3, w1, w1, w1, w1];
     }
-    let [w4, w5] = twiddles.children(2 * node).map(make);
-    let [w6, w7] = twiddles.children(2 * node + 1).map(make);
+    let [w4, w5] = children(twiddles, 2 * node, make);
+    let [w6, w7] = children(twiddles, 2 * node + 1, make);
     [w1, w2, w3, w4, w5, w6, w7]
+}
+
+#[inline(always)]
+fn children<L: Lanes, B: Butterfly<L>>(
+    twiddles: &Twiddles,
+    node: usize,
+    make: impl Fn(Factor<L>) -> B,
+) -> [B; 2] {
+    let [low, high] = twiddles.children(node);
+    [make(low), make(high)]
+}
+
+/// As [`three`], of one node or two.
+#[inline(always)]
+pub(super) fn threes<L: Lanes, B: Butterfly<L>, const NODES: usize>(
+    twiddles: &Twiddles,
+    first: usize,
+    layers: u32,
+    make: impl Fn(Factor<L>) -> B + Copy,
+) -> [Three<B>; NODES] {
+    let mut nodes = [three(twiddles, first, layers, make); NODES];
+    if NODES > 1 {
+        nodes[1] = three(twiddles, first + 1, layers, make);
+    }
+    nodes
 }
 
 /// One of the layers of nodes side by side, on vectors so far apart.

@@ -1,7 +1,7 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    butterfly::{CooleyTukey, inner_layer, layer, residues, three},
+    butterfly::{CooleyTukey, inner_layer, layer, residues, three, threes},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -169,9 +169,7 @@ fn last<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
 ) {
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
-        let w: [_; NODES] = core::array::from_fn(|node| {
-            three(twiddles, first + NODES * i + node, layers, CooleyTukey::<L, ROOM>)
-        });
+        let w = threes::<L, _, NODES>(twiddles, first + NODES * i, layers, CooleyTukey::<L, ROOM>);
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         if layers > 2 {
             layer(field, &mut a, 4, &w);

@@ -1,7 +1,7 @@
 //! The way back: up the tree, from values to coefficients.
 
 use super::{
-    butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, settle, three},
+    butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, settle, three, threes},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -44,7 +44,9 @@ impl Inverse<'_> {
             let from = from.map(|from| &from[i * length..][..length]);
             begin::<L, ROOM>(field, twiddles, from, part, parts + i);
         }
-        let top = Scaled::<L, ROOM>(scaling.map(|factor| Factor::splat(twiddles.stored(factor))));
+        let [sum, difference] = scaling;
+        let scaling = [Factor::splat(twiddles.stored(sum)), Factor::splat(twiddles.stored(difference))];
+        let top = Scaled::<L, ROOM>(scaling);
         step::<L, ROOM>(field, twiddles, vectors, 1, layers, top);
     }
 }
@@ -165,9 +167,7 @@ fn first<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
 ) {
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
-        let w: [_; NODES] = core::array::from_fn(|node| {
-            three(twiddles, first + NODES * i + node, layers, GentlemanSande::<L, ROOM>)
-        });
+        let w = threes::<L, _, NODES>(twiddles, first + NODES * i, layers, GentlemanSande::<L, ROOM>);
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         layer(field, &mut a, 1, &w);
         layer(field, &mut a, 2, &w);

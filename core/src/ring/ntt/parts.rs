@@ -2,7 +2,7 @@
 
 use core::ops::Deref;
 
-use crate::lanes::Lanes;
+use crate::lanes::{Lanes, each};
 
 /// Whether the steps of a transform are written for so many vectors and layers of an instance.
 pub(super) const fn has_steps<L: Lanes>() -> bool {
@@ -37,7 +37,7 @@ pub(super) fn eighths<T>(node: &mut [T]) -> impl Iterator<Item = [&mut T; 8]> {
 pub(super) fn load<L: Lanes, const PARTS: usize, const ADJACENT: usize, const VECTORS: usize>(
     x: &[impl Deref<Target = [L::Chunk; ADJACENT]>; PARTS],
 ) -> [L; VECTORS] {
-    core::array::from_fn(|i| L::load(&x[i / ADJACENT][i % ADJACENT]))
+    each(|i| L::load(&x[i / ADJACENT][i % ADJACENT]))
 }
 
 /// Asks for the vectors so many places after these, where they come from far away.

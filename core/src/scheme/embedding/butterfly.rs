@@ -2,7 +2,7 @@
 //! of groups.
 
 use super::{GROUP, Roots, reversed};
-use crate::lanes::{Doubles, Lanes};
+use crate::lanes::{Doubles, Lanes, each};
 
 /// Complex numbers.
 #[derive(Clone, Copy)]
@@ -22,18 +22,6 @@ impl<D: Doubles> Points<D> {
         self.re.store(re);
         self.im.store(im);
     }
-}
-
-/// As [`core::array::from_fn`], which compilers may leave as a call that keeps vectors in memory.
-#[inline(always)]
-pub(super) fn each<T: Copy, const COUNT: usize>(make: impl Fn(usize) -> T) -> [T; COUNT] {
-    let mut out = [make(0); COUNT];
-    let mut i = 1;
-    while i < COUNT {
-        out[i] = make(i);
-        i += 1;
-    }
-    out
 }
 
 /// `(a + wb, a − wb)`.

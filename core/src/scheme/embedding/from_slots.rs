@@ -2,9 +2,9 @@
 
 use super::{
     GROUP, Roots,
-    butterfly::{Factors, Points, Tile, down_eight, each, group_factors, layers_down, rows_to_columns},
+    butterfly::{Factors, Points, Tile, down_eight, group_factors, layers_down, rows_to_columns},
 };
-use crate::lanes::{Doubles, Kernel, Lanes};
+use crate::lanes::{Doubles, Kernel, Lanes, each};
 
 pub(super) struct FromSlots<'a> {
     pub(super) roots: &'a Roots,

@@ -2,9 +2,9 @@
 
 use super::{
     GROUP, Roots,
-    butterfly::{Factors, Points, Tile, columns_to_rows, each, group_factors, layers_up, up_eight},
+    butterfly::{Factors, Points, Tile, columns_to_rows, group_factors, layers_up, up_eight},
 };
-use crate::lanes::{Doubles, Kernel, Lanes};
+use crate::lanes::{Doubles, Kernel, Lanes, each};
 
 pub(super) struct ToSlots<'a> {
     pub(super) roots: &'a Roots,
