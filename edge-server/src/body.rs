@@ -31,6 +31,9 @@ const SLOWEST: f64 = 4096.0;
 /// What the memory of a document is accounted with, in its bytes: these, the tree, the decoded payloads.
 pub(crate) const COPIES: usize = 3;
 
+/// The least that a body is accounted with: what a host has it come in.
+pub(crate) const LEAST_BYTES: usize = 16 << 10;
+
 /// The length that the headers announce; one beyond all memory counts as the longest there is.
 fn announced(headers: &HeaderMap) -> Option<usize> {
     let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
@@ -123,15 +126,23 @@ pub(crate) async fn discard<B: Body>(clock: &impl Clock, patience: Patience, bod
     let started = clock.elapsed();
     let mut body = pin!(body);
     let mut length = 0;
-    while length <= DISCARD && clock.elapsed().saturating_sub(started) < patience.time {
-        let Ok(Some(Ok(frame))) = frame_within(clock, body.as_mut(), patience.silence).await else { return };
+    while length <= DISCARD {
+        let left = patience.left(length, clock.elapsed().saturating_sub(started));
+        if left.is_zero() {
+            return;
+        }
+        let Ok(Some(Ok(frame))) = frame_within(clock, body.as_mut(), left).await else { return };
         length += frame.data_ref().map_or(0, Buf::remaining);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::{
+        cell::Cell,
+        convert::Infallible,
+        sync::atomic::{AtomicU32, Ordering},
+    };
 
     use http_body_util::{Full, combinators::UnsyncBoxBody};
 
@@ -210,6 +221,32 @@ mod tests {
         let read = read(&Still { impatient: true }, PATIENCE, &headers, never(), 10).now_or_never();
         assert_eq!(read.expect("over").expect_err("too late").code(), Code::RequestTimeout);
         discard(&Still { impatient: true }, PATIENCE, never()).now_or_never().expect("gives up");
+    }
+
+    #[test]
+    fn a_refused_body_that_trickles_is_not_read_for_long() {
+        /// Goes on by a second less than the longest silence whenever it is asked.
+        struct Going(AtomicU32);
+        impl Clock for Going {
+            fn now(&self) -> Timestamp {
+                unreachable!("only time that passes counts")
+            }
+            fn elapsed(&self) -> Duration {
+                PATIENCE.silence * self.0.fetch_add(9, Ordering::Relaxed) / 10
+            }
+            async fn sleep(&self, _: Duration) {
+                std::future::pending().await
+            }
+        }
+        let bytes = Cell::new(0);
+        let trickle = futures_util::stream::repeat_with(|| {
+            bytes.set(bytes.get() + 1);
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))
+        });
+        let patience = Patience { silence: PATIENCE.silence, time: Duration::from_secs(300) };
+        let body = http_body_util::StreamBody::new(trickle);
+        discard(&Going(AtomicU32::new(0)), patience, body).now_or_never().expect("gives up");
+        assert_eq!(bytes.get(), 1);
     }
 
     #[test]

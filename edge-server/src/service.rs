@@ -348,8 +348,8 @@ impl<H: Host> Service<H> {
         self.settings.limits_of(tenant)
     }
 
-    /// Reads a body, with its memory accounted to `copies` times its length for as long as the loan
-    /// lives.
+    /// Reads a body, with its memory accounted to `copies` times its length, or what the shortest one takes, for as
+    /// long as the loan lives.
     async fn receive<B: http_body::Body>(
         &self,
         call: &Call,
@@ -361,15 +361,17 @@ impl<H: Host> Service<H> {
         B::Error: fmt::Display,
     {
         let expected = body::expected_bytes(&call.parts.headers, limit);
-        let loan = self.bodies.try_take(&call.tenant, copies * expected).map_err(|exhausted| {
-            let detail = match exhausted {
-                Exhausted::Share => {
-                    "Your requests under way take all the memory that one tenant gets for bodies."
-                }
-                Exhausted::Total => "Others' requests take all the memory there is for bodies.",
-            };
-            Problem::new(Code::Overloaded, detail).retry_after(BODY_RETRY)
-        })?;
+        let loan = self.bodies.try_take(&call.tenant, (copies * expected).max(body::LEAST_BYTES)).map_err(
+            |exhausted| {
+                let detail = match exhausted {
+                    Exhausted::Share => {
+                        "Your requests under way take all the memory that one tenant gets for bodies."
+                    }
+                    Exhausted::Total => "Others' requests take all the memory there is for bodies.",
+                };
+                Problem::new(Code::Overloaded, detail).retry_after(BODY_RETRY)
+            },
+        )?;
         let clock = self.host.clock();
         let bytes = body::read(clock, self.patience(), &call.parts.headers, body, limit).await?;
         self.metrics.moved(bytes.len(), 0);

@@ -14,8 +14,8 @@ static HEAP: StatsAlloc<System> = StatsAlloc::system();
 
 /// What Cloudflare grants an isolate.
 const ISOLATE: usize = 128 << 20;
-/// What is left to JavaScript: the engine's heap, and bodies, rows and files on their way. It needs 2 MB, buffers have up to
-/// 8 MiB, which the tests assert, and how much garbage the heap has is V8's choice: see docs/deploy-worker.md.
+/// What is left to JavaScript: the engine's heap, and bodies, rows and files on their way. It needs 2 MB, buffers have up
+/// to 8 MiB, which the tests assert, and how much garbage the heap has is V8's choice: see docs/deploy-worker.md.
 const JAVASCRIPT: usize = 24 << 20;
 /// The most request bodies that are read at once, in longest bodies and their copies.
 const BODIES: usize = 12;

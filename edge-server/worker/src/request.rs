@@ -12,8 +12,10 @@ use worker::{Error, Request, Result};
 
 use crate::buffer;
 
-/// The longest part of a body that comes at once.
-const PART: u32 = 64 << 10;
+/// The longest part of a body that comes at once, until one is as long.
+const FIRST_PARTS: u32 = 4 << 10;
+/// From then on. The library accounts as much for the shortest body that it takes.
+const PARTS: u32 = 16 << 10;
 
 #[wasm_bindgen]
 extern "C" {
@@ -60,7 +62,8 @@ pub(crate) fn read(request: &Request) -> Result<http::Request<impl Body<Data = B
 }
 
 /// The parts of a body. They come one after the other in the same buffer: one for each, left to V8, were tens of
-/// megabytes of an isolate's memory while keys are sent.
+/// megabytes of an isolate's memory while keys are sent. It is small for as long as little comes, as it is for everybody
+/// who has begun to send something, whether he may or not.
 struct Parts {
     reader: Reader,
     buffer: Uint8Array,
@@ -70,14 +73,22 @@ impl Parts {
     fn of(source: &Source) -> Result<Self> {
         let options = Object::new();
         Reflect::set(&options, &"mode".into(), &"byob".into())?;
-        Ok(Self { reader: source.reader(&options)?, buffer: Uint8Array::new_with_length(PART) })
+        Ok(Self { reader: source.reader(&options)?, buffer: Uint8Array::new_with_length(FIRST_PARTS) })
     }
 
     async fn next(mut self) -> Result<Option<(Frame<Bytes>, Option<Self>)>> {
         let part = JsFuture::from(self.reader.read(&self.buffer)).await?.unchecked_into::<Part>();
         let Some(value) = part.value() else { return Ok(None) };
         self.buffer = Uint8Array::new(&value.buffer());
-        Ok((!part.done()).then(|| (Frame::data(value.to_vec().into()), Some(self))))
+        if part.done() {
+            return Ok(None);
+        }
+        let bytes = value.to_vec();
+        if self.buffer.length() == FIRST_PARTS && value.length() == FIRST_PARTS {
+            buffer::let_go(&self.buffer.buffer());
+            self.buffer = Uint8Array::new_with_length(PARTS);
+        }
+        Ok(Some((Frame::data(bytes.into()), Some(self))))
     }
 }
 

@@ -2,10 +2,13 @@
 // are held in less memory, and answer right. Those that are deployed by default.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { connect } from "encrypted-inference";
 
@@ -24,6 +27,8 @@ const variables = { OPEN: "true", ADMIN_TOKEN };
 
 /** Most that buffers on their way have: keys into the bucket, one that is read, parts of bodies. */
 const BUFFER_BYTES = 8 * 2 ** 20;
+/** What the first parts of a body come in, see src/request.rs. */
+const FIRST_PARTS_BYTES = 4 * 2 ** 10;
 
 /**
  * Asserts that the module has kept to its part of an isolate, and that buffers of JavaScript's are used again or let go.
@@ -109,6 +114,29 @@ test("the models deployed by default and more keys than can be kept prepared sta
     }
     await fits(context, worker, await javascript.end());
   } finally {
+    await worker.stop();
+  }
+});
+
+test("many callers who may not send anything, and send it slowly, have little of an isolate's memory", async () => {
+  const BODIES = 150;
+  const worker = await startWorker({ packages: [packageOf("breast_cancer_logistic")], variables: { TOKENS: "a-token-that-nobody-has-0123456789" }, page: false, inspector: true });
+  const { hostname, port } = new URL(worker.url);
+  const sockets = [];
+  try {
+    await fetch(`${worker.url}/health`);
+    const javascript = await watchJavaScript(worker.inspector);
+    for (let at = 0; at < BODIES; at += 1) {
+      const socket = createConnection(Number(port), hostname);
+      sockets.push(socket);
+      await once(socket, "connect");
+      socket.write(`POST /infer HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: application/cbor\r\nContent-Length: 100\r\n\r\nx`);
+    }
+    await sleep(1000);
+    const { mostBuffers } = await javascript.end();
+    assert.ok(mostBuffers >= BODIES * FIRST_PARTS_BYTES && mostBuffers <= BODIES * FIRST_PARTS_BYTES + 2 ** 20, `${mostBuffers}`);
+  } finally {
+    sockets.forEach((socket) => socket.destroy());
     await worker.stop();
   }
 });
