@@ -5,6 +5,8 @@
 //! lease by the database's clock. An object is written before the row that names it and deleted after it, so
 //! that a row never names nothing; what a failure between the two leaves behind is rubbish, and never read.
 
+mod error;
+mod idempotency;
 mod jobs;
 mod keys;
 mod notices;
@@ -23,17 +25,17 @@ use edge_server::{
     port::Timestamp,
     store::{
         Claim, Claimed, ClaimedJob, Failure, Full, Horizon, Idempotency, Inserted, Job, JobRequest, JobState,
-        KeyQuota, KeySet, Made, PutKey, PutOff, QueueBounds, QueueLengths, Remembered, Store, StoreError,
-        Swept, Usage,
+        KeyQuota, KeySet, PutKey, PutOff, QueueBounds, QueueLengths, Remembered, Store, StoreError, Swept,
+        Usage,
     },
 };
 use sha2::{Digest, Sha256};
-use tokio_postgres::{Config, Row, Transaction};
+use tokio_postgres::{Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::RootCertStore;
 
-use self::{jobs::Taken, objects::Objects};
-pub use self::{notices::Notice, spool::SpooledKeys};
+pub use self::{error::ClusterError, notices::Notice, spool::SpooledKeys};
+use self::{idempotency::recall, jobs::Taken, objects::Objects};
 
 /// Connections of one server.
 const CONNECTIONS: usize = 16;
@@ -58,48 +60,6 @@ struct Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("objects", &self.objects).finish_non_exhaustive()
-    }
-}
-
-/// The store could not be opened.
-#[derive(Debug)]
-pub enum ClusterError {
-    /// An address is none.
-    Address {
-        /// Which of the two.
-        of: &'static str,
-        /// Why.
-        reason: String,
-    },
-    /// One of the two does not answer as it should.
-    Store(StoreError),
-    /// The tables were made by a newer server, and stay as they are.
-    Newer {
-        /// The version that this server writes.
-        expected: i32,
-        /// The version of the tables.
-        found: i32,
-    },
-}
-
-impl fmt::Display for ClusterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address { of, reason } => write!(f, "{of}: {reason}"),
-            Self::Store(error) => error.fmt(f),
-            Self::Newer { expected, found } => write!(
-                f,
-                "postgres: made by a newer server (version {found}, this one knows {expected}); left as it is"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ClusterError {}
-
-impl From<StoreError> for ClusterError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
     }
 }
 
@@ -211,52 +171,6 @@ fn timestamp(number: i64) -> Timestamp {
 /// The identifier in a column.
 fn id(row: &Row, column: usize) -> Result<[u8; 16]> {
     row.get::<_, &[u8]>(column).try_into().map_err(|_| damaged("identifier"))
-}
-
-const JOB: i16 = 0;
-const KEY_SET: i16 = 1;
-
-/// What an earlier request with this idempotency key made.
-async fn recall(
-    client: &impl tokio_postgres::GenericClient,
-    tenant: &TenantId,
-    key: &str,
-) -> Result<Option<Remembered>> {
-    const QUERY: &str = "SELECT fingerprint, kind, made FROM idempotency WHERE tenant = $1 AND key = $2";
-    let Some(row) = client.query_opt(QUERY, &[&tenant.as_str(), &key]).await.map_err(failed)? else {
-        return Ok(None);
-    };
-    let made = match row.get(1) {
-        JOB => Made::Job(JobId::from_bytes(id(&row, 2)?)),
-        KEY_SET => Made::KeySet(KeySetId::from_bytes(id(&row, 2)?)),
-        _ => return Err(damaged("idempotency record")),
-    };
-    let fingerprint = row.get::<_, &[u8]>(0).try_into().map_err(|_| damaged("fingerprint"))?;
-    Ok(Some(Remembered { fingerprint, made }))
-}
-
-/// Notes what a request made; says what an earlier one did if its key is taken.
-async fn remember(
-    transaction: &Transaction<'_>,
-    tenant: &TenantId,
-    idempotency: Option<&Idempotency>,
-    made: Made,
-    at: Timestamp,
-) -> Result<Option<Remembered>> {
-    let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(None) };
-    let (kind, id) = match made {
-        Made::Job(id) => (JOB, id.to_bytes()),
-        Made::KeySet(id) => (KEY_SET, id.to_bytes()),
-    };
-    let inserted = transaction
-        .execute(
-            "INSERT INTO idempotency (tenant, key, fingerprint, kind, made, at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            &[&tenant.as_str(), &key, &&fingerprint[..], &kind, &&id[..], &number(at)],
-        )
-        .await
-        .map_err(failed)?;
-    if inserted == 1 { Ok(None) } else { recall(transaction, tenant, key).await }
 }
 
 /// Why a job fails whose row is there and whose inputs are not.

@@ -16,7 +16,9 @@ use edge_server::{
 };
 use tokio_postgres::{Client, GenericClient, Row, types::ToSql};
 
-use super::{Hash, Result, SWEEP_ROWS, damaged, failed, id, notices, number, remember, timestamp};
+use super::{
+    Hash, Result, SWEEP_ROWS, damaged, failed, id, idempotency::remember, notices, number, timestamp,
+};
 
 const QUEUED: i16 = 0;
 const RUNNING: i16 = 1;

@@ -12,9 +12,11 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::{Client, GenericClient, Row, Transaction};
 
 use super::{
-    Hash, Result, SWEEP_ROWS, damaged, failed, id, jobs, number,
+    Hash, Result, SWEEP_ROWS, damaged, failed, id,
+    idempotency::remember,
+    jobs, number,
     objects::{KeyObject, Objects},
-    remember, timestamp,
+    timestamp,
 };
 
 /// Held, together with the tenant's hash, while its sets are counted and one is added.
