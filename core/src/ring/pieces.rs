@@ -5,7 +5,7 @@ use crate::team::Team;
 
 /// How much work it is to read and write numbers once, or to transform them.
 #[derive(Clone, Copy)]
-pub(crate) struct Cost(#[cfg_attr(not(feature = "std"), expect(dead_code))] usize);
+pub(crate) struct Cost(usize);
 
 impl Cost {
     /// Passes over memory, each over so many numbers.
