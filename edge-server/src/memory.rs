@@ -154,7 +154,11 @@ impl Store for MemoryStore {
 
     async fn job(&self, tenant: &TenantId, id: JobId) -> Result<Option<Job>, StoreError> {
         let state = self.state();
-        Ok(state.jobs.get(&id).map(|stored| &stored.job).filter(|job| job.request.tenant == *tenant).cloned())
+        let stored = state.jobs.get(&id).filter(|stored| stored.job.request.tenant == *tenant);
+        Ok(stored.map(|StoredJob { job, lease, .. }| match (&job.state, lease) {
+            (JobState::Queued, Some(_)) => Job { state: JobState::Running, ..job.clone() },
+            _ => job.clone(),
+        }))
     }
 
     async fn claim_job(&self, claim: Claim) -> Result<Claimed, StoreError> {

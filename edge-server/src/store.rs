@@ -141,7 +141,7 @@ impl Claimed {
 pub enum JobState {
     /// Accepted, waiting.
     Queued,
-    /// Being evaluated.
+    /// Being evaluated; or taken for that once, and waiting again: for whoever asks, a job does not go back.
     Running,
     /// Done.
     Completed {

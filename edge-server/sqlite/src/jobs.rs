@@ -103,7 +103,8 @@ pub(crate) fn insert(database: &impl Database, job: &JobRequest, inputs: &[Bytes
 pub fn read(database: &impl Database, tenant: &TenantId, id: JobId) -> Result<Option<Job>> {
     let row = database.first(
         &format!(
-            "SELECT {REQUEST}, state, bytes, failure_code, failure_detail
+            "SELECT {REQUEST}, CASE WHEN state = {QUEUED} AND worker IS NOT NULL THEN {RUNNING} ELSE state END,
+                 bytes, failure_code, failure_detail
              FROM jobs LEFT JOIN results ON job = id WHERE id = ?1 AND tenant = ?2"
         ),
         values![&id.to_bytes(), tenant.as_str()],

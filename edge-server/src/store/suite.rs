@@ -215,7 +215,8 @@ async fn unfinished_jobs_come_back(store: &impl Store) {
             }
         );
         assert_eq!(ok!(store.release_jobs()), 1);
-        assert_eq!(ok!(store.job(&alice(), job.id)).expect("stored").state, JobState::Queued);
+        assert_eq!(ok!(store.queue()), QueueLengths { waiting: 1, running: 0 });
+        assert_eq!(ok!(store.job(&alice(), job.id)).expect("stored").state, JobState::Running, "as it was");
         assert!(!ok!(store.start_again(at(0), job.id)), "it is nobody's");
         assert_eq!(ok!(store.claim_job(at(0))).job().expect("waits").interrupted, 1, "that was no start");
         assert!(!ok!(store.start_again(claim(3), job.id)), "it is another's");
@@ -234,7 +235,8 @@ async fn a_claim_is_given_back(store: &impl Store, own: Claim, job: JobId) {
     assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Running, "it is another's");
     for interrupted in [0, 1] {
         ok!(store.give_back(own, job, interrupted, None));
-        assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Queued);
+        assert_eq!(ok!(store.queue()), QueueLengths { waiting: 1, running: 0 });
+        assert_eq!(ok!(store.job(&alice(), job)).expect("stored").state, JobState::Running, "as it was");
         let claimed = ok!(store.claim_job(own)).job().expect("waits");
         assert_eq!((claimed.request.id, claimed.interrupted), (job, interrupted));
         assert_eq!(claimed.inputs, Some(inputs()));

@@ -147,7 +147,7 @@ async fn a_job_that_runs_when_the_service_halts_is_given_back() {
     api.service.halt();
     store.be_silent_about(None);
     assert!(evaluation.await.unwrap().evaluated().is_none());
-    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "queued");
+    assert_eq!(api.get(accepted.header("location")).await.text("/status"), "running");
     assert_eq!(store.claim_job(CLAIM).await.unwrap().job().unwrap().interrupted, 0, "that was no start");
 }
 

@@ -70,14 +70,14 @@ async fn a_job_waits_again_when_the_store_fails_in_the_middle_of_it() {
     let store = api.service.host().store();
     store.fail_next_keys(1);
     assert_eq!(api.run_jobs().await, 0, "keys could not be staged");
-    assert_eq!(api.get(&job).await.text("/status"), "queued");
+    assert_eq!(api.get(&job).await.text("/status"), "running");
     for name in [KeyName::Relinearization, KeyName::Galois(5)] {
         wait(&api);
         store.fail_staged_key(Some(name));
         let reads = store.staged_reads();
         assert_eq!(api.run_jobs().await, 0);
         assert!(store.staged_reads() > reads, "it was being evaluated");
-        assert_eq!(api.get(&job).await.text("/status"), "queued", "{name}");
+        assert_eq!(api.get(&job).await.text("/status"), "running", "{name}");
     }
     store.fail_staged_key(None);
     wait(&api);
@@ -97,7 +97,7 @@ async fn a_job_whose_key_can_never_be_read_is_given_up() {
     api.service.host().store().fail_staged_key(Some(KeyName::Galois(5)));
     for _ in 0..2 {
         assert_eq!(api.run_jobs().await, 0);
-        assert_eq!(api.get(&job).await.text("/status"), "queued");
+        assert_eq!(api.get(&job).await.text("/status"), "running");
         wait(&api);
     }
     assert_eq!(api.run_jobs().await, 1);
@@ -119,7 +119,7 @@ async fn failures_before_an_evaluation_are_not_counted_with_those_in_the_middle(
         store.fail_next_keys(usize::from(!is_midway));
         assert_eq!(api.run_jobs().await, 0, "{midway} in the middle");
         assert_eq!(store.staged_reads() > reads, is_midway);
-        assert_eq!(api.get(&job).await.text("/status"), "queued");
+        assert_eq!(api.get(&job).await.text("/status"), "running");
         midway += u32::from(is_midway);
         wait(&api);
     }

@@ -33,7 +33,7 @@ async fn a_job_whose_keys_the_store_does_not_give_waits_and_was_not_started() {
         };
         assert_eq!(until, Some(wait), "after {failures} failures");
         let job = api.get(accepted.header("location")).await;
-        assert_eq!(job.text("/status"), "queued", "after {failures} failures: {}", job.tree);
+        assert_eq!(job.text("/status"), "running", "after {failures} failures: {}", job.tree);
         wait_for(&api, wait - Duration::from_millis(1));
         assert_eq!(api.run_jobs().await, 0, "it is not its time");
         wait_for(&api, Duration::from_millis(1));
@@ -109,7 +109,7 @@ async fn a_job_that_the_store_fails_stops_no_other() {
         } else {
             assert_eq!(api.run_jobs().await, 2);
         }
-        assert_eq!(states(&api, &jobs).await, ["queued", "completed", "completed"]);
+        assert_eq!(states(&api, &jobs).await, ["running", "completed", "completed"]);
         wait_for(&api, Duration::from_millis(250));
         api.service.run_all().await.unwrap();
         assert_eq!(states(&api, &jobs).await, ["completed"; 3]);
@@ -123,12 +123,12 @@ async fn a_job_whose_inputs_cannot_be_read_waits_and_stops_no_other() {
     let store = api.service.host().store();
     store.fail_next_inputs(2);
     assert_eq!(api.run_jobs().await, 1);
-    assert_eq!(states(&api, &jobs).await, ["queued", "queued", "completed"]);
+    assert_eq!(states(&api, &jobs).await, ["running", "running", "completed"]);
     assert_eq!(store.key_reads(), 2, "those of the job that has its inputs");
     wait_for(&api, Duration::from_millis(250));
     store.fail_next_inputs(1);
     assert_eq!(api.run_jobs().await, 1);
-    assert_eq!(states(&api, &jobs).await, ["queued", "completed", "completed"]);
+    assert_eq!(states(&api, &jobs).await, ["running", "completed", "completed"]);
     wait_for(&api, Duration::from_millis(500));
     let claim = Claim {
         worker: WorkerId::from_bytes([9; 16]),
@@ -154,7 +154,7 @@ async fn each_job_is_tried_once_in_its_time_although_the_store_fails_all_of_them
             api.service.run_all().await.unwrap();
         }
         assert_eq!(store.key_reads() - before, jobs.len(), "the first key of each");
-        assert_eq!(states(&api, &jobs).await, ["queued"; 3]);
+        assert_eq!(states(&api, &jobs).await, ["running"; 3]);
         wait_for(&api, Duration::from_millis(wait));
     }
     store.fail(true);
@@ -174,7 +174,7 @@ async fn a_job_that_the_store_fails_has_its_next_turn_in_its_time_in_a_run_witho
     store.be_silent_about(KeySetId::parse(&jobs[1].0));
     let mut run = Box::pin(api.service.run_all());
     assert!((&mut run).now_or_never().is_none(), "it waits for the second one's keys");
-    assert_eq!(states(&api, &jobs).await, ["queued", "running", "queued"]);
+    assert_eq!(states(&api, &jobs).await, ["running", "running", "queued"]);
     wait_for(&api, Duration::from_millis(250));
     store.be_silent_about(KeySetId::parse(&jobs[2].0));
     assert!((&mut run).now_or_never().is_none(), "it waits for the third one's keys");

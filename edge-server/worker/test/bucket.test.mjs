@@ -51,7 +51,7 @@ test("a job whose keys the bucket does not give stops no other, and ends in its 
     const waits = fields(log, '"put off').map(({ failures, milliseconds }) => [failures, milliseconds]);
     assert.deepEqual(waits.slice(0, 3), [[1, 250], [2, 500], [3, 1000]]);
     const waiting = await (await fetch(`${worker.url}/jobs/${id}`, json)).json();
-    assert.equal(waiting.status, "queued");
+    assert.equal(waiting.status, "running");
     const ended = fields(log, '"evaluated"').length;
     away = undefined;
     await next(ended);

