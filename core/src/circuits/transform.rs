@@ -40,7 +40,8 @@ impl From<u32> for Diagonal {
 ///
 /// With `paired_by = k`, one product does two diagonals: rotation r with ⌊r/k⌋ odd is the imaginary half of rotation
 /// r − k. With `z = in + i·rotate(in, k)`, `(a − i·b)/2` for the diagonals of r − k and r, and S for the sum above over
-/// the rotations of even ⌊r/k⌋ alone, the result is `S + conjugate(S)`.
+/// the rotations of even ⌊r/k⌋ alone, the result is `S + conjugate(S)`: the same of real slots. Of x + i·y such a pair
+/// makes `a·(x − rotate(y, k)) + b·(rotate(x, k) + y)`.
 ///
 /// Afterwards, for each f of `folds` in order, `out_o += rotate(out_o, f)`: so parts of a row that are
 /// collected in several slots are added up, before the one rescaling.
@@ -51,7 +52,7 @@ pub struct LinearTransform {
     /// How many rotations, from 0 on, are inner ones.
     pub baby_steps: u32,
     /// The distance of the two rotations that one product does, if there are such pairs. Like `baby_steps` it says how
-    /// the sum is done, and not what it is.
+    /// the sum is done, and not what it is of real slots.
     pub paired_by: Option<u32>,
     /// Rotations to the left by which sums are added to themselves.
     pub folds: Vec<u32>,

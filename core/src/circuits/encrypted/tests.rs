@@ -5,11 +5,11 @@ use core::cell::Cell;
 
 use super::EncryptedMachine;
 use crate::{
-    Alone, Backend, Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Diagonal, Encoder, Error,
-    EvaluationKeys, FactorEncoding, GaloisElement, GaloisKey, Instruction, KeyRequirements, KeySource, Level,
-    LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis, PreparedProgram, Program, ProgramError,
-    Register, RelinearizationKey, SecretKey, Seed, SeedSource, Team, circuits::interpreter, decrypt,
-    encrypt_symmetric,
+    Alone, Backend, Ciphertext, Complex, CompressedGaloisKey, CompressedRelinearizationKey, Diagonal,
+    Encoder, Error, EvaluationKeys, FactorEncoding, GaloisElement, GaloisKey, Instruction, KeyRequirements,
+    KeySource, Level, LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis, PreparedProgram,
+    Program, ProgramError, Register, RelinearizationKey, SecretKey, Seed, SeedSource, Team,
+    circuits::interpreter, decrypt, encrypt_symmetric,
 };
 
 /// A client and a server in one place, with only the keys that a program says it needs.

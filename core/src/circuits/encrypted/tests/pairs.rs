@@ -100,6 +100,35 @@ fn no_imaginary_part_is_left() {
 }
 
 #[test]
+fn imaginary_parts_of_the_input_are_mixed_into_pairs() {
+    const DISTANCE: usize = 4;
+    let (mut bench, mut numbers) = (Bench::double(7, 1), Numbers(28));
+    let [x, y, a, b] = [(); 4].map(|()| numbers.vector(64));
+    let pair = LinearTransform {
+        diagonals: [(0.into(), a.clone()), ((DISTANCE as u32).into(), b.clone())].into(),
+        baby_steps: 1,
+        paired_by: Some(DISTANCE as u32),
+        folds: vec![],
+    };
+    let prepared = PreparedProgram::new(&bench.params, &with_transform(1, pair)).expect("valid");
+    let keys = bench.keys(&prepared.facts().keys);
+    let values: Vec<_> = x.iter().zip(&y).map(|(&re, &im)| Complex { re, im }).collect();
+    let scale = bench.params.scale_at(Level(1));
+    let plaintext = bench.encoder.encode_complex(&values, Level(1), scale).expect("fits");
+    let input = encrypt_symmetric(&bench.params, &bench.secret, &plaintext, &mut bench.seeds).expect("valid");
+    let input = input.expand(&bench.params).expect("its own parameters");
+    let output = prepared.evaluate(&[input], &keys).expect("levels and keys suffice").remove(0);
+    let plaintext = decrypt(&bench.params, &bench.secret, &output).expect("same parameters");
+    let slots = bench.encoder.decode_complex(&plaintext).expect("its own parameters");
+    for (s, slot) in slots.iter().enumerate() {
+        let rotated = (s + DISTANCE) % 64;
+        let expected = a[s] * (x[s] - y[rotated]) + b[s] * (x[rotated] + y[s]);
+        let error = (slot.re - expected).hypot(slot.im);
+        assert!(error < 2f64.powi(-36), "slot {s}: {slot:?}, expected {expected}");
+    }
+}
+
+#[test]
 fn pairs_take_half_of_the_products_and_giant_steps_and_two_more_key_switches() {
     let bench = Bench::single(7, 1);
     let counts = |inputs, outputs, paired_by| {
