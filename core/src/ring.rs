@@ -186,12 +186,13 @@ impl Ring {
         }
     }
 
-    /// Writes a limb in Montgomery form as a row of a key.
+    /// Writes a limb, or any 32-bit words, in Montgomery form as a row of a key.
     pub(crate) fn write_montgomery_row(&self, prime: usize, limb: &[u32], row: usize, out: &mut Interleaved) {
         pointwise::write_montgomery_row(self.backend, self.moduli[prime], limb, row, out);
     }
 
-    /// Multiplies a limb by one in Montgomery form and adds another or subtracts from it, in place.
+    /// Multiplies a limb, or any 32-bit words, by a limb in Montgomery form and adds another or subtracts from it, in
+    /// place.
     pub(crate) fn multiply_limb(
         &self,
         prime: usize,

@@ -1,4 +1,4 @@
-//! Entry-by-entry operations on limbs. Residues in, residues out.
+//! Entry-by-entry operations on limbs. Residues in, residues out; where it is said, any 32-bit words in.
 
 use crate::{
     arithmetic::{Modulus, ShoupFactor},
@@ -68,7 +68,8 @@ pub(crate) enum Sum {
     SubtractFrom,
 }
 
-/// `a = a·factor/2^32 + other` or `a = other − a·factor/2^32` entry by entry, in place.
+/// `a = a·factor/2^32 + other` or `a = other − a·factor/2^32` entry by entry, in place. The left factor `a` may be any
+/// 32-bit words.
 pub(crate) fn multiply(
     backend: Backend,
     modulus: Modulus,
@@ -107,7 +108,7 @@ impl Kernel for Multiply<'_> {
     }
 }
 
-/// `values·w` entry by entry, in place.
+/// `values·w` entry by entry, in place. The values may be any 32-bit words.
 pub(crate) fn scale(backend: Backend, modulus: Modulus, w: ShoupFactor, values: &mut [u32]) {
     backend.run(Scale { modulus, w, values });
 }
@@ -264,7 +265,7 @@ impl Kernel for ReduceOffset<'_> {
     }
 }
 
-/// Writes residues in Montgomery form as a row.
+/// Writes the Montgomery form of values as a row. These may be any 32-bit words.
 pub(super) fn write_montgomery_row(
     backend: Backend,
     modulus: Modulus,

@@ -101,3 +101,38 @@ fn every_operation_agrees_with_division_on_every_backend() {
         }
     }
 }
+
+#[test]
+fn words_that_are_not_reduced_are_multiplied_as_their_residues() {
+    for (q, backend) in [1_073_479_681, 1_179_649]
+        .into_iter()
+        .flat_map(|q| Backend::available().map(move |backend| (q, backend)))
+    {
+        let m = Modulus::new(q);
+        let mut words: Vec<u32> = (0..LENGTH as u32).map(|i| (i + 1).wrapping_mul(0x9E37_79B9)).collect();
+        words[..5].copy_from_slice(&[u32::MAX, u32::MAX - 1, q * (u32::MAX / q), q * (u32::MAX / q) - 1, q]);
+        let (mut factor, other) = (residues(m, 1), residues(m, 2));
+        factor[..5].fill(q - 1);
+        let product = |k: usize| sum_of_products(m, core::iter::once((words[k], factor[k])));
+        let sums: [(Sum, &dyn Fn(usize) -> u32); 2] = [
+            (Sum::Add, &|k| m.add(product(k), other[k])),
+            (Sum::SubtractFrom, &|k| m.sub(other[k], product(k))),
+        ];
+        for (sum, expected) in sums {
+            let mut out = words.clone();
+            multiply(backend, m, &mut out, &factor, sum, &other);
+            assert_eq!(out, (0..LENGTH).map(expected).collect::<Vec<_>>());
+        }
+
+        let mut out = words.clone();
+        scale(backend, m, m.shoup(q - 2), &mut out);
+        let by_division =
+            |factor: u64| words.iter().map(move |&x| (u64::from(x) * factor % u64::from(q)) as u32);
+        assert_eq!(out, by_division(u64::from(q) - 2).collect::<Vec<_>>());
+
+        let mut rows = Interleaved::unwritten(1, LENGTH);
+        write_montgomery_row(backend, m, &words, 0, &mut rows);
+        let written: Vec<u32> = rows.blocks().flatten().copied().collect();
+        assert_eq!(written, by_division(1 << 32).collect::<Vec<_>>());
+    }
+}
