@@ -208,25 +208,28 @@ impl Program {
     }
 }
 
+/// Blocks of random diagonals.
+fn blocks([inputs, outputs]: [u32; 2], rotations: &[u32], numbers: &mut Numbers) -> LinearTransform {
+    let mut diagonals = BTreeMap::new();
+    for at in 0..inputs * outputs {
+        for &rotation in rotations {
+            let rotation = (rotation + 5 * at) % 64;
+            let at = Diagonal { output: at / inputs, input: at % inputs, rotation };
+            diagonals.insert(at, numbers.vector(32));
+        }
+    }
+    LinearTransform { diagonals, baby_steps: 8, paired_by: None, folds: vec![] }
+}
+
 #[test]
 fn transforms_take_several_vectors_to_several() {
     let (mut bench, mut numbers) = (Bench::single(7, 2), Numbers(8));
     let inputs: Vec<_> = (0..3).map(|_| numbers.vector(64)).collect();
-    let blocks = |rotations: &[u32], numbers: &mut Numbers| {
-        let mut diagonals = BTreeMap::new();
-        for at in 0..6 {
-            for &rotation in rotations {
-                let at = Diagonal { output: at / 3, input: at % 3, rotation: (rotation + 5 * at) % 64 };
-                diagonals.insert(at, numbers.vector(32));
-            }
-        }
-        LinearTransform { diagonals, baby_steps: 8, paired_by: None, folds: vec![] }
-    };
-    let transform = blocks(&[0, 1, 9, 40], &mut numbers);
+    let transform = blocks([3, 2], &[0, 1, 9, 40], &mut numbers);
     assert_precision!(bench, of_blocks(2, [3, 2], transform.clone()), &inputs, 17);
     let folded = LinearTransform { folds: vec![32], ..transform };
     assert_precision!(bench, of_blocks(2, [3, 2], folded), &inputs, 16);
-    let mut slotwise = blocks(&[0], &mut numbers);
+    let mut slotwise = blocks([3, 2], &[0], &mut numbers);
     let unrotated = |(at, factors)| (Diagonal { rotation: 0, ..at }, factors);
     slotwise.diagonals = slotwise.diagonals.into_iter().map(unrotated).collect();
     assert_precision!(bench, of_blocks(1, [3, 2], slotwise.clone()), &inputs, 19);

@@ -41,19 +41,6 @@ fn halves_of_different_periods_and_halves_alone_make_pairs() {
     }
 }
 
-/// Blocks of random diagonals.
-fn blocks([inputs, outputs]: [u32; 2], rotations: &[u32], numbers: &mut Numbers) -> LinearTransform {
-    let mut diagonals = BTreeMap::new();
-    for at in 0..inputs * outputs {
-        for &rotation in rotations {
-            let rotation = (rotation + 5 * at) % 64;
-            let at = Diagonal { output: at / inputs, input: at % inputs, rotation };
-            diagonals.insert(at, numbers.vector(32));
-        }
-    }
-    LinearTransform { diagonals, baby_steps: 8, paired_by: None, folds: vec![] }
-}
-
 #[test]
 fn pairs_of_several_vectors_make_several() {
     let (mut bench, mut numbers) = (Bench::single(7, 2), Numbers(23));
