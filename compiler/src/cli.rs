@@ -84,7 +84,7 @@ struct Compile {
     /// log2 of the ring degree; the cheapest that is secure if not set.
     #[arg(long, value_name = "LOG", value_parser = clap::value_parser!(u8).range(12..=15))]
     log_degree: Option<u8>,
-    /// log2 of the scale; the smallest that reaches the precision if not set.
+    /// log2 of the scale; that of the cheapest program that reaches the precision if not set.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(24..=56))]
     scale_bits: Option<u8>,
     /// Largest degree of a polynomial in place of an activation; 15 if not set.

@@ -18,7 +18,7 @@ use crate::{
     runtime::agreement,
 };
 
-/// Scales that are tried, in bits, from the smallest, until the result is precise enough.
+/// Scales that are tried, in bits, rising; [`Attempts`] says in which order.
 const SCALE_BITS: [u8; 5] = [24, 26, 28, 46, 56];
 
 /// Samples that the plaintext runtime is compared on, at the most.
