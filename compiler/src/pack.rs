@@ -15,13 +15,14 @@ use ckks_core::{Diagonal, LinearTransform};
 use crate::{arrange::Arrangement, compile::Objective, sparse::SparseMatrix};
 
 /// What a baby step, a giant step or fold, a product with a diagonal and a key cost, in key switches.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Prices {
     baby: f64,
     giant: f64,
     diagonal: f64,
-    /// The rotation of an input that pairs are made of, or the conjugation of an output.
-    pair: f64,
+    /// The rotation of an input that pairs are made of, or the conjugation of an output; none where there are to be no
+    /// pairs.
+    pair: Option<f64>,
     key: f64,
 }
 
@@ -33,12 +34,12 @@ impl Prices {
             Objective::Latency | Objective::Throughput => 0.05,
             Objective::Keys => 5.0,
         };
-        Self { baby: 0.2, giant: 0.87, diagonal: 0.045, pair: 0.87, key }
+        Self { baby: 0.2, giant: 0.87, diagonal: 0.045, pair: Some(0.87), key }
     }
 
     /// The same for packings without pairs, which are more precise by up to half a bit a layer.
     pub(crate) fn without_pairs(self) -> Self {
-        Self { pair: f64::INFINITY, ..self }
+        Self { pair: None, ..self }
     }
 }
 
@@ -184,10 +185,16 @@ impl Split {
     fn cheapest<'a>(diagonals: impl Iterator<Item = &'a Diagonal>, period: usize, prices: Prices) -> Self {
         let diagonals: Vec<Diagonal> = diagonals.copied().collect();
         let powers = || (0..=period.ilog2()).map(|log| 1u32 << log);
-        // Of equal ones the longest, since shorter rotations are the baby steps of other layers too.
-        let distances = powers().rev().filter(|&distance| (distance as usize) < period).map(Some);
-        let splits = std::iter::once(None).chain(distances).flat_map(|paired_by| {
-            let pairs = Pairs::new(&diagonals, paired_by);
+        let largest = diagonals.iter().map(|at| at.rotation).max().unwrap_or(0);
+        // Of equal ones the longest, since shorter rotations are the baby steps of other layers too. Above the largest
+        // rotation there are no second halves.
+        let distances = prices.pair.into_iter().flat_map(|price| {
+            let distances = powers().rev().filter(|&distance| distance <= largest);
+            distances.map(move |distance| Some(Distance { distance, price }))
+        });
+        let splits = std::iter::once(None).chain(distances).flat_map(|distance| {
+            let paired_by = distance.map(|Distance { distance, .. }| distance);
+            let pairs = Pairs::new(&diagonals, distance);
             powers().map(move |baby_steps| {
                 let cost = pairs.cost(baby_steps, prices);
                 Self { baby_steps, paired_by, cost }
@@ -197,9 +204,17 @@ impl Split {
     }
 }
 
+/// A distance of pairs.
+#[derive(Clone, Copy)]
+struct Distance {
+    distance: u32,
+    /// Of a rotation that they are made of, or a conjugation.
+    price: f64,
+}
+
 /// What is left of the diagonals when pairs are done by one product.
 struct Pairs {
-    distance: Option<u32>,
+    distance: Option<Distance>,
     /// By input and output, and rotation.
     products: BTreeSet<Diagonal>,
     /// Inputs that have pairs.
@@ -208,10 +223,13 @@ struct Pairs {
 }
 
 impl Pairs {
-    fn new(diagonals: &[Diagonal], distance: Option<u32>) -> Self {
-        let is_second = |at: &Diagonal| distance.is_some_and(|distance| at.rotation / distance % 2 == 1);
+    fn new(diagonals: &[Diagonal], distance: Option<Distance>) -> Self {
+        let is_second =
+            |at: &Diagonal| distance.is_some_and(|Distance { distance, .. }| at.rotation / distance % 2 == 1);
         let first = |at: &Diagonal| match distance {
-            Some(distance) if is_second(at) => Diagonal { rotation: at.rotation - distance, ..*at },
+            Some(Distance { distance, .. }) if is_second(at) => {
+                Diagonal { rotation: at.rotation - distance, ..*at }
+            }
             _ => *at,
         };
         Self {
@@ -239,9 +257,9 @@ impl Pairs {
         let distances: Vec<u32> = distances.filter(|distance| *distance != 0).collect();
         let mut keys: BTreeSet<u32> = distances.iter().copied().collect();
         keys.extend(babies.iter().map(|(rotation, _)| *rotation));
-        let pairs = self.distance.map_or(0.0, |distance| {
+        let pairs = self.distance.map_or(0.0, |Distance { distance, price }| {
             keys.insert(distance);
-            prices.pair * (self.inputs.len() + self.outputs) as f64 + prices.key
+            price * (self.inputs.len() + self.outputs) as f64 + prices.key
         });
         prices.baby * babies.len() as f64
             + prices.giant * distances.len() as f64
@@ -313,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Baby steps, giant steps and folds of one output, with a rotation and a conjugation for pairs.
+    /// Baby steps, giant steps and folds of one output. What pairs are made of and their conjugation come on top.
     fn switches(packing: &Packing) -> [usize; 3] {
         let transform = transform(&[packing], Prices::of(Objective::Latency));
         let babies = transform.baby_rotations().values().map(BTreeSet::len).sum();
@@ -351,6 +369,30 @@ mod tests {
         assert!(distance.is_some_and(|distance| distance >= 256) && cost < 0.75, "{distance:?}, {cost}");
         for few in [&[0][..], &[0, 1], &[0, 1, 2, 3], &dense[..16]] {
             assert_eq!(of(few, 128), (None, 1.0));
+        }
+    }
+
+    #[test]
+    fn pairs_are_counted_as_the_transform_makes_them() {
+        let rotations = (0..40u32).map(|k| k * k % 59);
+        let diagonals: Vec<Diagonal> =
+            rotations.map(|k| Diagonal { output: k % 2, input: k / 2 % 3, rotation: k }).collect();
+        // Costs tell each kind of step from the others.
+        let prices = Prices { baby: 1.0, giant: 1e3, diagonal: 1e6, pair: Some(1e9), key: 0.0 };
+        for paired_by in [None, Some(1), Some(4), Some(16), Some(32)] {
+            for baby_steps in [1, 4, 16, 64] {
+                let factors = diagonals.iter().map(|at| (*at, vec![1.0])).collect();
+                let transform = LinearTransform { diagonals: factors, baby_steps, paired_by, folds: vec![] };
+                let distance = paired_by.map(|distance| Distance { distance, price: 1e9 });
+                let babies: usize = transform.baby_rotations().values().map(BTreeSet::len).sum();
+                let giants: usize = transform.giant_rotations().values().map(Vec::len).sum();
+                let pairs = paired_by.map_or(0, |_| transform.paired_inputs().len() + 2);
+                let expected =
+                    [(babies, 1.0), (giants, 1e3), (transform.products().len(), 1e6), (pairs, 1e9)];
+                let expected: f64 = expected.iter().map(|&(count, price)| count as f64 * price).sum();
+                let found = Pairs::new(&diagonals, distance).cost(baby_steps, prices);
+                assert_eq!(found, expected, "{paired_by:?}, {baby_steps}");
+            }
         }
     }
 
