@@ -6,7 +6,7 @@ use crate::{
     amplify::amplify,
     approximate::{MARGIN, approximate},
     assemble::{Assembled, Assembly, Choice},
-    attempts::Attempts,
+    attempts::{Attempt, Attempts},
     calibrate::{calibrate, element_ranges, histograms},
     compose::compose,
     error::CompileError,
@@ -14,6 +14,7 @@ use crate::{
     graph::Graph,
     import::import,
     normalise::normalise,
+    pack::Prices,
     report::Report,
     runtime::agreement,
 };
@@ -152,7 +153,8 @@ pub fn compile(
     // The most precise that was measured, and the most precise of those that are not worth it.
     let (mut best, mut hopeless): (Option<Assembled>, Option<(f64, Choice)>) = (None, None);
     let scales = options.scale_bits.map_or(SCALE_BITS.to_vec(), |bits| vec![bits]);
-    let mut attempts = Attempts::new(&assembly, scales);
+    let choose = |scale_bits, prices| assembly.choose(scale_bits, prices).map(Attempt::from);
+    let mut attempts = Attempts::new(scales, Prices::of(options.objective), choose);
     while let Some(choice) = attempts.next()? {
         // What is hopeless is not worth keys and encrypted samples, unless there is nothing else.
         let predicted = assembly.predicted_bits(&choice, calibration)?;
