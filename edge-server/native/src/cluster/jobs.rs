@@ -131,7 +131,8 @@ pub(super) async fn read(
     job: JobId,
 ) -> Result<Option<(Job, Option<Hash>)>> {
     let query = format!(
-        "SELECT {REQUEST}, CASE WHEN state = {QUEUED} AND worker IS NOT NULL THEN {RUNNING} ELSE state END,
+        "SELECT {REQUEST},
+             CASE WHEN state = {QUEUED} AND worker IS NOT NULL THEN {RUNNING}::smallint ELSE state END,
              failure_code, failure_detail, result FROM jobs WHERE id = $1 AND tenant = $2"
     );
     let parameters: [&(dyn ToSql + Sync); 2] = [&&job.to_bytes()[..], &tenant.as_str()];
