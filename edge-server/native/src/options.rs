@@ -159,7 +159,8 @@ options! {
     queue "queue" "N" "EDGE_SERVER_QUEUE": u64 = 256;
     /// Longest time, in seconds, from acceptance to result.
     job_time "job-time" "SECONDS" "EDGE_SERVER_JOB_TIME": u64 = 3600;
-    /// How often a job may be started before it is given up.
+    /// How often a job may be started whose process ends, or be failed by the store in the middle of its evaluation,
+    /// before it is given up; the two are counted apart.
     attempts "attempts" "N" "EDGE_SERVER_ATTEMPTS": u64 = 5;
     /// Time, in seconds, that a process may be silent before others take its jobs.
     lease "lease" "SECONDS" "EDGE_SERVER_LEASE": u64 = 30;
