@@ -1,12 +1,17 @@
 //! Every operation of `ckks-core` at the parameter sets that rivals are measured at, with the precision of
 //! its result.
 
-use ckks_core::{
-    Backend, Ciphertext, CompressedGaloisKey, Kernels, Level, Params, ParamsSpec, decrypt, encrypt_symmetric,
-};
+mod rows;
+
+mod client;
+mod evaluator;
+mod wire;
+
+use ckks_core::{Backend, Error, Kernels, Params, ParamsSpec};
 use serde_json::json;
 
 use crate::{Result, timing::median_micros, world::World};
+use rows::{Row, Rows, same};
 
 /// A parameter set: name, log₂ N, base group, other groups and how many of them, bits of the special primes.
 pub(crate) struct Set {
@@ -75,102 +80,31 @@ pub(crate) fn kernels() -> Result<()> {
     Ok(())
 }
 
-/// Name, microseconds (or bytes, where the name says so), bits of precision.
-type Row = (&'static str, f64, Option<f64>);
-
 fn measure(params: &Params) -> Result<Vec<Row>> {
-    let World {
-        mut seeds,
-        secret,
-        encoder,
-        evaluator,
-        values,
-        plaintext,
-        prepared,
-        ciphertext,
-        element,
-        compressed,
-        galois,
-        relinearization,
-        fresh_bytes,
-    } = World::new(params)?;
-    let (top, slots) = (params.max_level(), params.slots());
-    let scale = params.scale_at(top);
-    let squares: Vec<f64> = values.iter().map(|v| v * v).collect();
-    let rotated: Vec<f64> = (0..slots).map(|i| values[(i + 1) % slots]).collect();
-    let low = evaluator.drop_level(&ciphertext, Level(0))?;
-    let hoisted = evaluator.hoist(&ciphertext)?;
-    let other = ciphertext.clone();
-    let multiply = || evaluator.multiply_relinearize_rescale(&ciphertext, &other, &relinearization);
+    let world = &World::new(params)?;
+    let mut rows = Rows { world, measured: Vec::new() };
+    transforms(&mut rows, &mut Kernels::new(params))?;
+    client::measure(&mut rows)?;
+    evaluator::measure(&mut rows)?;
+    wire::measure(&mut rows)?;
+    Ok(rows.measured)
+}
 
-    let precision = |ciphertext: &Ciphertext, expected: &[f64]| -> Result<Option<f64>> {
-        let found = encoder.decode_real(&decrypt(params, &secret, ciphertext)?)?;
-        let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        assert!(error < 1e-3, "a result is wrong by {error}");
-        Ok(Some(-error.log2()))
+/// One limb's, modulo a prime of 30 bits. Each undoes the other.
+fn transforms(rows: &mut Rows<'_>, kernels: &mut Kernels) -> Result<()> {
+    let before = kernels.limb().to_vec();
+    kernels.forward();
+    kernels.inverse();
+    let undone = same(&kernels.back(), &&before[..])?;
+    let done = |()| Ok(undone);
+    let forward = || {
+        kernels.forward();
+        Ok::<_, Error>(())
     };
-    let product = evaluator.multiply_plain(&ciphertext, &prepared)?;
-    let rotation = evaluator.apply_galois(&ciphertext, &galois)?;
-
-    let runs = if params.degree() > 1 << 13 { 25 } else { 101 };
-    let mut kernels = Kernels::new(params);
-    Ok(vec![
-        ("forward transform, 30 bits of modulus", median_micros(runs * 8, || kernels.forward()), None),
-        ("inverse transform, 30 bits of modulus", median_micros(runs * 8, || kernels.inverse()), None),
-        ("prepare parameters", median_micros(5, || Params::insecure(params.spec())), None),
-        ("encode", median_micros(runs, || encoder.encode_real(&values, top, scale)), None),
-        (
-            "decode",
-            median_micros(runs, || encoder.decode_real(&plaintext)),
-            Some(
-                -encoder
-                    .decode_real(&plaintext)?
-                    .iter()
-                    .zip(&values)
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f64::max)
-                    .log2(),
-            ),
-        ),
-        (
-            "encrypt symmetrically",
-            median_micros(runs, || encrypt_symmetric(params, &secret, &plaintext, &mut seeds)),
-            precision(&ciphertext, &values)?,
-        ),
-        (
-            "decrypt and decode",
-            median_micros(runs, || encoder.decode_real(&decrypt(params, &secret, &ciphertext)?)),
-            precision(&ciphertext, &values)?,
-        ),
-        (
-            "decrypt and decode at level 0",
-            median_micros(runs, || encoder.decode_real(&decrypt(params, &secret, &low)?)),
-            precision(&low, &values)?,
-        ),
-        (
-            "make one Galois key",
-            median_micros(runs, || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)),
-            None,
-        ),
-        ("prepare one Galois key", median_micros(runs, || compressed.prepare(params)), None),
-        (
-            "rotate",
-            median_micros(runs, || evaluator.apply_galois(&ciphertext, &galois)),
-            precision(&rotation, &rotated)?,
-        ),
-        (
-            "rotate, digits at hand",
-            median_micros(runs, || evaluator.rotate_hoisted(&ciphertext, &hoisted, &galois)),
-            precision(&rotation, &rotated)?,
-        ),
-        ("multiply, relinearize, rescale", median_micros(runs, multiply), precision(&multiply()?, &squares)?),
-        (
-            "multiply by plaintext",
-            median_micros(runs, || evaluator.multiply_plain(&ciphertext, &prepared)),
-            precision(&product, &squares)?,
-        ),
-        ("rescale", median_micros(runs, || evaluator.rescale(&ciphertext)), None),
-        ("bytes of a fresh ciphertext", fresh_bytes as f64, None),
-        ("bytes of one Galois key", compressed.to_bytes(params)?.len() as f64, None),
-    ])
+    rows.row("forward transform, 30 bits of modulus", forward, done)?;
+    let inverse = || {
+        kernels.inverse();
+        Ok::<_, Error>(())
+    };
+    rows.row("inverse transform, 30 bits of modulus", inverse, done)
 }

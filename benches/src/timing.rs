@@ -8,6 +8,24 @@ pub(crate) fn median_micros<T>(runs: usize, mut call: impl FnMut() -> T) -> f64 
     median
 }
 
+/// The same of a call that uses up something, which `input` makes for each and which does not count.
+pub(crate) fn median_micros_with<I, T>(
+    runs: usize,
+    mut input: impl FnMut() -> I,
+    mut call: impl FnMut(I) -> T,
+) -> f64 {
+    let mut times: Vec<f64> = (0..runs + 2)
+        .map(|_| {
+            let input = black_box(input());
+            let start = Instant::now();
+            black_box(call(input));
+            start.elapsed().as_secs_f64() * 1e6
+        })
+        .skip(2)
+        .collect();
+    median(&mut times)
+}
+
 /// The same of several calls, in turns, so that what the machine does besides slows all of them alike.
 pub(crate) fn alternating_micros<T, const COUNT: usize>(
     runs: usize,

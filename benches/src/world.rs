@@ -1,9 +1,9 @@
 //! A client and a server in one place: everything that the operations work on.
 
 use ckks_core::{
-    Ciphertext, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator, GaloisElement,
-    GaloisKey, Params, Plaintext, PreparedPlaintext, RelinearizationKey, SecretKey, Seed, SeedSource,
-    encrypt_symmetric,
+    Ciphertext, Complex, CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Evaluator,
+    GaloisElement, GaloisKey, Params, Plaintext, PreparedPlaintext, RelinearizationKey, SecretKey, Seed,
+    SeedSource, SeededCiphertext, encrypt_symmetric,
 };
 
 use crate::Result;
@@ -15,15 +15,18 @@ pub(crate) struct World {
     pub(crate) evaluator: Evaluator,
     /// One for each slot.
     pub(crate) values: Vec<f64>,
+    /// As many complex ones.
+    pub(crate) complex: Vec<Complex>,
     pub(crate) plaintext: Plaintext,
     pub(crate) prepared: PreparedPlaintext,
+    pub(crate) fresh: SeededCiphertext,
     pub(crate) ciphertext: Ciphertext,
     /// Rotates by one.
     pub(crate) element: GaloisElement,
     pub(crate) compressed: CompressedGaloisKey,
     pub(crate) galois: GaloisKey,
+    pub(crate) square: CompressedRelinearizationKey,
     pub(crate) relinearization: RelinearizationKey,
-    pub(crate) fresh_bytes: usize,
 }
 
 impl World {
@@ -34,26 +37,28 @@ impl World {
         let encoder = Encoder::new(params);
         let top = params.max_level();
         let values: Vec<f64> = (0..params.slots()).map(|i| (i as f64).sin()).collect();
+        let complex = values.iter().map(|&v| Complex { re: v, im: 1.0 - v * v }).collect();
         let plaintext = encoder.encode_real(&values, top, params.scale_at(top))?;
         let fresh = encrypt_symmetric(params, &secret, &plaintext, &mut seeds)?;
         let element = GaloisElement::rotation(params, 1);
         let compressed = CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds)?;
-        let relinearization =
-            CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?.prepare(params)?;
+        let square = CompressedRelinearizationKey::generate(params, &secret, top, &mut seeds)?;
         Ok(Self {
             prepared: encoder.prepare(&plaintext)?,
-            fresh_bytes: fresh.to_bytes(params)?.len(),
-            ciphertext: fresh.expand(params)?,
+            ciphertext: fresh.clone().expand(params)?,
+            fresh,
             galois: compressed.prepare(params)?,
             evaluator: Evaluator::new(params),
             seeds,
             secret,
             encoder,
             values,
+            complex,
             plaintext,
             element,
             compressed,
-            relinearization,
+            relinearization: square.prepare(params)?,
+            square,
         })
     }
 }

@@ -32,4 +32,16 @@ impl Kernels {
         let prime = ring.moduli().len() - 1;
         ring.inverse_limb_scaled(prime, ring.moduli()[prime].shoup(1), &self.limb, &mut self.back);
     }
+
+    /// The limb.
+    #[must_use]
+    pub fn limb(&self) -> &[u32] {
+        &self.limb
+    }
+
+    /// What the limb was transformed back to.
+    #[must_use]
+    pub fn back(&self) -> &[u32] {
+        &self.back
+    }
 }

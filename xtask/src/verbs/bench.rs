@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures, and rewrites the tables of documents.
 
+mod core;
 mod layers;
 mod peers;
 mod table;
@@ -21,17 +22,15 @@ const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
-/// with `core`, prints a line of JSON for every operation instead, with `page`, how long visitors of the page wait;
-/// with `layers`, `peers` and `worker`, see [`layers`], [`peers`] and [`worker`]; with `instructions`, rewrites the
-/// counts that [`instructions`] compares with; with `all`, does everything that has a place in a document.
+/// with `page`, prints how long visitors of the page wait instead; with `core`, `layers`, `peers` and `worker`, see
+/// [`core`], [`layers`], [`peers`] and [`worker`]; with `instructions`, rewrites the counts that [`instructions`]
+/// compares with; with `all`, does everything that has a place in a document.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => models(workspace),
-        ["core"] => {
-            process::run(workspace.cargo().args(["run", "--release", "--package", PACKAGE, "--", "core"]))
-        }
+        ["core"] => core::run(workspace),
         ["page"] => page(workspace),
         ["layers"] => layers::run(workspace),
         ["peers"] => peers::run(workspace),
@@ -48,8 +47,8 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
     // With the page: the server of the tests serves it.
     wasm::build(workspace, &mut progress)?;
     progress.step("Build the server", || server::build(workspace))?;
-    let native = progress.step("Measure natively", || natively(workspace, "models"))?;
-    let webassembly = progress.step("Measure in WebAssembly", || in_webassembly(workspace, "models"))?;
+    let native = progress.step("Measure natively", || natively(workspace, &["models"]))?;
+    let webassembly = progress.step("Measure in WebAssembly", || in_webassembly(workspace, &["models"]))?;
     let round_trips = progress.step("Measure predictions over HTTP", || {
         node::install(workspace, E2E)?;
         let mut script = node::script(&workspace.path(E2E), "bench");
@@ -79,6 +78,7 @@ fn page(workspace: &Workspace) -> Result<(), TaskError> {
 /// Everything that a table of a document is written from, one after the other, and what the page's visitors wait.
 fn all(workspace: &Workspace) -> Result<(), TaskError> {
     models(workspace)?;
+    core::run(workspace)?;
     layers::run(workspace)?;
     page(workspace)?;
     peers::run(workspace)?;
@@ -87,17 +87,17 @@ fn all(workspace: &Workspace) -> Result<(), TaskError> {
 }
 
 /// One part of the benches.
-fn natively(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskError> {
-    let program = ["run", "--quiet", "--release", "--package", PACKAGE, "--", part];
-    lines(&process::capture(workspace.cargo().args(program))?)
+fn natively(workspace: &Workspace, part: &[&str]) -> Result<Vec<Value>, TaskError> {
+    let program = ["run", "--quiet", "--release", "--package", PACKAGE, "--"];
+    lines(&process::capture(workspace.cargo().args(program).args(part))?)
 }
 
 /// The same in Node, with the lanes that browsers use.
-fn in_webassembly(workspace: &Workspace, part: &str) -> Result<Vec<Value>, TaskError> {
+fn in_webassembly(workspace: &Workspace, part: &[&str]) -> Result<Vec<Value>, TaskError> {
     build_for_webassembly(workspace)?;
     let mut node = node::node(&workspace.path(""));
     lines(&process::capture(
-        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module(workspace)).arg(part),
+        node.args(["--no-warnings", "xtask/npm/run-wasi.mjs"]).arg(module(workspace)).args(part),
     )?)
 }
 

@@ -16,9 +16,9 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
   packaging pack the npm package, install it into a project of each kind, predict in each, in Chromium and Firefox
   bench     measure the shipped models natively, in WebAssembly and over HTTP, from Node and from Chromium; rewrite
             the table of README.md
-              all             this, layers, page, peers, worker and `load`
+              all             this, core, layers, page, peers, worker and `load`
               layers          measure each layer of all shipped models, rewrite the table of docs/performance.md
-              core            print a line of JSON for every operation of the core instead
+              core            measure every operation of the core, rewrite the table of docs/performance.md
               page            print how long visitors of the page wait instead
               peers           compare with six other libraries in the same run, rewrite the tables
                               of README.md and docs/performance.md

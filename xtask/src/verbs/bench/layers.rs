@@ -14,9 +14,9 @@ use crate::{document, node};
 pub(super) fn run(workspace: &Workspace) -> Result<(), TaskError> {
     node::require()?;
     let mut progress = Progress::new(3);
-    let native = progress.step("Measure natively", || super::natively(workspace, "layers"))?;
+    let native = progress.step("Measure natively", || super::natively(workspace, &["layers"]))?;
     let webassembly =
-        progress.step("Measure in WebAssembly", || super::in_webassembly(workspace, "layers"))?;
+        progress.step("Measure in WebAssembly", || super::in_webassembly(workspace, &["layers"]))?;
     progress.step("Rewrite the table of docs/performance.md", || {
         let table = render(&native, &webassembly);
         print!("\n{table}\n");
