@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import tempfile
 import time
 
 # Name, log2 N, bits of Q's first prime, of the others, how many of those, repetitions.
@@ -27,6 +29,14 @@ def precision_bits(found, expected):
     error = max(abs(a - b) for a, b in zip(found, expected))
     assert error < 1e-3, f"a result is wrong by {error}"
     return -math.log2(error)
+
+
+def bytes_of(save):
+    """The bytes that a library writes into the file of a name."""
+    with tempfile.TemporaryDirectory() as folder:
+        name = os.path.join(folder, "written")
+        save(name)
+        return os.path.getsize(name)
 
 
 def report(program, name, log_qp, depth, scale_bits, rows):

@@ -38,4 +38,6 @@ for name, log_degree, _, bits, _, runs in SETS:
         row("rotate", lambda: engine.rotate(ciphertext, galois), rotated, decrypt),
         row("multiply, relinearize, rescale", lambda: engine.multiply(ciphertext, ciphertext, relinearization), squares, decrypt),
         row("multiply by plaintext", lambda: engine.multiply(ciphertext, plain), squares, decrypt),
+        ("bytes of a fresh ciphertext", ciphertext.serialized_nbytes, None),
+        ("bytes of one Galois key", galois.serialized_nbytes, None),
     ])

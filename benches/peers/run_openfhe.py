@@ -34,6 +34,7 @@ for name, log_degree, first, bits, _, runs in SETS:
         context.EvalRotateKeyGen(keys.secretKey, [1])
 
     key_micros = median_micros(runs, make_key)
+    rotation_keys = context.GetEvalAutomorphismKeyMap(keys.secretKey.GetKeyTag())
     plain = context.MakeCKKSPackedPlaintext(values)
     ciphertext = context.Encrypt(keys.secretKey, plain)
 
@@ -58,4 +59,6 @@ for name, log_degree, first, bits, _, runs in SETS:
         row("rotate", lambda: context.EvalRotate(ciphertext, 1), rotated),
         row("multiply, relinearize, rescale", lambda: context.Rescale(context.EvalMult(ciphertext, ciphertext)), squares),
         row("multiply by plaintext", lambda: context.EvalMult(ciphertext, plain), squares),
+        ("bytes of a fresh ciphertext", len(fhe.Serialize(ciphertext, fhe.BINARY)), None),
+        ("bytes of one Galois key", len(fhe.Serialize(rotation_keys, fhe.BINARY)), None),
     ])

@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import tenseal.sealapi as seal
 
-from measure import SETS, inputs, median_micros, precision_bits, report
+from measure import SETS, bytes_of, inputs, median_micros, precision_bits, report
 
 for name, log_degree, first, bits, depth, runs in SETS:
     degree = 1 << log_degree
@@ -62,4 +62,9 @@ for name, log_degree, first, bits, depth, runs in SETS:
         row("rotate", lambda: evaluator.rotate_vector(ciphertext, 1, galois, out), rotated, out),
         row("multiply, relinearize, rescale", multiply, squares, out),
         row("multiply by plaintext", lambda: evaluator.multiply_plain(ciphertext, plain, out), squares, out),
+        # Compressed as SEAL does by default.
+        ("bytes of a fresh ciphertext", bytes_of(ciphertext.save), None),
+        ("bytes of a fresh ciphertext, seeded", bytes_of(encryptor.encrypt_symmetric(plain).save), None),
+        ("bytes of one Galois key", bytes_of(galois.save), None),
+        ("bytes of one Galois key, seeded", bytes_of(keygen.create_galois_keys([3]).save), None),
     ])

@@ -7,15 +7,17 @@ use poulpy_ckks::CKKSModuleInfos;
 use poulpy_ckks::layouts::{CKKSCiphertextOwned, CKKSPlaintextOwned};
 use poulpy_ckks::prelude::*;
 use poulpy_core::api::{
-    GLWEAutomorphismKeyPreparedFactory, GLWESecretPreparedFactory, GLWESecretSampling, GLWETensorKeyPreparedFactory,
+    GLWEAutomorphismKeyCompressedEncryptSk, GLWEAutomorphismKeyPreparedFactory, GLWECompressedEncryptSk,
+    GLWESecretPreparedFactory, GLWESecretSampling, GLWETensorKeyPreparedFactory,
 };
 use poulpy_core::layouts::{
-    GGLWELayout, GLWEAutomorphismKeyAlloc, GLWEAutomorphismKeyLayout, GLWELayout, GLWESecretAlloc, GLWETensorKeyAlloc,
+    GGLWELayout, GLWEAutomorphismKeyAlloc, GLWEAutomorphismKeyCompressedAlloc, GLWEAutomorphismKeyLayout,
+    GLWECompressedAlloc, GLWELayout, GLWESecretAlloc, GLWETensorKeyAlloc,
     GLWETensorKeyLayout, Rank, TorusPrecision, k_digit_of,
 };
 use poulpy_core::{GLWEAutomorphismKeyEncryptSk, GLWETensorKeyEncryptSk};
 use poulpy_hal::api::{ScratchOwnedAlloc, ScratchOwnedBorrow};
-use poulpy_hal::layouts::{Module, ScratchOwned};
+use poulpy_hal::layouts::{Module, ScratchOwned, WriterTo};
 use poulpy_hal::source::Source;
 
 use crate::measure::{Report, Set, median_micros, precision_bits};
@@ -114,4 +116,22 @@ pub fn run(program: &str, set: &Set) {
     let micros = median_micros(set.runs, || decrypt(&ciphertext, &mut scratch));
     report.line("decrypt and decode", micros, Some(precision_bits(&decrypt(&ciphertext, &mut scratch), &values)));
     report.line("make one Galois key", median_micros(set.runs, || make_key(&mut scratch)), None);
+
+    // What is seeded has the body alone and a seed; a ciphertext of zero has the size of any.
+    let bytes = |operation: &str, written: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = Vec::new();
+        written(&mut bytes);
+        report.line(operation, bytes.len() as f64, None);
+    };
+    let mut seeded = module.glwe_compressed_alloc_from_infos(&layout(bits));
+    let mut noise = Source::new([5; 32]);
+    module.glwe_compressed_encrypt_zero_sk(&mut seeded, &secret, [6; 32], &mut noise, &mut scratch.borrow());
+    let mut seeded_key = module.glwe_automorphism_key_compressed_alloc_from_infos(&galois_layout);
+    let arena = &mut scratch.borrow();
+    module.glwe_automorphism_key_compressed_encrypt_sk(&mut seeded_key, element, &raw, [7; 32], &mut noise, arena);
+    let key = make_key(&mut scratch);
+    bytes("bytes of a fresh ciphertext", &|bytes| ciphertext.write_to(bytes).unwrap());
+    bytes("bytes of a fresh ciphertext, seeded", &|bytes| seeded.write_to(bytes).unwrap());
+    bytes("bytes of one Galois key", &|bytes| key.write_to(bytes).unwrap());
+    bytes("bytes of one Galois key, seeded", &|bytes| seeded_key.write_to(bytes).unwrap());
 }

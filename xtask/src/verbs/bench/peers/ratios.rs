@@ -5,20 +5,46 @@ use std::fmt::Write;
 use serde_json::Value;
 
 const SETS: [&str; 3] = ["P1", "P2", "P3"];
-/// Operations by the name that every program gives them, in the order of the tables.
-const OPERATIONS: [&str; 11] = [
-    "forward transform, 30 bits of modulus",
-    "encode",
-    "decode",
-    "encrypt symmetrically",
-    "decrypt and decode",
-    "make one Galois key",
-    "rotate",
-    "multiply, relinearize, rescale",
-    "multiply by plaintext",
-    "bytes of a fresh ciphertext",
-    "bytes of one Galois key",
+/// Rows of the tables, in their order.
+const ROWS: [Row; 15] = [
+    Row::of("forward transform, 30 bits of modulus"),
+    Row::of("encode"),
+    Row::of("decode"),
+    Row::of("encrypt symmetrically"),
+    Row::of("decrypt and decode"),
+    Row::of("make one Galois key"),
+    Row::of("rotate"),
+    Row::of("multiply, relinearize, rescale"),
+    Row::of("multiply by plaintext"),
+    Row::of(CIPHERTEXT),
+    Row::of(SEEDED_CIPHERTEXT),
+    Row { title: "the same, this seeded, others not", this: SEEDED_CIPHERTEXT, others: CIPHERTEXT },
+    Row::of(KEY),
+    Row::of(SEEDED_KEY),
+    Row { title: "the same, this seeded, others not", this: SEEDED_KEY, others: KEY },
 ];
+const CIPHERTEXT: &str = "bytes of a fresh ciphertext";
+const SEEDED_CIPHERTEXT: &str = "bytes of a fresh ciphertext, seeded";
+const KEY: &str = "bytes of one Galois key";
+const SEEDED_KEY: &str = "bytes of one Galois key, seeded";
+
+/// A row, and the operations that are compared in it, by the name that every program gives them.
+struct Row {
+    title: &'static str,
+    this: &'static str,
+    others: &'static str,
+}
+
+impl Row {
+    const fn of(operation: &'static str) -> Self {
+        Self { title: operation, this: operation, others: operation }
+    }
+
+    fn operation(&self, program: &str) -> &'static str {
+        if program == THIS { self.this } else { self.others }
+    }
+}
+
 const THIS: &str = "this";
 
 /// Where programs run.
@@ -72,10 +98,11 @@ impl Rounds {
     }
 
     /// The median over rounds of the best rival's value divided by ours.
-    fn ratio(&self, set: &str, operation: &str) -> Option<f64> {
+    fn ratio(&self, set: &str, row: &Row) -> Option<f64> {
         let rivals = self.programs().split_off(1);
         let of_round = |round: &Vec<Value>| {
-            let value = |program: &str| Self::find(round, program, set, operation)?["value"].as_f64();
+            let value =
+                |program: &str| Self::find(round, program, set, row.operation(program))?["value"].as_f64();
             let best = rivals.iter().filter_map(|rival| value(rival)).min_by(f64::total_cmp)?;
             Some(best / value(THIS)?)
         };
@@ -112,15 +139,11 @@ impl Rounds {
             let _ = write!(text, "### {}, {set}\n\n| | {header} | ratio |\n|{rule}\n", self.side.title());
             let chains: Vec<String> = programs.iter().map(|program| chain(program)).collect();
             let _ = writeln!(text, "| log₂(QP); depth; scale | {} | |", chains.join(" | "));
-            for operation in OPERATIONS {
-                let cells: Vec<String> =
-                    programs.iter().map(|program| self.cell(program, set, operation)).collect();
-                let _ = writeln!(
-                    text,
-                    "| {operation} | {} | {} |",
-                    cells.join(" | "),
-                    times(self.ratio(set, operation))
-                );
+            for row in &ROWS {
+                let cell = |program: &&str| self.cell(program, set, row.operation(program));
+                let cells: Vec<String> = programs.iter().map(cell).collect();
+                let ratio = times(self.ratio(set, row));
+                let _ = writeln!(text, "| {} | {} | {ratio} |", row.title, cells.join(" | "));
             }
             text.push('\n');
         }
@@ -139,11 +162,11 @@ pub(super) fn summary(machine: &str, native: &Rounds, webassembly: &Rounds) -> S
         }
     }
     let _ = write!(text, "\n|---|{}\n", "---|".repeat(2 * SETS.len()));
-    for operation in OPERATIONS {
-        let _ = write!(text, "| {operation} |");
+    for row in &ROWS {
+        let _ = write!(text, "| {} |", row.title);
         for side in [native, webassembly] {
             for set in SETS {
-                let _ = write!(text, " {} |", times(side.ratio(set, operation)));
+                let _ = write!(text, " {} |", times(side.ratio(set, row)));
             }
         }
         text.push('\n');
@@ -173,7 +196,7 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Rounds, Side, summary};
+    use super::{Rounds, Row, SEEDED_KEY, Side, summary};
 
     fn line(program: &str, backend: &str, value: f64) -> Value {
         json!({"program": program, "backend": backend, "set": "P1", "operation": "rotate", "value": value,
@@ -189,9 +212,28 @@ mod tests {
         let rounds: Vec<Vec<Value>> =
             vec![round(10.0, 60.0, 90.0), round(10.0, 80.0, 50.0), round(10.0, 200.0, 70.0)];
         let (native, wasm) = (Rounds::new(Side::Native, &rounds), Rounds::new(Side::WebAssembly, &rounds));
-        assert_eq!(native.ratio("P1", "rotate"), Some(6.0));
+        assert_eq!(native.ratio("P1", &Row::of("rotate")), Some(6.0));
         assert!(native.tables().contains("| rotate | 10.0 (15) | 80.0 (15) | 70.0 (15) | 6.0× |"));
         assert!(summary("m.", &native, &wasm).starts_with("m. Rivals: a; b; node-seal 7.\n"));
         assert!(summary("m.", &native, &wasm).contains("| rotate | 6.0× | – | – | 9.0× | – | – |"));
+    }
+
+    #[test]
+    fn a_seeded_key_is_compared_with_seeded_ones_and_with_others() {
+        let line = |program: &str, operation: &str, value: f64| json!({"program": program, "backend": "", "set": "P1", "operation": operation, "value": value});
+        let round = vec![
+            line("this", SEEDED_KEY, 10.0),
+            line("a", SEEDED_KEY, 20.0),
+            line("a", "bytes of one Galois key", 40.0),
+            line("b", "bytes of one Galois key", 30.0),
+        ];
+        let tables = Rounds::new(Side::Native, &[round]).tables();
+        for row in [
+            "| bytes of one Galois key | – | 40.0 | 30.0 | – |\n",
+            "| bytes of one Galois key, seeded | 10.0 | 20.0 | – | 2.0× |\n",
+            "| the same, this seeded, others not | 10.0 | 40.0 | 30.0 | 3.0× |\n",
+        ] {
+            assert!(tables.contains(row), "{row} in\n{tables}");
+        }
     }
 }
