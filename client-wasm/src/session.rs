@@ -2,7 +2,7 @@
 
 use ckks_client::{ClientError, KeyName, ModelSpec, ParameterSpec, Session as Client};
 use ckks_core::Seed;
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Float64Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -83,26 +83,22 @@ impl Session {
         Ok(encrypted.into())
     }
 
-    /// Decrypts the results of so many samples, one after the other: output vectors before post-processing.
+    /// Decrypts the results of so many samples and says all that there is to say of them, one after the other: the
+    /// output vector, the same after post-processing, and 1 where the model can give such values, otherwise 0. The
+    /// server must not learn of any of it.
     ///
     /// # Errors
     /// Throws an `Error` with a `code`.
-    pub fn decrypt(&self, result: &[u8], samples: usize) -> Result<Vec<f64>, JsValue> {
+    pub fn decrypt(&self, result: &[u8], samples: usize) -> Result<Float64Array, JsValue> {
         let outputs = self.client.decrypt_batch(result, samples).map_err(|error| thrown(&error))?;
-        Ok(Zeroizing::new(outputs).concat())
-    }
-
-    /// Whether decrypted values are such as the model can give. The server must not learn of it.
-    #[wasm_bindgen(js_name = isInRange)]
-    #[must_use]
-    pub fn is_in_range(&self, values: &[f64]) -> bool {
-        self.client.is_in_range(values)
-    }
-
-    /// Applies the model's post-processing to decrypted values.
-    #[must_use]
-    pub fn postprocess(&self, values: &[f64]) -> Vec<f64> {
-        self.client.postprocess(values)
+        let outputs = Zeroizing::new(outputs);
+        let mut all = Zeroizing::new(Vec::with_capacity(outputs.iter().map(|raw| 2 * raw.len() + 1).sum()));
+        for raw in outputs.iter() {
+            all.extend_from_slice(raw);
+            all.extend_from_slice(&Zeroizing::new(self.client.postprocess(raw)));
+            all.push(f64::from(self.client.is_in_range(raw)));
+        }
+        Ok(Float64Array::from(all.as_slice()))
     }
 }
 

@@ -10,7 +10,8 @@ const OUT_OF_RANGE: Warning = {
 };
 
 /** What a decrypted output says, by what the model says of its outputs. */
-export function describe({ raw, values, inRange }: Decrypted, { labels = [], postprocessing }: ModelInfo["output"]): Output {
+export function describe({ inRange, ...decrypted }: Decrypted, { labels = [], postprocessing }: ModelInfo["output"]): Output {
+  const [raw, values] = [Array.from(decrypted.raw), Array.from(decrypted.values)];
   // A model that gives the class alone has one value; the scores it was chosen by are in `raw`.
   const scores = values.length === raw.length ? values : raw;
   const index = scores.reduce((best, value, i) => (value > (scores[best] ?? -Infinity) ? i : best), 0);

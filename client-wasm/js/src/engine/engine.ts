@@ -8,10 +8,10 @@ export interface Start {
   secret?: Uint8Array;
 }
 
-/** An output of the model, before and after post-processing. */
+/** An output of the model, before and after post-processing. Those of a batch are parts of the same memory. */
 export interface Decrypted {
-  raw: number[];
-  values: number[];
+  raw: Float64Array<ArrayBuffer>;
+  values: Float64Array<ArrayBuffer>;
   /** Whether the model can give such values. */
   inRange: boolean;
 }
@@ -28,9 +28,12 @@ export interface Encrypted {
 export interface Engine {
   keyNames(): Promise<string[]>;
   generateKey(name: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Encrypts so many samples, one after the other in `values`, together. */
-  encrypt(values: Float64Array, samples: number): Promise<Encrypted>;
-  /** Decrypts the outputs of so many samples. */
+  /**
+   * Encrypts so many samples, one after the other in `values`, together. `values` is given away: its memory may go to
+   * another thread.
+   */
+  encrypt(values: Float64Array<ArrayBuffer>, samples: number): Promise<Encrypted>;
+  /** Decrypts the outputs of so many samples. `result` stays as it is: it may be the caller's. */
   decrypt(result: Uint8Array, samples: number): Promise<Decrypted[]>;
   secret(): Promise<Uint8Array<ArrayBuffer>>;
   /** Wipes the secret key. */

@@ -1,6 +1,6 @@
 import { EncryptedInferenceError, fromThrown } from "../errors.js";
 import { bind } from "./bindings.js";
-import type { Encrypted, Engine, Engines, Start } from "./engine.js";
+import type { Decrypted, Encrypted, Engine, Engines, Start } from "./engine.js";
 
 /** Engines in this thread. */
 export function localEngines(module: () => Promise<WebAssembly.Module>): Engines {
@@ -14,6 +14,7 @@ export function openLocal(module: WebAssembly.Module, { model, parameters, secre
   const session = guarded(() =>
     secret ? Session.fromSecret(model, parameters, secret) : new Session(model, parameters),
   );
+  const { dimension } = model.output;
   let open = true;
   const call = async <T>(run: () => T): Promise<T> => {
     if (!open) throw new EncryptedInferenceError("CLOSED", "The model was closed");
@@ -27,21 +28,22 @@ export function openLocal(module: WebAssembly.Module, { model, parameters, secre
       return call(() => session.generateKey(name) as Uint8Array<ArrayBuffer>);
     },
     encrypt: (values, samples) => call(() => session.encrypt(values, samples) as Encrypted),
-    decrypt: (result, samples) =>
-      call(() => {
-        const all = session.decrypt(result, samples);
-        const dimension = all.length / samples;
-        return Array.from({ length: samples }, (_, i) => {
-          const raw = all.slice(i * dimension, (i + 1) * dimension);
-          return { raw: [...raw], values: [...session.postprocess(raw)], inRange: session.isInRange(raw) };
-        });
-      }),
+    decrypt: (result, samples) => call(() => divided(session.decrypt(result, samples) as Float64Array<ArrayBuffer>, samples, dimension)),
     secret: () => call(() => session.secretBytes() as Uint8Array<ArrayBuffer>),
     async close() {
       if (open) session.free();
       open = false;
     },
   };
+}
+
+/** What the binding says of so many samples: an output of `dimension` values, its post-processed values, a flag. */
+function divided(all: Float64Array<ArrayBuffer>, samples: number, dimension: number): Decrypted[] {
+  const length = all.length / samples;
+  return Array.from({ length: samples }, (_, i) => {
+    const own = all.subarray(i * length, (i + 1) * length);
+    return { raw: own.subarray(0, dimension), values: own.subarray(dimension, -1), inRange: own.at(-1) === 1 };
+  });
 }
 
 function guarded<T>(run: () => T): T {

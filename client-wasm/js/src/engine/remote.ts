@@ -159,8 +159,12 @@ function remoteEngine(connection: Connection, number: number, released: () => vo
   return {
     keyNames: () => ask({ method: "keyNames", parameters: [] }),
     generateKey: (name) => ask({ method: "generateKey", parameters: [name] }),
-    encrypt: (values, samples) => ask({ method: "encrypt", parameters: [values, samples] }),
-    decrypt: (result, samples) => ask({ method: "decrypt", parameters: [result, samples] }),
+    encrypt: (values, samples) => ask({ method: "encrypt", parameters: [values, samples] }, [values.buffer]),
+    decrypt(result, samples) {
+      // The caller keeps it, so that a copy goes over: one, where cloning makes two.
+      const copy = new Uint8Array(result);
+      return ask({ method: "decrypt", parameters: [copy, samples] }, [copy.buffer]);
+    },
     secret: () => ask({ method: "secret", parameters: [] }),
     async close() {
       if (!open) return;

@@ -47,8 +47,12 @@ function reply(answer: Reply, transfer: Transferable[]): void {
   (postMessage as (message: unknown, transfer: Transferable[]) => void)(answer, transfer);
 }
 
-/** Byte arrays are handed over, not copied. */
+/** The memory of what an engine gives, each piece once: it is handed over, not copied. */
 function buffers(value: unknown): Transferable[] {
-  const { payloads = [value] } = (value ?? {}) as { payloads?: unknown[] };
-  return payloads.flatMap((item) => (item instanceof Uint8Array ? [item.buffer as ArrayBuffer] : []));
+  return [...new Set(arrays(value).map(({ buffer }) => buffer as ArrayBuffer))];
+}
+
+function arrays(value: unknown): ArrayBufferView[] {
+  if (ArrayBuffer.isView(value)) return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(arrays) : [];
 }
