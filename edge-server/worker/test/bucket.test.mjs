@@ -7,22 +7,12 @@ import { join } from "node:path";
 import { test } from "node:test";
 
 import { startWorker } from "../local/worker.mjs";
-import { finished, killRuntime, logged, packageOf, recordedInference } from "./support.mjs";
+import { fields, finished, killRuntime, logged, packageOf, recordedInference, signal } from "./support.mjs";
 
 const MODEL = "breast_cancer_logistic";
 const json = { headers: { accept: "application/json" } };
 
 const accepted = async (url, inference) => (await (await fetch(`${url}/infer`, inference)).json()).job_id;
-
-/** A promise that somebody else fulfils. */
-function signal() {
-  const made = {};
-  made.promise = new Promise((resolve) => (made.resolve = resolve));
-  return made;
-}
-
-/** What the lines of a log with this text say. */
-const fields = (log, text) => log.filter((line) => line.includes(text)).map((line) => JSON.parse(line).fields);
 
 test("a job whose keys the bucket does not give stops no other, and ends in its time although nobody asks", async () => {
   const data = await mkdtemp(join(tmpdir(), "worker-"));

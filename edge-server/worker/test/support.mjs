@@ -137,6 +137,16 @@ export async function recordedInference(url, name, { isSent = true } = {}) {
   return { method: "POST", headers: { ...headers, accept: "application/json" }, body: inference.body };
 }
 
+/** A promise that somebody else fulfils. */
+export function signal() {
+  const made = {};
+  made.promise = new Promise((resolve) => (made.resolve = resolve));
+  return made;
+}
+
+/** What the lines of a log with this text say. */
+export const fields = (log, text) => log.filter((line) => line.includes(text)).map((line) => JSON.parse(line).fields);
+
 /** Waits until the log has so many lines with this text. */
 export async function logged(log, text, times = 1) {
   for (let tries = 0; tries < 600; tries += 1) {
