@@ -25,22 +25,24 @@ export const SEARCH = packagesOf("gloss_search");
 /**
  * Starts it with the packages of these directories and these variables over those of wrangler.toml. What it stores is
  * below `data`, or gone with it; what it logs goes to `log`, a line at a time. `rates` are the platform's limits instead
- * of those of wrangler.toml. `files` lists what is in the bucket below a prefix, `put` adds packages, `remove` takes
- * files away; `inspector` is the address of the runtime's, if it was asked for. `gate` is asked with its path before the
- * bucket gives a key, waited for, and if it throws so does the bucket.
+ * of those of wrangler.toml. `files` lists what is in the bucket below a prefix, `read` gives a file's bytes, `put` adds
+ * packages, `remove` takes files away; `inspector` is the address of the runtime's, if it was asked for. `gate` is asked
+ * with its path before the bucket gives a key, waited for, and if it throws so does the bucket; `putGate` is asked before
+ * it takes one, with the bytes of all whose puts have not settled, too.
  */
-export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, inspector = false, gate, log = () => undefined } = {}) {
+export async function startWorker({ packages = SHIPPED, variables = {}, rates, data, port = 0, page = true, inspector = false, gate, putGate, log = () => undefined } = {}) {
   const { workerOptions: options, main } = workerOptions(CONFIGURATION);
   if (rates) options.ratelimits = rates;
   const persist = data ? { durableObjectsPersist: join(data, "objects"), r2Persist: join(data, "bucket") } : {};
   if (!page) delete options.assets;
-  if (gate) options.serviceBindings = { ...options.serviceBindings, GATE: (request) => answered(gate, request) };
+  const isGated = Boolean(gate ?? putGate);
+  if (isGated) options.serviceBindings = { ...options.serviceBindings, GATE: (request) => answered({ GET: gate, PUT: putGate }, request) };
   const flare = new Miniflare({
     ...options,
     ...persist,
     modules: true,
-    scriptPath: gate ? GATED : main,
-    modulesRoot: gate ? FOLDER : dirname(main),
+    scriptPath: isGated ? GATED : main,
+    modulesRoot: isGated ? FOLDER : dirname(main),
     bindings: { ...options.bindings, ...variables },
     host: "127.0.0.1",
     port,
@@ -54,14 +56,15 @@ export async function startWorker({ packages = SHIPPED, variables = {}, rates, d
   };
   await put(packages);
   const list = async (prefix) => (await bucket.list({ prefix })).objects.map(({ key }) => key);
+  const read = async (path) => new Uint8Array(await (await bucket.get(path)).arrayBuffer());
   const remove = async (prefix) => bucket.delete(await list(prefix));
-  return { url, files: list, put, remove, inspector: inspector ? await flare.getInspectorURL() : undefined, stop: () => flare.dispose() };
+  return { url, files: list, read, put, remove, inspector: inspector ? await flare.getInspectorURL() : undefined, stop: () => flare.dispose() };
 }
 
-/** What a gate says of a key, as an answer. */
-async function answered(gate, { url }) {
+/** What the gate for this method says of a key, as an answer. */
+async function answered(gates, { method, url, headers }) {
   try {
-    await gate(new URL(url).pathname.slice(1));
+    await gates[method]?.(new URL(url).pathname.slice(1), Number(headers.get("bytes-under-way")));
     return new Response();
   } catch ({ message }) {
     return new Response(null, { status: 503, statusText: message });

@@ -137,6 +137,19 @@ export async function recordedInference(url, name, { isSent = true } = {}) {
   return { method: "POST", headers: { ...headers, accept: "application/json" }, body: inference.body };
 }
 
+/** The evaluation keys that the client makes for a model, by name. The set that it has put them into stays. */
+export async function recordedKeys(url, name) {
+  const keys = new Map();
+  const recorder = async (address, init) => {
+    if (init?.method === "PUT") keys.set(new URL(address).pathname.split("/").pop(), init.body.slice());
+    return fetch(address, init);
+  };
+  const model = await (await connect(url, { fetch: recorder })).model(name);
+  await model.prepareKeys();
+  await model.close();
+  return keys;
+}
+
 /** A promise that somebody else fulfils. */
 export function signal() {
   const made = {};
