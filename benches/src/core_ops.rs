@@ -10,7 +10,7 @@ mod wire;
 use ckks_core::{Backend, Error, Kernels, Params, ParamsSpec};
 use serde_json::json;
 
-use crate::{Result, timing::median_micros, world::World};
+use crate::{Result, world::World};
 use rows::{Row, Rows, same};
 
 /// A parameter set: name, log₂ N, base group, other groups and how many of them, bits of the special primes.
@@ -64,18 +64,6 @@ pub(crate) fn run(only_fastest: bool) -> Result<()> {
                 println!("{line}");
             }
         }
-    }
-    Ok(())
-}
-
-/// Prints the time of one limb's transforms only.
-pub(crate) fn kernels() -> Result<()> {
-    for (log_degree, backend) in (13..16).flat_map(|d| Backend::available().map(move |b| (d, b))) {
-        let spec = ParamsSpec::generate(log_degree, &[30], &[], &[30], 1, f64::from(1 << 28))?;
-        let mut kernels = Kernels::new(&Params::insecure_on(&spec, backend)?);
-        let forward = median_micros(2001, || kernels.forward());
-        let inverse = median_micros(2001, || kernels.inverse());
-        println!("2^{log_degree} {}: {forward:.1} {inverse:.1} µs", backend.name());
     }
     Ok(())
 }

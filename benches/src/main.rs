@@ -8,6 +8,7 @@ mod world;
 
 mod core_ops;
 mod instructions;
+mod kernels;
 mod layers;
 mod models;
 
@@ -30,7 +31,7 @@ fn main() -> Result<()> {
 fn run() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
-        Some("kernels") => core_ops::kernels(),
+        Some("kernels") => kernels::run(),
         Some("models") => models::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("layers") => layers::run(),
         Some("instructions") => instructions::run(&std::env::args().nth(2).unwrap_or_default()),

@@ -70,15 +70,8 @@ mod wire;
 // programs over ciphertexts
 mod circuits;
 
-// inner loops, for benchmarks
-#[cfg(feature = "kernels")]
-mod kernels;
-
 pub use arithmetic::Modulus;
 pub use circuits::*;
-#[cfg(feature = "kernels")]
-#[doc(hidden)]
-pub use kernels::Kernels;
 pub use lanes::Backend;
 pub use ring::{Coeff, Ntt, Poly};
 pub use scheme::*;

@@ -34,6 +34,10 @@ mod products;
 mod result;
 mod switched_division;
 
+// inner loops, for benchmarks
+#[cfg(feature = "kernels")]
+mod kernels;
+
 pub use ciphertext::{
     Ciphertext, Plaintext, PreparedPlaintext, ResultCiphertexts, SeededCiphertext, TensorCiphertext,
 };
@@ -43,6 +47,9 @@ pub use error::Error;
 pub use evaluator::Evaluator;
 pub(crate) use extended::ExtendedCiphertext;
 pub use galois::GaloisElement;
+#[cfg(feature = "kernels")]
+#[doc(hidden)]
+pub use kernels::Kernels;
 pub use key_name::KeyName;
 pub use key_switch::HoistedDigits;
 pub use keys::{
