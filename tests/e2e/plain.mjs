@@ -16,6 +16,9 @@ export const { digits } = await read("mnist_mlp/demo_digits.json");
 /** Rows that the model was not trained on, with what the model says of them. */
 export const { patients } = await read("breast_cancer_logistic/demo_patients.json");
 
+/** An input of each model that the README has a column for. */
+export const EXAMPLES = { breast_cancer_logistic: patients[0].values, mnist_mlp: digits[0].pixels, mnist_cnn: digits[0].pixels };
+
 /** Evaluates a shipped model on plain numbers. */
 export async function plainModel(name, shape) {
   const session = await InferenceSession.create(await readFile(join(ROOT, "models", name, "model.onnx")));

@@ -6,11 +6,8 @@ import { join } from "node:path";
 import { openPage, startChromium } from "./chromium.mjs";
 import { serveFiles } from "./files.mjs";
 import { firstEncryption } from "./first.mjs";
-import { digits, patients } from "./plain.mjs";
+import { EXAMPLES } from "./plain.mjs";
 import { ROOT, startServer } from "./server.mjs";
-
-const { pixels: digit } = digits[0];
-const INPUTS = { breast_cancer_logistic: patients[0].values, mnist_mlp: digit, mnist_cnn: digit };
 
 /** Medians of a model, with the package at an address: for this Node or a page, to which it goes as text. */
 async function measure({ address, url, name, input }) {
@@ -38,7 +35,7 @@ async function measure({ address, url, name, input }) {
 
 const [server, browser, files] = await Promise.all([startServer(), startChromium(), serveFiles(join(ROOT, "client-wasm/js"), { pages: { "/page.html": "<!doctype html><title>empty</title>" } })]);
 const { page } = await openPage(browser, `${files.url}page.html`);
-for (const [name, input] of Object.entries(INPUTS)) {
+for (const [name, input] of Object.entries(EXAMPLES)) {
   const asked = { url: server.url, name, input: [...input] };
   const node = await measure({ address: "encrypted-inference", ...asked });
   const chromium = await page.evaluate(measure, { address: "/dist/index.js", ...asked });

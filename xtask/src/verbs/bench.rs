@@ -2,6 +2,7 @@
 
 mod core;
 mod layers;
+mod page;
 mod peers;
 mod table;
 mod worker;
@@ -22,16 +23,16 @@ const PACKAGE: &str = "layer-benches";
 const E2E: &str = "tests/e2e";
 
 /// Measures the shipped models natively, in WebAssembly and over HTTP, and rewrites the table of the README;
-/// with `page`, prints how long visitors of the page wait instead; with `core`, `layers`, `peers` and `worker`, see
-/// [`core`], [`layers`], [`peers`] and [`worker`]; with `instructions`, rewrites the counts that [`instructions`]
-/// compares with; with `all`, does everything that has a place in a document.
+/// with `core`, `layers`, `page`, `peers` and `worker`, see [`core`], [`layers`], [`page`], [`peers`] and [`worker`];
+/// with `instructions`, rewrites the counts that [`instructions`] compares with; with `all`, does everything that has a
+/// place in a document.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Arguments) -> Result<(), TaskError> {
     let names = arguments.names();
     arguments.finish()?;
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => models(workspace),
         ["core"] => core::run(workspace),
-        ["page"] => page(workspace),
+        ["page"] => page::run(workspace),
         ["layers"] => layers::run(workspace),
         ["peers"] => peers::run(workspace),
         ["worker"] => worker::run(workspace),
@@ -62,25 +63,12 @@ fn models(workspace: &Workspace) -> Result<(), TaskError> {
     })
 }
 
-/// From opening the page to its first answer, and to another one, in a real Chromium.
-fn page(workspace: &Workspace) -> Result<(), TaskError> {
-    let mut progress = Progress::new(wasm::STEPS + 2);
-    wasm::build(workspace, &mut progress)?;
-    progress.step("Build the server", || server::build(workspace))?;
-    progress.step("Measure visits", || {
-        node::install(workspace, E2E)?;
-        let mut script = node::script(&workspace.path(E2E), "bench:page");
-        script.env("EDGE_SERVER", server::program(workspace)).env(CHROMIUM.variable, CHROMIUM.require()?);
-        process::run(&mut script)
-    })
-}
-
-/// Everything that a table of a document is written from, one after the other, and what the page's visitors wait.
+/// Everything that a part of a document is written from, one after the other.
 fn all(workspace: &Workspace) -> Result<(), TaskError> {
     models(workspace)?;
     core::run(workspace)?;
     layers::run(workspace)?;
-    page(workspace)?;
+    page::run(workspace)?;
     peers::run(workspace)?;
     worker::run(workspace)?;
     endurance::measure_load(workspace)

@@ -19,7 +19,8 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               all             this, core, layers, page, peers, worker and `load`
               layers          measure each layer of all shipped models, rewrite the table of docs/performance.md
               core            measure every operation of the core, rewrite the table of docs/performance.md
-              page            print how long visitors of the page wait instead
+              page            measure how long visitors of the page wait, and the client in Chromium: the first
+                              encryption, and the operations after it; rewrite that part of README.md
               peers           compare with six other libraries in the same run, rewrite the tables
                               of README.md and docs/performance.md
               worker          measure the Worker beside the native server, rewrite the table of docs/deploy-worker.md

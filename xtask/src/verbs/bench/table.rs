@@ -10,7 +10,7 @@ use crate::{document, process};
 /// A row: what it says, and what it shows of one model, natively, in WebAssembly, over HTTP.
 type Row = (&'static str, fn([&Value; 3]) -> String);
 
-const ROWS: [Row; 14] = [
+const ROWS: [Row; 13] = [
     ("Ring degree; log₂(QP)", |[native, ..]| {
         format!("2^{}; {:.0}", native["log_degree"], number(native, "log_qp"))
     }),
@@ -21,9 +21,6 @@ const ROWS: [Row; 14] = [
         format!("{} ({} cores)", milliseconds(native, "evaluate_on_all_cores_ms"), native["cores"])
     }),
     ("Decrypt", |measured| pair(measured, "decrypt_ms")),
-    ("Encrypt; decrypt, in Chromium's Web Worker, the way there and back included", |[.., http]| {
-        ["encrypt_ms", "decrypt_ms"].map(|field| milliseconds(&http["chromium"], field)).join("; ")
-    }),
     ("Whole prediction over HTTP, to the native server: from Node; from Chromium", |measured| {
         callers(measured, "total_ms")
     }),
@@ -112,7 +109,7 @@ mod tests {
         let native = json!({"model": "m", "backend": "avx2", "log_degree": 12, "log_qp": 87.6, "keys": 5, "keys_ms": 0.488,
             "encrypt_ms": 1.25, "program_memory": 1_500, "keys_memory": 2_000_000, "working_memory": 3_000, "evaluate_ms": 12.7, "evaluate_on_all_cores_ms": 6.5, "cores": 2, "decrypt_ms": 0.06, "keys_bytes": 154_020});
         let http = json!({"total_ms": 3.8, "first_ms": 36.4, "keys_ms": 41.3, "request": 30_415, "response": 27_913,
-            "chromium": {"encrypt_ms": 0.7, "decrypt_ms": 0.31, "total_ms": 4.9, "keys_ms": 52.1}});
+            "chromium": {"total_ms": 4.9, "keys_ms": 52.1}});
         let native = [native];
         let table = render(&native, &native, &[http]);
         for row in [
@@ -125,7 +122,6 @@ mod tests {
             "| 30.4 KB |",
             "| 1.5 KB; 2.00 MB; 3.0 KB |",
             "| 36 ms |",
-            "| 0.70 ms; 0.31 ms |",
             "| 3.8 ms; 4.9 ms |",
             "| 41 ms; 52 ms |",
         ] {
