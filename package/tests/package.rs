@@ -138,6 +138,25 @@ fn polynomials_of_both_bases_are_read_back() {
     }
 }
 
+/// A parser that is off by one bit in the last place gives another program than the one that was compiled.
+#[test]
+fn numbers_are_read_to_the_last_bit() {
+    let coefficients = vec![27.788281209843046, 13.117391378678779, -0.00041019813854582685];
+    let program = Program {
+        instructions: vec![Instruction::Polynomial { input: Register(0), polynomial: 0 }],
+        transforms: Vec::new(),
+        constants: Vec::new(),
+        polynomials: vec![Polynomial { basis: PolynomialBasis::Power, coefficients }],
+        outputs: vec![Register(1)],
+        ..program()
+    };
+    let mut description = description(3);
+    description.output.level = program.check(&params()).unwrap().output_levels[0].0;
+    description.output.dropped_bits = 0;
+    let (manifest, weights) = write(description, &params(), &program).unwrap();
+    assert_eq!(Package::from_bytes(&manifest, &weights).unwrap().program, program);
+}
+
 #[test]
 fn equal_weights_are_stored_once() {
     let (_, weights) = written();
