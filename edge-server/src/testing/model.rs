@@ -1,4 +1,4 @@
-//! The smallest model that uses everything: rotations, a product of ciphertexts, two levels.
+//! The smallest models that use everything: rotations, in pairs or not, a product of ciphertexts, two levels.
 
 use ckks_core::{Instruction, Level, LinearTransform, Params, ParamsSpec, Program, Register};
 use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, write};
@@ -17,6 +17,19 @@ const DIMENSION: u32 = 4;
 /// Never, unless the package format has changed.
 #[must_use]
 pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFiles {
+    package(model_id, version, scale_bits, &program(tiny_transform()))
+}
+
+/// Writes a package as [`tiny_package`] does, of a transform that does two diagonals by one product.
+///
+/// # Panics
+/// Never, unless the package format has changed.
+#[must_use]
+pub fn paired_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFiles {
+    package(model_id, version, scale_bits, &program(paired_transform()))
+}
+
+fn package(model_id: &str, version: &str, scale_bits: u8, program: &Program) -> PackageFiles {
     let scale = f64::from(scale_bits).exp2();
     let levels = [vec![scale_bits], vec![scale_bits]];
     let spec = ParamsSpec::generate(12, &[27], &levels, &[27], 1, scale).expect("there are such primes");
@@ -50,13 +63,25 @@ pub fn tiny_package(model_id: &str, version: &str, scale_bits: u8) -> PackageFil
             postprocessing: "none".to_owned(),
         },
     };
-    let (manifest, weights) = write(description, &params, &program()).expect("the program runs");
+    let (manifest, weights) = write(description, &params, program).expect("the program runs");
     PackageFiles { origin: model_id.to_owned(), manifest, weights }
 }
 
-fn program() -> Program {
+/// Two diagonals.
+fn tiny_transform() -> LinearTransform {
     let diagonals = [(0, vec![0.5, -0.25, 0.75, 1.0]), (1, vec![0.25, 0.5, -0.5, 0.125])];
     let diagonals = diagonals.into_iter().map(|(rotation, factors)| (rotation.into(), factors)).collect();
+    LinearTransform { diagonals, baby_steps: 2, paired_by: None, folds: vec![] }
+}
+
+/// Diagonals of rotations 0 and 2, which one product does, and of 1, which is alone.
+fn paired_transform() -> LinearTransform {
+    let mut transform = LinearTransform { paired_by: Some(2), ..tiny_transform() };
+    transform.diagonals.insert(2.into(), vec![-0.5, 0.25, 0.125, -0.75]);
+    transform
+}
+
+fn program(transform: LinearTransform) -> Program {
     Program {
         batch: 1,
         inputs: 1,
@@ -65,19 +90,32 @@ fn program() -> Program {
             Instruction::transform(Register(0), 0),
             Instruction::Multiply { left: Register(1), right: Register(1) },
         ],
-        transforms: vec![LinearTransform { diagonals, baby_steps: 2, paired_by: None, folds: vec![] }],
+        transforms: vec![transform],
         constants: Vec::new(),
         polynomials: Vec::new(),
         outputs: vec![Register(2)],
     }
 }
 
-/// Computes what the tiny model computes, in the clear.
+/// Computes what the model of [`tiny_package`] computes, in the clear.
 ///
 /// # Panics
 /// When there are not four values.
 #[must_use]
 pub fn tiny_clear(input: &[f64]) -> Vec<f64> {
-    let outputs = program().evaluate_clear(DIMENSION as usize, &[input.to_vec()]).expect("four values");
+    clear(&program(tiny_transform()), input)
+}
+
+/// Computes what the model of [`paired_package`] computes, in the clear.
+///
+/// # Panics
+/// When there are not four values.
+#[must_use]
+pub fn paired_clear(input: &[f64]) -> Vec<f64> {
+    clear(&program(paired_transform()), input)
+}
+
+fn clear(program: &Program, input: &[f64]) -> Vec<f64> {
+    let outputs = program.evaluate_clear(DIMENSION as usize, &[input.to_vec()]).expect("four values");
     outputs.into_iter().flatten().collect()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use ckks_client::{ModelSpec, ParameterSpec, Session};
 use ckks_core::Seed;
 use edge_server::{
-    CheckedPackages, Holding, Service, Settings,
+    CheckedPackages, Holding, PackageFiles, Service, Settings,
     testing::{Contract, TestHost, tiny_package},
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -58,8 +58,18 @@ impl Api {
 
     /// With models that are held like this.
     pub(crate) fn held(settings: Settings, holding: Holding) -> Self {
+        let tiny = [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)];
+        Self::of(tiny, settings, holding)
+    }
+
+    /// With these models.
+    pub(crate) fn of(
+        files: impl IntoIterator<Item = PackageFiles>,
+        settings: Settings,
+        holding: Holding,
+    ) -> Self {
         let mut packages = CheckedPackages::new().unwrap();
-        for files in [tiny_package("tiny", "1.0.0", 22), tiny_package("other", "1.0.0", 23)] {
+        for files in files {
             packages.add(files).unwrap_or_else(|error| panic!("{error}"));
         }
         let held: BTreeMap<_, _> = packages.figures().into_iter().map(|f| (f.model, holding)).collect();

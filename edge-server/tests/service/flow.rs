@@ -1,7 +1,10 @@
 //! Keys, encryption, inference, decryption: the answer is the one in the clear.
 
 use data_encoding::{BASE64, HEXLOWER};
-use edge_server::testing::tiny_clear;
+use edge_server::{
+    Holding, Settings,
+    testing::{paired_clear, paired_package, tiny_clear},
+};
 use http::{Request, StatusCode, header};
 use serde_json::json;
 
@@ -41,6 +44,18 @@ async fn answers_in_json_equal_the_clear_ones() {
         result,
         "the same bytes again"
     );
+}
+
+#[tokio::test]
+async fn a_model_with_pairs_of_diagonals_answers_as_in_the_clear() {
+    let api = Api::of([paired_package("tiny", "1.0.0", 22)], Settings::default(), Holding::FASTEST);
+    let (mut session, key_id) = api.ready().await;
+    let payload = session.encrypt(&INPUT).unwrap().payloads.remove(0);
+    let location = api.post("/infer", &infer(&payload, &key_id)).await.header("location").to_owned();
+    api.run_jobs().await;
+    let job = api.get(&location).await;
+    let result = BASE64.decode(job.text("/result/payload").as_bytes()).unwrap();
+    assert_close(&session.decrypt(&result).unwrap(), &paired_clear(&INPUT));
 }
 
 /// `{"model_id", "version", "key_id", "inputs": [{"encoding": "bytes", "payload": h'…'}]}`

@@ -4,7 +4,7 @@ use ckks_core::{
     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, Level, PublicKey,
     ResultCiphertexts, SecretKey, Seed, SeedSource, encrypt_symmetric,
 };
-use edge_server::testing::tiny_package;
+use edge_server::testing::{paired_package, tiny_package};
 
 use crate::wire::PARAMS;
 
@@ -48,7 +48,8 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             .to_bytes(params)
             .unwrap()
     });
-    let model = tiny_package("tiny", "1.0.0", 22);
+    let models = [tiny_package("tiny", "1.0.0", 22), paired_package("pairs", "1.0.0", 22)];
+    let models = models.map(|model| [model.manifest, vec![0], model.weights].concat());
     let cbor = [
         // {"model_id": "tiny", "version": "1.0.0"}
         &b"\xa2\x68model_id\x64tiny\x67version\x651.0.0"[..],
@@ -68,7 +69,7 @@ pub fn seeds() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("result", results.to_vec()),
         ("json", vec![REQUEST.into(), br#"[1e2,-0.0,"\u00e9",{"a":{}}]"#.to_vec()]),
         ("cbor", cbor.map(<[u8]>::to_vec).to_vec()),
-        ("package", vec![[model.manifest, vec![0], model.weights].concat()]),
+        ("package", models.to_vec()),
         ("onnx", vec![include_bytes!("../../../models/breast_cancer_logistic/model.onnx").to_vec()]),
     ]
 }
