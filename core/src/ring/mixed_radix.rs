@@ -69,11 +69,18 @@ impl MixedRadix {
         Self { digits: moduli.iter().enumerate().map(|(i, &m)| Digit::new(&moduli[..i], m)).collect() }
     }
 
-    /// The coefficients as numbers in (−Q/2, Q/2), Q the product of the polynomial's primes, divided by a number.
-    pub(crate) fn to_doubles(&self, backend: Backend, poly: &Poly<Coeff>, divisor: f64) -> Wiped<f64> {
+    /// The coefficients as numbers in (−Q/2, Q/2), Q the product of the polynomial's first primes, `limbs` of them,
+    /// divided by a number.
+    pub(crate) fn to_doubles(
+        &self,
+        backend: Backend,
+        poly: &Poly<Coeff>,
+        limbs: usize,
+        divisor: f64,
+    ) -> Wiped<f64> {
         let mut out = Wiped::zero(poly.degree());
-        let mut block = Wiped::zero(poly.limbs() * BLOCK);
-        let digits = &self.digits[..poly.limbs()];
+        let mut block = Wiped::zero(limbs * BLOCK);
+        let digits = &self.digits[..limbs];
         let backend = backend.with_vectors(RESIDUES, poly.degree());
         backend.run(ToDoubles { digits, poly, divisor, block: &mut block, out: &mut out });
         out
@@ -218,7 +225,7 @@ mod tests {
             |v: &i128| moduli.iter().map(|m| v.rem_euclid(i128::from(m.value())) as u32).collect::<Vec<_>>();
         let columns: Vec<Vec<u32>> = values.iter().map(column).collect();
         for backend in Backend::available() {
-            let found = MixedRadix::new(&moduli).to_doubles(backend, &poly(&columns), 1.0);
+            let found = MixedRadix::new(&moduli).to_doubles(backend, &poly(&columns), moduli.len(), 1.0);
             for ((&value, &found), column) in values.iter().zip(found.iter()).zip(&columns) {
                 let centred = if 2 * value > product { value - product } else { value };
                 assert_eq!(
@@ -263,10 +270,9 @@ mod tests {
                 let digits = columns.iter().map(|column| slow_digits(used, &column[..limbs]));
                 let expected: Vec<u64> =
                     digits.map(|digits| (slow_double(used, &digits) / divisor).to_bits()).collect();
-                let mut poly = poly(columns);
-                poly.truncate(limbs);
+                let poly = poly(columns);
                 for backend in Backend::available() {
-                    let found = radix.to_doubles(backend, &poly, divisor);
+                    let found = radix.to_doubles(backend, &poly, limbs, divisor);
                     let found: Vec<u64> = found.iter().map(|value| value.to_bits()).collect();
                     assert_eq!(found, expected, "{limbs} limbs on {}", backend.name());
                 }

@@ -27,6 +27,10 @@ pub struct Complex {
     pub im: f64,
 }
 
+/// Of slots that are decoded, 2^53. A fresh ciphertext has primes for far larger ones, each of which would cost
+/// another digit of every coefficient.
+const LARGEST_VALUE: f64 = 9_007_199_254_740_992.0;
+
 /// Encodes slot vectors as plaintexts and back.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -90,7 +94,8 @@ impl Encoder {
         self.encode(slots, level, scale)
     }
 
-    /// Decodes the real parts of all slots.
+    /// Decodes the real parts of all slots: exactly what is encoded where values are of absolute value at most 2^53, and
+    /// below the plaintext's modulus over twice its scale. Larger ones wrap around.
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`].
@@ -98,7 +103,7 @@ impl Encoder {
         Ok(self.decode(plaintext)?.re.into_public())
     }
 
-    /// Decodes all slots.
+    /// Decodes all slots, of the same range as in [`Encoder::decode_real`].
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`].
@@ -182,9 +187,18 @@ impl Encoder {
         Ok(self.embedding.to_slots(&self.centred(&plaintext.poly, plaintext.scale)))
     }
 
-    /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale.
+    /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale; Q the product of as many primes as the largest
+    /// values need, whatever the values are.
     fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Wiped<f64> {
-        self.radix.to_doubles(self.params.ring().backend(), poly, scale.value())
+        let ring = self.params.ring();
+        let mut left = 2.0 * LARGEST_VALUE * scale.value();
+        let needed = ring.moduli().iter().take_while(|prime| {
+            let more = left > 1.0;
+            left /= f64::from(prime.value());
+            more
+        });
+        let limbs = needed.count().min(poly.limbs());
+        self.radix.to_doubles(ring.backend(), poly, limbs, scale.value())
     }
 }
 
@@ -236,6 +250,24 @@ mod tests {
                 let bound = 64.0 / scale.value() + 1e-13;
                 for (a, b) in input.iter().zip(&decoded) {
                     assert!((a.re - b.re).abs() < bound && (a.im - b.im).abs() < bound, "{level} {bits}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_values_come_back_from_every_number_of_primes() {
+        let encoder = encoder();
+        let mut extremes = vec![LARGEST_VALUE, -LARGEST_VALUE, 0.0, 1.0];
+        extremes.resize(32, 0.0);
+        // All but one slot 0 makes small coefficients, all alike one as large as may be.
+        for input in [extremes, vec![LARGEST_VALUE; 32], vec![-LARGEST_VALUE; 32]] {
+            for (level, bits) in [(Level(0), 4), (Level(1), 4), (Level(2), 4), (Level(2), 8)] {
+                let scale = Scale::new((1u64 << bits) as f64).expect("valid");
+                let plaintext = encoder.encode_real(&input, level, scale).expect("fits");
+                let decoded = encoder.decode_real(&plaintext).expect("its own parameters");
+                for (a, b) in input.iter().zip(&decoded) {
+                    assert!((a - b).abs() <= LARGEST_VALUE * 1e-13, "{a} and {b} at {level}, 2^{bits}");
                 }
             }
         }
