@@ -34,6 +34,18 @@ impl<Domain> Poly<Domain> {
         Self::from_residues(degree, Residues::stale(degree * limbs))
     }
 
+    /// A polynomial without limbs, and memory for some: cheaper than clearing all of them where they are made one after
+    /// the other.
+    pub(crate) fn with_capacity(degree: usize, limbs: usize) -> Self {
+        Self::from_residues(degree, Residues::with_capacity(degree * limbs))
+    }
+
+    /// Appends a limb.
+    pub(crate) fn push(&mut self, limb: &[u32]) {
+        debug_assert_eq!(limb.len(), self.degree);
+        self.residues.extend(limb);
+    }
+
     /// Takes limbs stored one after the other.
     pub(crate) fn from_residues(degree: usize, residues: impl Into<Residues>) -> Self {
         let residues = residues.into();

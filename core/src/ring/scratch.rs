@@ -23,6 +23,18 @@ impl Residues {
         Self { numbers, length }
     }
 
+    /// No numbers yet, and memory for some.
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Vec::with_capacity(capacity).into()
+    }
+
+    /// Appends numbers.
+    pub(crate) fn extend(&mut self, numbers: &[u32]) {
+        self.numbers.truncate(self.length);
+        self.numbers.extend_from_slice(numbers);
+        self.length = self.numbers.len();
+    }
+
     /// Numbers that were left in memory, for who writes over all of them.
     pub(crate) fn stale(length: usize) -> Self {
         let Some(mut numbers) = pool::take(length) else { return alloc::vec![0; length].into() };

@@ -3,6 +3,8 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
+use alloc::vec;
+
 use zeroize::Zeroize;
 
 use super::{
@@ -34,12 +36,14 @@ pub fn encrypt_symmetric(
     let (seed, error_seed) = (seeds.next_seed(), seeds.next_seed());
     let main = plaintext.poly.limbs();
     let error = sampling::error(ring, &error_seed, Stream::error(0));
-    let mut c0 = Poly::unwritten(ring.degree(), main);
+    let mut c0 = Poly::with_capacity(ring.degree(), main);
+    let mut limb = vec![0; ring.degree()];
     let mut summand = Wiped::zero(ring.degree());
-    for (i, (out, message)) in c0.iter_mut().zip(plaintext.poly.iter()).enumerate() {
+    for (i, message) in plaintext.poly.iter().enumerate() {
         // The error is added to the message before the transform, which saves one per limb.
         sampling::sum_limb(ring, &error, i, message, &mut summand);
-        mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, out);
+        mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, &mut limb);
+        c0.push(&limb);
     }
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
 }
@@ -106,13 +110,12 @@ pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> 
     params.check(secret.params_id)?;
     params.check(ciphertext.params_id)?;
     let ring = params.ring();
-    let main = ciphertext.c0.limbs();
-    let mut poly = Poly::unwritten(ring.degree(), main);
-    let halves = ciphertext.c0.iter().zip(ciphertext.c1.iter());
-    for (i, (out, (c0, c1))) in poly.iter_mut().zip(halves).enumerate() {
-        out.copy_from_slice(c1);
-        ring.multiply_limb(i, out, secret.poly.limb(i), Sum::Add, c0);
-        ring.inverse_limb(i, out);
+    let mut poly = Poly::with_capacity(ring.degree(), ciphertext.c0.limbs());
+    for (i, (c0, c1)) in ciphertext.c0.iter().zip(ciphertext.c1.iter()).enumerate() {
+        poly.push(c1);
+        let limb = poly.limb_mut(i);
+        ring.multiply_limb(i, limb, secret.poly.limb(i), Sum::Add, c0);
+        ring.inverse_limb(i, limb);
     }
     let Ciphertext { params_id, level, scale, .. } = *ciphertext;
     Ok(Plaintext { params_id, poly, level, scale })

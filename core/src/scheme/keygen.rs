@@ -1,6 +1,6 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 use super::{
     encryption::mask_limb,
@@ -64,11 +64,13 @@ impl PublicKey {
         let main = params.limbs_at(params.max_level());
         let ring = params.ring();
         let error = sampling::error(ring, &error_seed, Stream::error(0));
-        let mut b = Poly::unwritten(ring.degree(), main);
+        let mut b = Poly::with_capacity(ring.degree(), main);
+        let mut limb = vec![0; ring.degree()];
         let mut summand = Wiped::zero(ring.degree());
-        for (i, limb) in b.iter_mut().enumerate() {
+        for i in 0..main {
             sampling::to_residues_limb(ring, &error, i, &mut summand);
-            mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, limb);
+            mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, &mut limb);
+            b.push(&limb);
         }
         Ok(Self { params_id: params.id(), b, seed })
     }
@@ -147,7 +149,8 @@ fn switching_key(
     let (main, special) = (params.limbs_at(level), params.special_limbs());
     let count = params.digits_at(level);
     let errors: Vec<_> = (0..count).map(|j| sampling::error(ring, &error_seed, Stream::error(j))).collect();
-    let mut digits: Vec<_> = (0..count).map(|_| Poly::unwritten(ring.degree(), main + special)).collect();
+    let mut digits: Vec<_> = (0..count).map(|_| Poly::with_capacity(ring.degree(), main + special)).collect();
+    let mut b = vec![0; ring.degree()];
     let mut derived = Wiped::zero(ring.degree());
     let mut summand = Wiped::zero(ring.degree());
     for i in 0..main + special {
@@ -165,12 +168,12 @@ fn switching_key(
             }
         };
         for (j, (digit, error)) in digits.iter_mut().zip(&errors).enumerate() {
-            let b = digit.limb_mut(i);
             sampling::to_residues_limb(ring, error, prime, &mut summand);
-            mask_limb(ring, prime, target, (&seed, Stream::digit(j)), &mut summand, b);
+            mask_limb(ring, prime, target, (&seed, Stream::digit(j)), &mut summand, &mut b);
             if params.digit_limbs(level, j).contains(&i) {
-                ring.add_scaled_limb(i, special_from_montgomery(ring, i), b, source);
+                ring.add_scaled_limb(i, special_from_montgomery(ring, i), &mut b, source);
             }
+            digit.push(&b);
         }
     }
     CompressedSwitchingKey { params_id: params.id(), level, seed, digits }
