@@ -1,14 +1,16 @@
-//! The ChaCha20 key stream as 32-bit words, as many blocks at a time as a vector has lanes. Takes the
-//! same time whatever key, nonce and words are; knows nothing of what the words are for.
+//! The key stream of ChaCha with 20 or 8 rounds as 32-bit words, as many blocks at a time as a vector has lanes. Takes
+//! the same time whatever key, nonce and words are; knows nothing of what the words are for.
 //!
-//! Source: RFC 8439, section 2.3.
+//! Source: RFC 8439, section 2.3; with eight rounds, Bernstein, "ChaCha, a variant of Salsa20" (2008).
 
 use zeroize::Zeroize;
 
 use crate::lanes::{Backend, Kernel, Lanes};
 
-/// Words that are made at a time: 64 blocks.
-pub(crate) const WORDS: usize = 1024;
+/// Words that are made at a time at most: 96 blocks.
+pub(crate) const WORDS: usize = 3 * STEP;
+/// A multiple of the words that the widest vectors make together.
+pub(crate) const STEP: usize = GROUPS * MOST_LANES * BLOCK;
 /// So few words are made one block after the other, since vectors would make many more.
 const FEW: usize = 64;
 const BLOCK: usize = 16;
@@ -22,31 +24,42 @@ const MOST_LANES: usize = 16;
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646E, 0x7962_2D32, 0x6B20_6574];
 const NUMBERS: [u32; MOST_LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
+/// How often a block is mixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rounds {
+    Eight = 8,
+    Twenty = 20,
+}
+
 /// A key stream from its beginning; what it holds is wiped when dropped.
 pub(crate) struct KeyStream {
     backend: Backend,
+    rounds: Rounds,
     /// The first block's state.
     state: [u32; BLOCK],
     words: [u32; WORDS],
 }
 
 impl KeyStream {
-    pub(crate) fn new(backend: Backend, key: &[u8; 32], nonce: &[u8; 12]) -> Self {
+    pub(crate) fn new(backend: Backend, rounds: Rounds, key: &[u8; 32], nonce: &[u8; 12]) -> Self {
         let mut state = [0; BLOCK];
         state[..4].copy_from_slice(&CONSTANTS);
         let bytes = key.as_chunks().0.iter().chain(nonce.as_chunks().0);
         // Word 12 is the block counter, between key and nonce.
         let places = (4..12).chain(13..16);
         places.zip(bytes).for_each(|(place, word)| state[place] = u32::from_le_bytes(*word));
-        Self { backend, state, words: [0; WORDS] }
+        Self { backend, rounds, state, words: [0; WORDS] }
     }
 
-    /// The next words: [`WORDS`] of them, or as many as are asked for where that is few.
+    /// The next words: as many as are wanted, rounded up to whole steps unless they are few, and [`WORDS`] at most.
     pub(crate) fn next_words(&mut self, wanted: usize) -> &[u32] {
-        let Self { backend, state, words } = self;
-        let (backend, count) = if wanted <= FEW { (Backend::SCALAR, FEW) } else { (*backend, WORDS) };
+        let Self { backend, rounds, state, words } = self;
+        let (backend, count) = match wanted {
+            ..=FEW => (Backend::SCALAR, FEW),
+            _ => (*backend, wanted.next_multiple_of(STEP).min(WORDS)),
+        };
         let words = &mut words[..count];
-        backend.run(Expand { state, words });
+        backend.run(Expand { rounds: *rounds, state, words });
         state[COUNTER] = state[COUNTER].wrapping_add((count / BLOCK) as u32);
         words
     }
@@ -60,6 +73,7 @@ impl Drop for KeyStream {
 }
 
 struct Expand<'a> {
+    rounds: Rounds,
     state: &'a [u32; BLOCK],
     words: &'a mut [u32],
 }
@@ -69,7 +83,7 @@ impl Kernel for Expand<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { state, words } = self;
+        let Self { rounds, state, words } = self;
         let lane_numbers = L::load(&L::chunks(&NUMBERS)[0]);
         for (i, blocks) in L::chunks_mut(words).as_chunks_mut::<{ GROUPS * BLOCK }>().0.iter_mut().enumerate()
         {
@@ -79,7 +93,7 @@ impl Kernel for Expand<'_> {
                 s[COUNTER] = s[COUNTER].add(L::splat(first_block)).add(lane_numbers);
             }
             let mut groups = initial;
-            for _ in 0..10 {
+            for _ in 0..rounds as u32 / 2 {
                 let [a, b] = &mut groups;
                 column_round(a);
                 column_round(b);
@@ -143,27 +157,36 @@ fn quarter_round<L: Lanes, const A: usize, const B: usize, const C: usize, const
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::{vec, vec::Vec};
     use chacha20::{
-        ChaCha20,
+        ChaCha8, ChaCha20,
         cipher::{KeyIvInit, StreamCipher},
     };
 
     #[test]
-    fn every_backend_gives_the_words_of_chacha20() {
+    fn every_backend_gives_the_words_of_chacha() {
         let (key, nonce) = (core::array::from_fn(|i| 7 * i as u8), core::array::from_fn(|i| 200 + i as u8));
-        let mut bytes = alloc::vec![0; 3 * 4 * WORDS];
-        ChaCha20::new(&<[u8; 32]>::into(key), &<[u8; 12]>::into(nonce)).apply_keystream(&mut bytes);
-        let expected: alloc::vec::Vec<u32> =
-            bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
-        for backend in Backend::available() {
-            let mut stream = KeyStream::new(backend, &key, &nonce);
-            let mut expected = &expected[..];
-            for wanted in [WORDS, 1, FEW, FEW + 1] {
-                let words = stream.next_words(wanted);
-                assert!(words.len() >= wanted);
-                assert_eq!(words, &expected[..words.len()], "on {}", backend.name());
-                expected = &expected[words.len()..];
+        let cipher_key = <[u8; 32]>::into(key);
+        let cipher_nonce = <[u8; 12]>::into(nonce);
+        let twenty = words_of(ChaCha20::new(&cipher_key, &cipher_nonce));
+        let eight = words_of(ChaCha8::new(&cipher_key, &cipher_nonce));
+        for (rounds, expected) in [(Rounds::Twenty, twenty), (Rounds::Eight, eight)] {
+            for backend in Backend::available() {
+                let mut stream = KeyStream::new(backend, rounds, &key, &nonce);
+                let mut expected = &expected[..];
+                for wanted in [WORDS, 1, FEW, FEW + 1, STEP + 1, WORDS + 1] {
+                    let words = stream.next_words(wanted);
+                    assert!(words.len() >= wanted.min(WORDS));
+                    assert_eq!(words, &expected[..words.len()], "{rounds:?} on {}", backend.name());
+                    expected = &expected[words.len()..];
+                }
             }
         }
+    }
+
+    fn words_of(mut cipher: impl StreamCipher) -> Vec<u32> {
+        let mut bytes = vec![0; 4 * 4 * WORDS];
+        cipher.apply_keystream(&mut bytes);
+        bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
     }
 }

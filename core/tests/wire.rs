@@ -174,7 +174,7 @@ fn each_header_field_has_its_own_refusal() {
         SeededCiphertext::from_bytes(p, &bytes).unwrap_err()
     };
     assert_eq!(with(0, b"PKZ0"), DecodeError::WrongMagic { found: *b"PKZ0" });
-    assert_eq!(with(4, &[9]), DecodeError::UnsupportedVersion { expected: 1, found: 9 });
+    assert_eq!(with(4, &[9]), DecodeError::UnsupportedVersion { expected: 2, found: 9 });
     assert_eq!(with(5, &[5]), DecodeError::WrongKind { expected: Kind::SeededCiphertext, found: 5 });
     assert_eq!(with(5, &[99]), DecodeError::WrongKind { expected: Kind::SeededCiphertext, found: 99 });
     assert_eq!(with(6, &[4]), DecodeError::LevelOutOfRange { max: Level(3), found: Level(4) });

@@ -4,7 +4,7 @@
 
 use super::seed::Seed;
 use crate::{
-    key_stream::{KeyStream, WORDS},
+    key_stream::{KeyStream, Rounds, STEP, WORDS},
     lanes::{Kernel, Lanes},
     ring::{Coeff, Ntt, Poly, Ring},
     wiped::Wiped,
@@ -37,14 +37,22 @@ impl Stream {
         Self { purpose: 6, index: index as u32 }
     }
 
-    /// ChaCha20 (RFC 8439) under the seed, nonce `purpose ‖ index ‖ prime`, each 32 bits
-    /// little-endian, block counter from 0.
+    /// Eight for what everybody may expand.
+    const fn rounds(self) -> Rounds {
+        match self.purpose {
+            1..=3 => Rounds::Eight,
+            _ => Rounds::Twenty,
+        }
+    }
+
+    /// ChaCha20 (RFC 8439) of secret seeds and ChaCha8 of public ones, whose stream hides nothing; nonce
+    /// `purpose ‖ index ‖ prime`, each 32 bits little-endian, block counter from 0.
     fn keyed(self, ring: &Ring, seed: &Seed, prime: usize) -> KeyStream {
         let mut nonce = [0; 12];
         nonce[..4].copy_from_slice(&self.purpose.to_le_bytes());
         nonce[4..8].copy_from_slice(&self.index.to_le_bytes());
         nonce[8..].copy_from_slice(&(prime as u32).to_le_bytes());
-        KeyStream::new(ring.backend(), seed.as_bytes(), &nonce)
+        KeyStream::new(ring.backend(), self.rounds(), seed.as_bytes(), &nonce)
     }
 }
 
@@ -72,7 +80,9 @@ pub(crate) fn uniform_words(ring: &Ring, seed: &Seed, stream: Stream, prime: usi
     let mut filled = 0;
     while filled < limb.len() {
         let space = &mut limb[filled..];
-        let words = stream.next_words(space.len());
+        // Whole steps first, so that few words are made for nothing.
+        let whole = space.len() / STEP * STEP;
+        let words = stream.next_words(if whole > 0 { whole } else { space.len() });
         filled += ring.backend().run(Accept { bound, words, space });
     }
 }
@@ -145,19 +155,24 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
 
 /// Expands an error polynomial with the centred binomial distribution of parameter 21, σ = √10.5 ≈ 3.24.
 ///
-/// The stream is read as pairs of 32-bit little-endian words; the coefficient is the number of
-/// ones in the low 21 bits of the first minus that of the second.
+/// The stream is read as blocks of 16 32-bit little-endian words. Three blocks a, b, c give two blocks of coefficients:
+/// the number of ones in the low 21 bits of aᵢ minus that of bᵢ, then the number of those in the low 21 bits of cᵢ
+/// minus that of the high 11 bits of aᵢ and the high 10 of bᵢ.
 pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
     let mut coefficients = Wiped::zero(ring.degree());
     let mut stream = stream.keyed(ring, seed, 0);
-    for coefficients in coefficients.chunks_mut(WORDS / 2) {
-        let words = stream.next_words(2 * coefficients.len());
+    for coefficients in coefficients.chunks_mut(WORDS / THREE_BLOCKS * TWO_BLOCKS) {
+        let words = stream.next_words(coefficients.len() / TWO_BLOCKS * THREE_BLOCKS);
         ring.backend().run(Errors { words, coefficients });
     }
     coefficients
 }
 
-/// Errors from pairs of words. Plain loops, which compilers turn into whatever vectors the backend has.
+const BLOCK: usize = 16;
+const TWO_BLOCKS: usize = 2 * BLOCK;
+const THREE_BLOCKS: usize = 3 * BLOCK;
+
+/// Errors from blocks of words. Plain loops, which compilers turn into whatever vectors the backend has.
 struct Errors<'a> {
     words: &'a [u32],
     coefficients: &'a mut [i32],
@@ -168,29 +183,34 @@ impl Kernel for Errors<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        for (coefficient, &[a, b]) in self.coefficients.iter_mut().zip(self.words.as_chunks().0) {
-            *coefficient = binomial(u64::from(a) | u64::from(b) << 32);
+        let words = self.words.as_chunks::<THREE_BLOCKS>().0;
+        let coefficients = self.coefficients.as_chunks_mut::<TWO_BLOCKS>().0;
+        for (coefficients, words) in coefficients.iter_mut().zip(words) {
+            for i in 0..BLOCK {
+                let [a, b, c] = [words[i], words[BLOCK + i], words[2 * BLOCK + i]];
+                let left = a >> BINOMIAL_BITS | b >> (BINOMIAL_BITS + 1) << (u32::BITS - BINOMIAL_BITS);
+                coefficients[i] = ones(a & BINOMIAL) - ones(b & BINOMIAL);
+                coefficients[BLOCK + i] = ones(c & BINOMIAL) - ones(left);
+            }
         }
     }
 }
 
-/// The ones in the low 21 bits of the low half, minus those of the high half: by the same instructions on every
-/// machine (some lack a population count and would look it up in a table), and none that vectors lack.
-///
-/// The zeros of the high half are counted instead of its ones.
+/// The parameter of the distribution, and as many ones.
+const BINOMIAL_BITS: u32 = 21;
+const BINOMIAL: u32 = (1 << BINOMIAL_BITS) - 1;
+
+/// The number of ones, by the same instructions on every machine (some lack a population count and would look it up in
+/// a table), and none that vectors lack.
 ///
 /// Source: Warren, "Hacker's Delight", second edition, section 5-1.
 #[inline(always)]
-const fn binomial(pair: u64) -> i32 {
-    const BITS: u64 = 21;
-    const HALF: u64 = (1 << BITS) - 1;
-    let x = (pair ^ HALF << 32) & (HALF | HALF << 32);
-    let x = x - ((x >> 1) & 0x5555_5555_5555_5555);
-    let x = (x & 0x3333_3333_3333_3333) + ((x >> 2) & 0x3333_3333_3333_3333);
-    let x = (x + (x >> 4)) & 0x0F0F_0F0F_0F0F_0F0F;
-    let x = x + (x >> 32);
+const fn ones(x: u32) -> i32 {
+    let x = x - ((x >> 1) & 0x5555_5555);
+    let x = (x & 0x3333_3333) + ((x >> 2) & 0x3333_3333);
+    let x = (x + (x >> 4)) & 0x0F0F_0F0F;
     let x = x + (x >> 16);
-    ((x + (x >> 8)) & 0xFF) as i32 - BITS as i32
+    ((x + (x >> 8)) & 0xFF) as i32
 }
 
 /// Writes small signed integers as residues over `main` main primes and then `special` special ones.
@@ -315,18 +335,33 @@ mod tests {
     }
 
     #[test]
-    fn binomial_agrees_with_the_machines_count() {
-        const MASK: u32 = (1 << 21) - 1;
+    fn errors_are_differences_of_ones_and_use_each_bit_once() {
+        // The machine's count, of numbers with few bits, with many and with any.
         let mut state = 1u64;
-        for extreme in [0, u64::MAX, 1, 1 << 20, 1 << 21, 1 << 52, 1 << 53] {
+        for extreme in [0, u32::MAX, 1, 1 << 20, 1 << 21, 1 << 31] {
             for _ in 0..1000 {
-                let pair = state ^ extreme;
-                let ones = |word: u32| (word & MASK).count_ones() as i32;
-                assert_eq!(binomial(pair), ones(pair as u32) - ones((pair >> 32) as u32));
+                let word = (state >> 32) as u32 ^ extreme;
+                assert_eq!(ones(word), word.count_ones() as i32);
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             }
-            assert_eq!(binomial(0), 0);
-            assert_eq!(binomial(u64::from(MASK)), 21);
+        }
+        // What each bit of three blocks adds to which coefficient.
+        for backend in Backend::available() {
+            for (block, bit) in (0..3).flat_map(|block| (0..32).map(move |bit| (block, bit))) {
+                let mut words = [0; THREE_BLOCKS];
+                words[block * BLOCK + 5] = 1 << bit;
+                let mut expected = [0; TWO_BLOCKS];
+                match (block, bit) {
+                    (0, 0..21) => expected[5] = 1,
+                    (1, 0..21) => expected[5] = -1,
+                    (2, 0..21) => expected[BLOCK + 5] = 1,
+                    (0, _) | (1, 22..) => expected[BLOCK + 5] = -1,
+                    _ => {}
+                }
+                let mut found = [0; TWO_BLOCKS];
+                backend.run(Errors { words: &words, coefficients: &mut found });
+                assert_eq!(found, expected, "bit {bit} of block {block} on {}", backend.name());
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::error::DecodeError;
 use crate::scheme::{Level, Params, ParamsId, Scale};
 
 const MAGIC: [u8; 4] = *b"CKKS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Magic, version, kind.
 pub(super) const PREFIX: usize = 6;

@@ -103,8 +103,8 @@ def convert(sources, limbs, targets):
     return out
 
 
-def chacha_words(seed, nonce):
-    """The key stream of ChaCha20 (RFC 8439) as 32-bit little-endian words, block counter from 0."""
+def chacha_words(seed, nonce, rounds=20):
+    """The key stream of ChaCha20 (RFC 8439) as 32-bit little-endian words, block counter from 0; or of fewer rounds."""
     mask = 0xFFFFFFFF
     constants = struct.unpack("<4I", b"expand 32-byte k")
     key, nonce = struct.unpack("<8I", seed), struct.unpack("<3I", nonce)
@@ -119,7 +119,7 @@ def chacha_words(seed, nonce):
                 mixed = state[z] ^ state[x]
                 state[z] = (mixed << shift | mixed >> (32 - shift)) & mask
 
-        for _ in range(10):
+        for _ in range(rounds // 2):
             for i in range(4):
                 quarter(i, 4 + i, 8 + i, 12 + i)
             for i in range(4):
@@ -132,7 +132,8 @@ CIPHERTEXT, PUBLIC_KEY, DIGIT, SECRET, EPHEMERAL, ERROR = 1, 2, 3, 4, 5, 6
 
 
 def stream(seed, purpose, index=0, prime=0):
-    return chacha_words(seed, struct.pack("<3I", purpose, index, prime))
+    rounds = 8 if purpose in (CIPHERTEXT, PUBLIC_KEY, DIGIT) else 20
+    return chacha_words(seed, struct.pack("<3I", purpose, index, prime), rounds)
 
 
 def uniform(seed, purpose, prime, place, index=0):
@@ -156,8 +157,12 @@ def ternary(seed, purpose, degree):
 
 
 def error(seed, degree, number=0):
-    words, mask = stream(seed, ERROR, number), (1 << 21) - 1
-    return [(next(words) & mask).bit_count() - (next(words) & mask).bit_count() for _ in range(degree)]
+    words, low, out = stream(seed, ERROR, number), (1 << 21) - 1, []
+    while len(out) < degree:
+        a, b, c = ([next(words) for _ in range(16)] for _ in range(3))
+        out += [(x & low).bit_count() - (y & low).bit_count() for x, y in zip(a, b)]
+        out += [(z & low).bit_count() - (x >> 21).bit_count() - (y >> 22).bit_count() for x, y, z in zip(a, b, c)]
+    return out
 
 
 class Seeds:

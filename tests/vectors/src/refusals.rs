@@ -145,7 +145,7 @@ pub(crate) fn file(backend: Backend) -> File {
         add(kind, "one byte missing", &|bytes| bytes.truncate(bytes.len() - 1));
         add(kind, "one byte more", &|bytes| bytes.push(0));
         add(kind, "another magic", &|bytes| bytes[3] ^= 0x20);
-        add(kind, "another version", &|bytes| bytes[VERSION] = 2);
+        add(kind, "another version", &|bytes| bytes[VERSION] = 1);
         add(kind, "another kind", &|bytes| bytes[KIND] = if bytes[KIND] == 6 { 7 } else { 6 });
         add(kind, "an unknown kind", &|bytes| bytes[KIND] = 9);
     }

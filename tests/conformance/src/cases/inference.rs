@@ -104,7 +104,7 @@ fn refuses_malformed_ciphertexts(target: &Target) -> Verdict {
     refused("one byte missing", &|payload| payload.truncate(payload.len() - 1))?;
     refused("one byte more", &|payload| payload.push(0))?;
     refused("magic", &|payload| payload[0] ^= 1)?;
-    refused("version", &|payload| payload[wire::VERSION] = 2)?;
+    refused("version", &|payload| payload[wire::VERSION] = 1)?;
     refused("kind of a key", &|payload| payload[wire::KIND] = 4)?;
     refused("unknown kind", &|payload| payload[wire::KIND] = 200)?;
     refused("dropped bits", &|payload| payload[wire::KIND + 2] = 1)?;

@@ -230,7 +230,7 @@ fn refuses_malformed_keys(target: &Target) -> Verdict {
     refused("one byte missing", &|key| key.truncate(key.len() - 1))?;
     refused("one byte more", &|key| key.push(0))?;
     refused("magic", &|key| key[0] ^= 1)?;
-    refused("version", &|key| key[wire::VERSION] = 2)?;
+    refused("version", &|key| key[wire::VERSION] = 1)?;
     refused("kind", &|key| key[wire::KIND] = wire::CIPHERTEXT)?;
     refused("scale", &|key| key[wire::SCALE] = 1)?;
     refused("element", &|key| key[wire::ARGUMENT] ^= 2)?;
