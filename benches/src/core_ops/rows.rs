@@ -1,6 +1,6 @@
 //! One measurement after the other, each with a look at the result.
 
-use std::time::Instant;
+use std::{hint::black_box, time::Instant};
 
 use ckks_core::{Ciphertext, Plaintext, decrypt};
 
@@ -14,6 +14,9 @@ pub(crate) type Row = (String, f64, Option<f64>);
 /// As many runs as fit this time, but not fewer or more than these.
 const SECONDS: f64 = 0.15;
 const RUNS: [f64; 2] = [7.0, 101.0];
+
+/// For so long an operation runs before it is measured: engines of WebAssembly begin with code that is made in haste.
+const WARM_UP: f64 = 0.03;
 
 /// What has been measured so far in a world.
 pub(super) struct Rows<'a> {
@@ -37,6 +40,10 @@ impl Rows<'_> {
         let runs = (SECONDS / begun.elapsed().as_secs_f64()).clamp(RUNS[0], RUNS[1]);
         let name = name.into();
         let precision = check(result).map_err(|error| format!("{name}: {error}"))?;
+        let begun = Instant::now();
+        while begun.elapsed().as_secs_f64() < WARM_UP {
+            black_box(operation(input()).map_err(Into::into)?);
+        }
         self.measured.push((name, median_micros_with(runs as usize, input, operation), precision));
         Ok(())
     }
