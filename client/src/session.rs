@@ -2,9 +2,9 @@
 
 use ckks_core::{
     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, KeyName, Level, Params,
-    Plaintext, ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric,
+    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric, reusing_memory,
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     error::ClientError,
@@ -27,15 +27,20 @@ pub struct EncryptedInput {
 }
 
 /// A secret key with the model it is used for. Wiped when dropped.
+///
+/// Encryption and decryption work in memory that earlier calls have left, on the same thread.
 #[derive(Debug)]
 pub struct Session {
     model: ModelSpec,
     params: Params,
     encoder: Encoder,
     input: SlotLayout,
-    output: SlotLayout,
-    /// Slots of one sample.
+    /// The first slot of each output element and the element, in the order of the slots.
+    places: Vec<(usize, usize)>,
+    /// Slots of one sample in one ciphertext.
     slots: usize,
+    /// The slots of a plaintext while it is encoded, zeros in between.
+    packed: Zeroizing<Vec<f64>>,
     secret: SecretKey,
     seeds: SeedSource,
 }
@@ -110,8 +115,9 @@ impl Session {
             model: model.clone(),
             encoder: Encoder::new(&params),
             input,
-            output,
+            places: places(&output, model.output.dimension),
             slots,
+            packed: Zeroizing::new(vec![0.0; params.slots()]),
             params,
             secret,
             seeds,
@@ -182,9 +188,33 @@ impl Session {
     /// # Errors
     /// [`ClientError::BatchSize`], [`ClientError::InputDimension`], [`ClientError::InputValue`].
     pub fn encrypt_batch(&mut self, samples: &[&[f64]]) -> Result<EncryptedInput, ClientError> {
-        let mut input =
-            EncryptedInput { payloads: Vec::with_capacity(self.model.input.ciphertexts), fits: true };
-        for (plaintext, wrapped) in self.encode_batch(samples)? {
+        self.check_samples(samples)?;
+        reusing_memory(|| self.encrypt_checked(samples))
+    }
+
+    fn check_samples(&self, samples: &[&[f64]]) -> Result<(), ClientError> {
+        let (max, expected) = (self.max_batch_size(), self.model.input.dimension);
+        if !(1..=max).contains(&samples.len()) {
+            return Err(ClientError::BatchSize { max, found: samples.len() });
+        }
+        if let Some(wrong) = samples.iter().find(|values| values.len() != expected) {
+            return Err(ClientError::InputDimension { expected, found: wrong.len() });
+        }
+        let is_finite = samples.iter().copied().flatten().all(|value| value.is_finite());
+        if is_finite { Ok(()) } else { Err(ClientError::InputValue) }
+    }
+
+    fn encrypt_checked(&mut self, samples: &[&[f64]]) -> Result<EncryptedInput, ClientError> {
+        let count = self.model.input.ciphertexts;
+        let level = Level(self.model.input.level);
+        let scale = self.params.scale_at(level);
+        let mut input = EncryptedInput { payloads: Vec::with_capacity(count), fits: true };
+        for index in 0..count {
+            self.pack(samples, index);
+            let encoded = self.encoder.encode_real_wrapping(&self.packed, level, scale);
+            self.packed.as_mut_slice().zeroize();
+            let (plaintext, wrapped) = encoded.map_err(ClientError::Model)?;
+            let plaintext = Zeroizing::new(plaintext);
             let ciphertext = encrypt_symmetric(&self.params, &self.secret, &plaintext, &mut self.seeds);
             let payload = ciphertext.and_then(|ciphertext| ciphertext.to_bytes(&self.params));
             input.payloads.push(payload.map_err(ClientError::Model)?);
@@ -193,39 +223,20 @@ impl Session {
         Ok(input)
     }
 
-    /// The plaintexts of a batch, and whether coefficients of each wrapped around.
-    fn encode_batch(&self, samples: &[&[f64]]) -> Result<Vec<(Zeroizing<Plaintext>, bool)>, ClientError> {
-        let input = &self.model.input;
-        let max = self.max_batch_size();
-        if !(1..=max).contains(&samples.len()) {
-            return Err(ClientError::BatchSize { max, found: samples.len() });
-        }
-        if let Some(wrong) = samples.iter().find(|values| values.len() != input.dimension) {
-            return Err(ClientError::InputDimension { expected: input.dimension, found: wrong.len() });
-        }
-        if !samples.iter().copied().flatten().all(|value| value.is_finite()) {
-            return Err(ClientError::InputValue);
-        }
-        let level = Level(input.level);
-        let scale = self.params.scale_at(level);
-        let mut slots = Zeroizing::new(vec![0.0; self.params.slots() * input.ciphertexts]);
-        for (first, values) in samples.iter().enumerate() {
-            // One factor is that of all elements.
-            let scaling = input.scaling.iter().flatten().copied().cycle();
-            let factors = scaling.chain(std::iter::repeat(1.0));
-            let scaled = values.iter().zip(factors).map(|(value, factor)| value * factor);
-            let scaled = Zeroizing::new(scaled.collect::<Vec<_>>());
-            let packed = Zeroizing::new(self.input.pack(&scaled, self.slots * input.ciphertexts));
-            for b in (first..max).step_by(samples.len()) {
-                slots.iter_mut().skip(b).step_by(max).zip(&*packed).for_each(|(slot, value)| *slot = *value);
+    /// Writes the slots of one of the ciphertexts: the places of a batch are neighbours.
+    fn pack(&mut self, samples: &[&[f64]], ciphertext: usize) {
+        let batch = self.max_batch_size();
+        // One factor is that of all elements.
+        let scaling = self.model.input.scaling.as_deref().unwrap_or(&[1.0]);
+        let factor = |element: usize| if let [one] = scaling { *one } else { scaling[element] };
+        for (slot, places) in self.packed.chunks_exact_mut(batch).enumerate() {
+            let element = self.input.element_at(ciphertext * self.slots + slot);
+            if element < self.model.input.dimension {
+                let factor = factor(element);
+                let values = samples.iter().map(|sample| sample[element] * factor).cycle();
+                places.iter_mut().zip(values).for_each(|(place, value)| *place = value);
             }
         }
-        let encode = |slots| {
-            let encoded = self.encoder.encode_real_wrapping(slots, level, scale);
-            let (plaintext, wrapped) = encoded.map_err(ClientError::Model)?;
-            Ok((Zeroizing::new(plaintext), wrapped))
-        };
-        slots.chunks_exact(self.params.slots()).map(encode).collect()
     }
 
     /// Mixes fresh randomness of the operating system into the seeds to come, so that two copies of this session,
@@ -249,28 +260,37 @@ impl Session {
     /// # Errors
     /// [`ClientError::BatchSize`]; as [`Session::decrypt`].
     pub fn decrypt_batch(&self, result: &[u8], samples: usize) -> Result<Vec<Vec<f64>>, ClientError> {
-        let output = &self.model.output;
         let max = self.max_batch_size();
         if !(1..=max).contains(&samples) {
             return Err(ClientError::BatchSize { max, found: samples });
         }
+        let mut values = Zeroizing::new(vec![vec![0.0; self.model.output.dimension]; samples]);
+        reusing_memory(|| self.decrypt_into(&mut values, result))?;
+        Ok(std::mem::take(&mut values))
+    }
+
+    /// Decrypts one ciphertext after the other, and takes from each what is in it.
+    fn decrypt_into(&self, samples: &mut [Vec<f64>], result: &[u8]) -> Result<(), ClientError> {
+        let output = &self.model.output;
         let (level, count) = (Level(output.level), output.ciphertexts as u32);
         let result = ResultCiphertexts::from_bytes_at(&self.params, level, count, result)?;
-        let mut slots = Zeroizing::new(Vec::with_capacity(self.params.slots() * result.count()));
-        for ciphertext in result.expand(&self.params).map_err(ClientError::Model)? {
+        let mut rest = &self.places[..];
+        for (index, ciphertext) in
+            result.into_ciphertexts(&self.params).map_err(ClientError::Model)?.enumerate()
+        {
             let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
             let plaintext = Zeroizing::new(plaintext);
-            let decoded = self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?;
-            slots.extend_from_slice(&Zeroizing::new(decoded));
+            let decoded = Zeroizing::new(self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?);
+            let first = index * self.slots;
+            let (own, others) = rest.split_at(rest.partition_point(|(slot, _)| *slot < first + self.slots));
+            for &(slot, element) in own {
+                let places = &decoded[(slot - first) * self.max_batch_size()..];
+                let values = samples.iter_mut().zip(places);
+                values.for_each(|(values, value)| values[element] = value * output.gain);
+            }
+            rest = others;
         }
-        let sample = |b: usize| {
-            let own: Vec<f64> = slots.iter().skip(b).step_by(max).copied().collect();
-            let own = Zeroizing::new(own);
-            let mut values = self.output.unpack(&own, output.dimension);
-            values.iter_mut().for_each(|value| *value *= output.gain);
-            values
-        };
-        Ok((0..samples).map(sample).collect())
+        Ok(())
     }
 
     /// How many samples one request holds.
@@ -298,6 +318,23 @@ impl Session {
     pub fn postprocessing(&self) -> Postprocessing {
         self.model.output.postprocessing
     }
+}
+
+/// The first slot of each element of a vector, by slots, with the element.
+fn places(layout: &SlotLayout, dimension: usize) -> Vec<(usize, usize)> {
+    let mut found = vec![false; dimension];
+    let mut places = Vec::with_capacity(dimension);
+    for slot in 0..layout.period() {
+        if places.len() == dimension {
+            break;
+        }
+        let element = layout.element_at(slot);
+        if let Some(is_found @ false) = found.get_mut(element) {
+            *is_found = true;
+            places.push((slot, element));
+        }
+    }
+    places
 }
 
 /// Whether a factor that a server publishes is of a size that a model can mean. Others bring values to where

@@ -73,7 +73,7 @@ mod circuits;
 pub use arithmetic::Modulus;
 pub use circuits::*;
 pub use lanes::Backend;
-pub use ring::{Coeff, Ntt, Poly};
+pub use ring::{Coeff, Ntt, Poly, reusing_memory};
 pub use scheme::*;
 pub use team::{Alone, Team};
 pub use wire::*;

@@ -25,6 +25,7 @@ pub(crate) use mixed_radix::MixedRadix;
 pub(crate) use pieces::{Cost, for_each};
 pub(crate) use pointwise::{Binary, Quotient, Sum};
 pub use poly::{Coeff, Ntt, Poly};
+pub use scratch::reusing_memory;
 pub(crate) use scratch::{Residues, leaving, reusing};
 
 use crate::{

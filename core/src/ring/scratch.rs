@@ -7,6 +7,8 @@ use core::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
 
+use crate::wiped;
+
 /// Residues, one limb after the other.
 #[derive(Debug)]
 pub(crate) struct Residues {
@@ -112,6 +114,15 @@ impl Zeroize for Residues {
 pub(crate) fn reusing<T>(work: impl FnOnce() -> T) -> T {
     let _before = pool::set_open(true);
     work()
+}
+
+/// Runs what encrypts or decrypts, with the memory that earlier such calls on this thread left, and leaves it for later
+/// ones: a call like one before it then allocates what it gives, and lists of a few entries. Secrets are wiped before
+/// they leave their memory behind.
+///
+/// Without std nothing is kept.
+pub fn reusing_memory<T>(work: impl FnOnce() -> T) -> T {
+    wiped::keeping(|| reusing(work))
 }
 
 /// Copies what leaves an evaluation, to memory of its own size.

@@ -76,21 +76,29 @@ impl ResultCiphertexts {
     /// # Errors
     /// [`Error::ParamsMismatch`].
     pub fn expand(&self, params: &Params) -> Result<Vec<Ciphertext>, Error> {
+        Ok(self.clone().into_ciphertexts(params)?.collect())
+    }
+
+    /// As [`ResultCiphertexts::expand`], one after the other and in the memory that they are in.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`].
+    pub fn into_ciphertexts(self, params: &Params) -> Result<impl Iterator<Item = Ciphertext>, Error> {
         params.check(self.params_id)?;
         let ring = params.ring();
-        let restore = |poly: &Poly<Coeff>| {
-            let mut poly = poly.clone();
-            poly.iter_mut().flatten().for_each(|r| *r <<= self.dropped_bits);
+        let Self { params_id, level, scale, dropped_bits, ciphertexts } = self;
+        let restore = move |mut poly: Poly<Coeff>| {
+            poly.iter_mut().flatten().for_each(|r| *r <<= dropped_bits);
             ring.forward(poly.limbs(), poly)
         };
-        let ciphertext = |[c0, c1]: &[Poly<Coeff>; 2]| Ciphertext {
-            params_id: self.params_id,
-            level: self.level,
-            scale: self.scale,
+        let ciphertext = move |[c0, c1]: [Poly<Coeff>; 2]| Ciphertext {
+            params_id,
+            level,
+            scale,
             c0: restore(c0),
             c1: restore(c1),
         };
-        Ok(self.ciphertexts.iter().map(ciphertext).collect())
+        Ok(ciphertexts.into_iter().map(ciphertext))
     }
 }
 
