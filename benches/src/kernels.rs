@@ -13,7 +13,7 @@ type Row = (&'static str, fn([usize; 2]) -> usize, fn(&mut Kernels));
 const WORD: usize = 4;
 const DOUBLE: usize = 8;
 
-const ROWS: [Row; 13] = [
+const ROWS: [Row; 14] = [
     ("forward transform", |_| 2 * WORD, Kernels::forward),
     ("inverse transform", |_| 2 * WORD, Kernels::inverse),
     ("lay side by side", |[_, primes]| (2 * primes + 1) * WORD, Kernels::lay),
@@ -21,7 +21,8 @@ const ROWS: [Row; 13] = [
     ("inner products with a key", |[digits, _]| (3 * digits + 2) * WORD, Kernels::inner_products),
     ("divide", |_| 4 * WORD, Kernels::divide),
     ("permute", |_| 3 * WORD, Kernels::permute),
-    ("key stream", |_| WORD, Kernels::key_stream),
+    ("key stream, 8 rounds", |_| WORD, Kernels::key_stream_of_eight),
+    ("key stream, 20 rounds", |_| WORD, Kernels::key_stream_of_twenty),
     ("uniform residues", |_| WORD, Kernels::uniform),
     ("errors", |_| WORD, Kernels::errors),
     ("slots to integers", |_| DOUBLE + 2 * WORD, Kernels::from_slots),

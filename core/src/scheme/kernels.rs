@@ -12,7 +12,7 @@ use super::{
     seed::Seed,
 };
 use crate::{
-    key_stream::{KeyStream, WORDS},
+    key_stream::{KeyStream, Rounds},
     ring::{
         BaseConverter, Coeff, Interleaved, MAX_PRODUCTS, MAX_SOURCES, MixedRadix, Poly, Quotient, Residues,
     },
@@ -32,7 +32,7 @@ pub struct Kernels {
     converter: BaseConverter,
     sources: Interleaved,
     permutation: Vec<u32>,
-    stream: KeyStream,
+    streams: [KeyStream; 2],
     embedding: Embedding,
     values: Vec<f64>,
     radix: MixedRadix,
@@ -59,7 +59,8 @@ impl Kernels {
         let residues = (0..main).flat_map(|_| limb.iter().copied()).collect::<Vec<_>>();
         Self {
             permutation: ring.ntt_permutation(GaloisElement::rotation(params, 1).value()),
-            stream: KeyStream::new(ring.backend(), &[7; 32], &[0; 12]),
+            streams: [Rounds::Eight, Rounds::Twenty]
+                .map(|rounds| KeyStream::new(ring.backend(), rounds, &[7; 32], &[0; 12])),
             embedding: Embedding::new(ring.backend(), params.slots()),
             values: (0..degree).map(|i| (i % 1000) as f64).collect(),
             radix: MixedRadix::new(&moduli[..main]),
@@ -144,10 +145,20 @@ impl Kernels {
         ring.write_quotient(prime, quotient, &mut self.back);
     }
 
-    /// As many words of a key stream as a limb has residues.
-    pub fn key_stream(&mut self) {
-        for _ in 0..self.limb.len() / WORDS {
-            black_box(self.stream.next_words(WORDS));
+    /// As many words of a key stream of eight rounds as a limb has residues.
+    pub fn key_stream_of_eight(&mut self) {
+        self.key_stream(0);
+    }
+
+    /// The same of twenty rounds.
+    pub fn key_stream_of_twenty(&mut self) {
+        self.key_stream(1);
+    }
+
+    fn key_stream(&mut self, number: usize) {
+        let mut left = self.limb.len();
+        while left > 0 {
+            left = left.saturating_sub(black_box(self.streams[number].next_words(left)).len());
         }
     }
 
@@ -158,7 +169,7 @@ impl Kernels {
         sampling::uniform_words(ring, &seed, Stream::CIPHERTEXT, ring.moduli().len() - 1, &mut self.back);
     }
 
-    /// An error polynomial: two words of a key stream for each coefficient, and their ones counted.
+    /// An error polynomial: three words of a key stream for two coefficients, and their ones counted.
     pub fn errors(&mut self) {
         black_box(sampling::error(self.params.ring(), &Seed::new([6; 32]), Stream::error(0)));
     }
@@ -177,6 +188,6 @@ impl Kernels {
 
     /// From residues modulo the primes of the highest level to doubles.
     pub fn to_doubles(&mut self) {
-        black_box(self.radix.to_doubles(self.params.ring().backend(), &self.poly, 1.0));
+        black_box(self.radix.to_doubles(self.params.ring().backend(), &self.poly, self.poly.limbs(), 1.0));
     }
 }
