@@ -352,11 +352,12 @@ mod tests {
                 words[block * BLOCK + 5] = 1 << bit;
                 let mut expected = [0; TWO_BLOCKS];
                 match (block, bit) {
-                    (0, 0..21) => expected[5] = 1,
-                    (1, 0..21) => expected[5] = -1,
-                    (2, 0..21) => expected[BLOCK + 5] = 1,
-                    (0, _) | (1, 22..) => expected[BLOCK + 5] = -1,
-                    _ => {}
+                    (0, ..=20) => expected[5] = 1,
+                    (1, ..=20) => expected[5] = -1,
+                    (2, ..=20) => expected[BLOCK + 5] = 1,
+                    // Neither takes this one.
+                    (1, 21) | (2, _) => {}
+                    _ => expected[BLOCK + 5] = -1,
                 }
                 let mut found = [0; TWO_BLOCKS];
                 backend.run(Errors { words: &words, coefficients: &mut found });
