@@ -41,17 +41,20 @@ pub(crate) fn run() -> Result<()> {
         println!("{} {}: {} digits of {} primes", set.name, backend.name(), terms[0], terms[1]);
         let print = |name: &str, bytes: usize, micros: f64| {
             let cycles = micros * 1e3 * clock / degree as f64;
-            let speed = (bytes * degree) as f64 / micros / 1e3;
+            let speed = bytes as f64 / micros / 1e3;
             println!(
                 "  {name}: {micros:.2} µs, {:.2} cycles for 16 residues, {speed:.1} GB/s",
                 16.0 * cycles
             );
         };
         let (from, mut to) = (vec![1u32; degree], vec![0u32; degree]);
-        print("copy", 2 * WORD, median_micros(2001, || to.copy_from_slice(black_box(&from))));
+        print("copy", 2 * WORD * degree, median_micros(2001, || to.copy_from_slice(black_box(&from))));
         for (name, bytes, kernel) in ROWS {
-            print(name, bytes(terms), median_micros(501, || kernel(&mut kernels)));
+            print(name, bytes(terms) * degree, median_micros(501, || kernel(&mut kernels)));
         }
+        let packed = degree / 8 * kernels.bits() as usize;
+        print("pack", WORD * degree + packed, median_micros(2001, || kernels.pack()));
+        print("unpack", WORD * degree + packed, median_micros(2001, || kernels.unpack()));
     }
     Ok(())
 }

@@ -50,6 +50,16 @@ pub(crate) trait Lanes: Copy {
     fn chunks_mut(slice: &mut [u32]) -> &mut [Self::Chunk];
     fn load(chunk: &Self::Chunk) -> Self;
     fn store(self, chunk: &mut Self::Chunk);
+    /// The first `4·WIDTH` bytes, four of them an entry, the lowest first.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    fn from_bytes(bytes: &[u8]) -> Self;
+    /// Undoes [`Lanes::from_bytes`].
+    ///
+    /// # Panics
+    /// When there is no room for all entries.
+    fn to_bytes(self, bytes: &mut [u8]);
     fn splat(value: u32) -> Self;
     /// Asks for the numbers so many places after a chunk, which need not exist, to be brought to the nearest cache and,
     /// as they are used once, to none of the others.
@@ -86,6 +96,10 @@ pub(crate) trait Lanes: Copy {
     /// The whole products of signed numbers.
     fn product_signed(a: Self::Multiplier, b: Self::Multiplier) -> Self::Wide;
     fn shift_right(self, bits: u32) -> Self;
+    /// Each entry by a number of its own; 0 where that is 32 or more.
+    fn shift_left_each(self, bits: Self) -> Self;
+    /// As [`Lanes::shift_left_each`], to the right.
+    fn shift_right_each(self, bits: Self) -> Self;
     fn rotate_left(self, bits: u32) -> Self;
     fn xor(self, rhs: Self) -> Self;
 

@@ -15,4 +15,6 @@ mod result;
 
 pub use error::DecodeError;
 pub use header::{Kind, identify};
+#[cfg(feature = "kernels")]
+pub(crate) use packing::{pack, unpack};
 pub(crate) use params::encode_params;

@@ -73,6 +73,16 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(unsafe { _mm256_loadu_si256(bytes[..32].as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, bytes: &mut [u8]) {
+        unsafe { _mm256_storeu_si256(bytes[..32].as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
     fn splat(value: u32) -> Self {
         Self(unsafe { _mm256_set1_epi32(value as i32) })
     }
@@ -142,6 +152,16 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(unsafe { _mm256_srl_epi32(self.0, _mm_cvtsi32_si128(bits as i32)) })
+    }
+
+    #[inline(always)]
+    fn shift_left_each(self, bits: Self) -> Self {
+        Self(unsafe { _mm256_sllv_epi32(self.0, bits.0) })
+    }
+
+    #[inline(always)]
+    fn shift_right_each(self, bits: Self) -> Self {
+        Self(unsafe { _mm256_srlv_epi32(self.0, bits.0) })
     }
 
     #[inline(always)]

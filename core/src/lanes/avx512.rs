@@ -113,6 +113,16 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(unsafe { _mm512_loadu_si512(bytes[..64].as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, bytes: &mut [u8]) {
+        unsafe { _mm512_storeu_si512(bytes[..64].as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
     fn splat(value: u32) -> Self {
         Self(unsafe { _mm512_set1_epi32(value as i32) })
     }
@@ -182,6 +192,16 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(unsafe { _mm512_srl_epi32(self.0, _mm_cvtsi32_si128(bits as i32)) })
+    }
+
+    #[inline(always)]
+    fn shift_left_each(self, bits: Self) -> Self {
+        Self(unsafe { _mm512_sllv_epi32(self.0, bits.0) })
+    }
+
+    #[inline(always)]
+    fn shift_right_each(self, bits: Self) -> Self {
+        Self(unsafe { _mm512_srlv_epi32(self.0, bits.0) })
     }
 
     #[inline(always)]

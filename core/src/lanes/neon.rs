@@ -48,6 +48,16 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(unsafe { vreinterpretq_u32_u8(vld1q_u8(bytes[..16].as_ptr())) })
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, bytes: &mut [u8]) {
+        unsafe { vst1q_u8(bytes[..16].as_mut_ptr(), vreinterpretq_u8_u32(self.0)) }
+    }
+
+    #[inline(always)]
     fn splat(value: u32) -> Self {
         Self(unsafe { vdupq_n_u32(value) })
     }
@@ -112,6 +122,19 @@ impl Lanes for Neon {
     fn shift_right(self, bits: u32) -> Self {
         // Shifts to the left by negative numbers are shifts to the right.
         Self(unsafe { vshlq_u32(self.0, vdupq_n_s32(-(bits as i32))) })
+    }
+
+    #[inline(always)]
+    fn shift_left_each(self, bits: Self) -> Self {
+        // Instructions look at the low byte of the number, as a signed one.
+        let bits = Self::min(bits, Self::splat(32));
+        Self(unsafe { vshlq_u32(self.0, vreinterpretq_s32_u32(bits.0)) })
+    }
+
+    #[inline(always)]
+    fn shift_right_each(self, bits: Self) -> Self {
+        let bits = Self::min(bits, Self::splat(32));
+        Self(unsafe { vshlq_u32(self.0, vnegq_s32(vreinterpretq_s32_u32(bits.0))) })
     }
 
     #[inline(always)]

@@ -36,6 +36,16 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, bytes: &mut [u8]) {
+        bytes[..4].copy_from_slice(&self.0.to_le_bytes());
+    }
+
+    #[inline(always)]
     fn splat(value: u32) -> Self {
         Self(value)
     }
@@ -90,6 +100,16 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(self.0 >> bits)
+    }
+
+    #[inline(always)]
+    fn shift_left_each(self, bits: Self) -> Self {
+        Self(self.0.checked_shl(bits.0).unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn shift_right_each(self, bits: Self) -> Self {
+        Self(self.0.checked_shr(bits.0).unwrap_or(0))
     }
 
     #[inline(always)]

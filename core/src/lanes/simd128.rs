@@ -34,7 +34,18 @@ impl Multiplier {
     }
 }
 
-// SAFETY (the two blocks below): loads and stores go through references to whole chunks and
+/// What there is no instruction for: one entry after the other.
+#[inline(always)]
+fn each_lane(a: v128, b: v128, operation: impl Fn(u32, u32) -> u32) -> Simd128 {
+    Simd128(u32x4(
+        operation(u32x4_extract_lane::<0>(a), u32x4_extract_lane::<0>(b)),
+        operation(u32x4_extract_lane::<1>(a), u32x4_extract_lane::<1>(b)),
+        operation(u32x4_extract_lane::<2>(a), u32x4_extract_lane::<2>(b)),
+        operation(u32x4_extract_lane::<3>(a), u32x4_extract_lane::<3>(b)),
+    ))
+}
+
+// SAFETY (the four blocks below): loads and stores go through references to whole chunks and
 // need no alignment.
 impl Lanes for Simd128 {
     const WIDTH: usize = 4;
@@ -64,6 +75,16 @@ impl Lanes for Simd128 {
     #[inline(always)]
     fn store(self, chunk: &mut [u32; 4]) {
         unsafe { v128_store(chunk.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn from_bytes(bytes: &[u8]) -> Self {
+        Self(unsafe { v128_load(bytes[..16].as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn to_bytes(self, bytes: &mut [u8]) {
+        unsafe { v128_store(bytes[..16].as_mut_ptr().cast(), self.0) }
     }
 
     #[inline(always)]
@@ -129,6 +150,16 @@ impl Lanes for Simd128 {
     #[inline(always)]
     fn shift_right(self, bits: u32) -> Self {
         Self(u32x4_shr(self.0, bits))
+    }
+
+    #[inline(always)]
+    fn shift_left_each(self, bits: Self) -> Self {
+        each_lane(self.0, bits.0, |entry, bits| entry.checked_shl(bits).unwrap_or(0))
+    }
+
+    #[inline(always)]
+    fn shift_right_each(self, bits: Self) -> Self {
+        each_lane(self.0, bits.0, |entry, bits| entry.checked_shr(bits).unwrap_or(0))
     }
 
     #[inline(always)]

@@ -16,6 +16,7 @@ use crate::{
     ring::{
         BaseConverter, Coeff, Interleaved, MAX_PRODUCTS, MAX_SOURCES, MixedRadix, Poly, Quotient, Residues,
     },
+    wire::{pack, unpack},
 };
 
 /// Limbs modulo the last special prime of a parameter set, and what else its kernels work on.
@@ -24,6 +25,7 @@ pub struct Kernels {
     limb: Vec<u32>,
     back: Vec<u32>,
     other: Vec<u32>,
+    packed: Vec<u8>,
     /// As many limbs as a polynomial has digits at the highest level, or a digit primes; and the rows of a key.
     limbs: Vec<Vec<u32>>,
     digits: usize,
@@ -68,6 +70,7 @@ impl Kernels {
             params: params.clone(),
             back: limb.clone(),
             other: limb.clone(),
+            packed: vec![0; degree / 8 * moduli[prime].bits() as usize],
             limbs: vec![limb.clone(); digits.max(first.len())],
             limb,
             digits,
@@ -75,6 +78,25 @@ impl Kernels {
             converter,
             sources,
         }
+    }
+
+    /// Packs the limb into the bits of its prime.
+    pub fn pack(&mut self) {
+        let (ring, bits) = (self.params.ring(), self.bits());
+        pack(ring.backend(), &self.limb, bits, &mut self.packed);
+    }
+
+    /// Unpacks what was packed, and compares it with a bound.
+    pub fn unpack(&mut self) {
+        let (ring, bits) = (self.params.ring(), self.bits());
+        black_box(unpack(ring.backend(), &self.packed, bits, (1 << bits) - 1, &mut self.back));
+    }
+
+    /// The bits of a residue.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        let moduli = self.params.ring().moduli();
+        moduli[moduli.len() - 1].bits()
     }
 
     /// Transforms the limb.

@@ -21,6 +21,13 @@ pub(super) fn read_seed(bytes: &mut &[u8]) -> Seed {
     Seed::new(seed)
 }
 
+/// Writes a seed to the front of `bytes`, which is long enough, and leaves what is behind it.
+pub(super) fn write_seed(bytes: &mut &mut [u8], seed: &Seed) {
+    let (front, rest) = core::mem::take(bytes).split_at_mut(SEED);
+    *bytes = rest;
+    front.copy_from_slice(seed.as_bytes());
+}
+
 /// Checks that a ciphertext is at a level and at exactly that level's scale.
 pub(super) fn expect_at(
     params: &Params,
@@ -57,8 +64,9 @@ impl SeededCiphertext {
         let header = Header::of_ciphertext(self.level, self.scale);
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::SeededCiphertext, self.params_id, total);
-        bytes.extend(self.seed.as_bytes());
-        write_poly(&mut bytes, &self.c0, main_moduli(params, self.level), 0);
+        let mut body = &mut bytes[HEADER..];
+        write_seed(&mut body, &self.seed);
+        write_poly(params, &mut body, &self.c0, main_moduli(params, self.level), 0);
         Ok(bytes)
     }
 
@@ -106,8 +114,9 @@ impl Ciphertext {
         let header = Header::of_ciphertext(self.level, self.scale);
         let total = Self::encoded_len(params, self.level);
         let mut bytes = header.write(Kind::Ciphertext, self.params_id, total);
+        let mut body = &mut bytes[HEADER..];
         for half in [&self.c0, &self.c1] {
-            write_poly(&mut bytes, half, main_moduli(params, self.level), 0);
+            write_poly(params, &mut body, half, main_moduli(params, self.level), 0);
         }
         Ok(bytes)
     }

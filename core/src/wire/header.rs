@@ -126,14 +126,15 @@ impl Header {
         Self { level, dropped_bits: 0, argument: 0, scale_bits: scale.value().to_bits() }
     }
 
-    /// Starts the bytes of `kind`, with room for `total` in all.
+    /// Starts the bytes of `kind`: the header, and zeros up to `total` bytes in all.
     pub(super) fn write(&self, kind: Kind, params_id: ParamsId, total: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(total);
-        bytes.extend(prefix(kind));
-        bytes.extend([self.level.0, self.dropped_bits]);
-        bytes.extend(self.argument.to_le_bytes());
-        bytes.extend(self.scale_bits.to_le_bytes());
-        bytes.extend(params_id.0);
+        let mut bytes = alloc::vec![0; total];
+        bytes[..PREFIX].copy_from_slice(&prefix(kind));
+        bytes[LEVEL] = self.level.0;
+        bytes[DROPPED_BITS] = self.dropped_bits;
+        bytes[ARGUMENT..SCALE].copy_from_slice(&self.argument.to_le_bytes());
+        bytes[SCALE..PARAMS_ID].copy_from_slice(&self.scale_bits.to_le_bytes());
+        bytes[PARAMS_ID..HEADER].copy_from_slice(&params_id.0);
         bytes
     }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
 use super::{
-    ciphertext::{SEED, read_seed},
+    ciphertext::{SEED, read_seed, write_seed},
     error::DecodeError,
     header::{HEADER, Header, Kind, body},
     packing::{extended_moduli, main_moduli, poly_len, read_poly, write_poly},
@@ -24,7 +24,8 @@ impl SecretKey {
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let header = Header::of_key(Level(0), 0);
         let mut bytes = Zeroizing::new(header.write(Kind::SecretKey, self.params_id, Self::ENCODED_LEN));
-        bytes.extend(self.seed.as_bytes());
+        let mut body = &mut bytes[HEADER..];
+        write_seed(&mut body, &self.seed);
         bytes
     }
 
@@ -60,8 +61,9 @@ impl PublicKey {
         params.check(self.params_id)?;
         let header = Header::of_key(params.max_level(), 0);
         let mut bytes = header.write(Kind::PublicKey, self.params_id, Self::encoded_len(params));
-        bytes.extend(self.seed.as_bytes());
-        write_poly(&mut bytes, &self.b, main_moduli(params, params.max_level()), 0);
+        let mut body = &mut bytes[HEADER..];
+        write_seed(&mut body, &self.seed);
+        write_poly(params, &mut body, &self.b, main_moduli(params, params.max_level()), 0);
         Ok(bytes)
     }
 
@@ -101,9 +103,10 @@ fn write_switching(
     params.check(key.params_id)?;
     let header = Header::of_key(key.level, argument);
     let mut bytes = header.write(kind, key.params_id, switching_len(params, key.level));
-    bytes.extend(key.seed.as_bytes());
+    let mut body = &mut bytes[HEADER..];
+    write_seed(&mut body, &key.seed);
     for digit in &key.digits {
-        write_poly(&mut bytes, digit, extended_moduli(params, key.level), 0);
+        write_poly(params, &mut body, digit, extended_moduli(params, key.level), 0);
     }
     Ok(bytes)
 }

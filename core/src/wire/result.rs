@@ -39,8 +39,9 @@ impl ResultCiphertexts {
         header.argument = self.ciphertexts.len() as u32;
         let total = Self::encoded_len(params, self.level, self.dropped_bits, self.ciphertexts.len());
         let mut bytes = header.write(Kind::ResultCiphertexts, self.params_id, total);
+        let mut body = &mut bytes[HEADER..];
         for half in self.ciphertexts.iter().flatten() {
-            write_poly(&mut bytes, half, main_moduli(params, self.level), self.dropped_bits);
+            write_poly(params, &mut body, half, main_moduli(params, self.level), self.dropped_bits);
         }
         Ok(bytes)
     }
