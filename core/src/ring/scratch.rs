@@ -27,7 +27,9 @@ impl Residues {
 
     /// No numbers yet, and memory for some.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Vec::with_capacity(capacity).into()
+        let Some(mut numbers) = pool::take(capacity) else { return Vec::with_capacity(capacity).into() };
+        numbers.clear();
+        numbers.into()
     }
 
     /// Appends numbers.

@@ -3,8 +3,6 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
-use alloc::vec;
-
 use zeroize::Zeroize;
 
 use super::{
@@ -16,7 +14,7 @@ use super::{
     seed::{Seed, SeedSource},
 };
 use crate::{
-    ring::{Binary, Ntt, Poly, Ring, Sum},
+    ring::{Binary, Ntt, Poly, Residues, Ring, Sum},
     wiped::Wiped,
 };
 
@@ -37,7 +35,7 @@ pub fn encrypt_symmetric(
     let main = plaintext.poly.limbs();
     let error = sampling::error(ring, &error_seed, Stream::error(0));
     let mut c0 = Poly::with_capacity(ring.degree(), main);
-    let mut limb = vec![0; ring.degree()];
+    let mut limb = Residues::stale(ring.degree());
     let mut summand = Wiped::zero(ring.degree());
     for (i, message) in plaintext.poly.iter().enumerate() {
         // The error is added to the message before the transform, which saves one per limb.

@@ -1,6 +1,6 @@
 //! Making keys. Client code: nothing here branches on or indexes by a secret.
 
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
     encryption::mask_limb,
@@ -65,7 +65,7 @@ impl PublicKey {
         let ring = params.ring();
         let error = sampling::error(ring, &error_seed, Stream::error(0));
         let mut b = Poly::with_capacity(ring.degree(), main);
-        let mut limb = vec![0; ring.degree()];
+        let mut limb = Residues::stale(ring.degree());
         let mut summand = Wiped::zero(ring.degree());
         for i in 0..main {
             sampling::to_residues_limb(ring, &error, i, &mut summand);
@@ -150,7 +150,7 @@ fn switching_key(
     let count = params.digits_at(level);
     let errors: Vec<_> = (0..count).map(|j| sampling::error(ring, &error_seed, Stream::error(j))).collect();
     let mut digits: Vec<_> = (0..count).map(|_| Poly::with_capacity(ring.degree(), main + special)).collect();
-    let mut b = vec![0; ring.degree()];
+    let mut b = Residues::stale(ring.degree());
     let mut derived = Wiped::zero(ring.degree());
     let mut summand = Wiped::zero(ring.degree());
     for i in 0..main + special {
