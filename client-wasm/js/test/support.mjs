@@ -3,7 +3,7 @@
 import { decode, encode } from "cborg";
 
 export const PARAMETERS = {
-  params_id: "78f9f33fab63f655b8e00fdff79f5f585bbfadcaf16111113a06b917a768b9dd",
+  params_id: "45621e3046c59476cd4cb9d564b5145fae88b406654c1f69a816417a47ffd757",
   log_degree: 12,
   poly_modulus_degree: 4096,
   levels: [[1073668097], [268460033]],
@@ -78,7 +78,7 @@ export const JOB = "9b2e61e27c3d4f0aa51a4bde32a1c6f0";
 /** A result in the wire format: coefficients all equal, so that every slot has the real part of the first one. */
 export function result({ level = 0, count = 1, fill = 0, params_id = PARAMETERS.params_id, cut = 0 } = {}) {
   const bytes = new Uint8Array(52 + (count * 2 * 4096 * 30) / 8 - cut).fill(0);
-  bytes.set([0x43, 0x4b, 0x4b, 0x53, 1, 8, level, 0]);
+  bytes.set([0x43, 0x4b, 0x4b, 0x53, 2, 8, level, 0]);
   const view = new DataView(bytes.buffer);
   view.setUint32(8, count, true);
   // The scale of the level exactly, as whoever reads it demands.
