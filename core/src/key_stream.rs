@@ -27,11 +27,13 @@ const NUMBERS: [u32; MOST_LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 /// How often a block is mixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rounds {
+    /// For streams that everybody may expand.
     Eight = 8,
+    /// For secret ones.
     Twenty = 20,
 }
 
-/// A key stream from its beginning; what it holds is wiped when dropped.
+/// A key stream from its beginning; what it holds is wiped when dropped, if it is secret.
 pub(crate) struct KeyStream {
     backend: Backend,
     rounds: Rounds,
@@ -67,8 +69,10 @@ impl KeyStream {
 
 impl Drop for KeyStream {
     fn drop(&mut self) {
-        self.state.zeroize();
-        self.words.zeroize();
+        if self.rounds == Rounds::Twenty {
+            self.state.zeroize();
+            self.words.zeroize();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The automorphisms `X → X^g` of the ring, on coefficients and on transforms. Knows no keys.
 
 use alloc::vec::Vec;
+use core::array::from_fn;
 
 use crate::{
     arithmetic::Modulus,
@@ -12,17 +13,32 @@ use crate::{
 /// Entry i is the value at ψ^(2·rev(i)+1); `σ_g(p)` has there the value of p at ψ^(g·(2·rev(i)+1)).
 /// The high bits of i are the low bits of that exponent, and the low bits of a product depend on the
 /// low bits of its factors alone: so entries that agree in their high bits come from entries that do,
-/// and every aligned block of a power of two of entries comes from one such block.
+/// and every aligned block of a power of two of entries comes from one such block. How a block is permuted depends on
+/// where its first entry comes from.
 pub(super) fn ntt_permutation(log_degree: u8, element: u32) -> Vec<u32> {
     let unused = u32::BITS - u32::from(log_degree);
     let mask = (2u32 << log_degree) - 1;
-    (0..1u32 << log_degree)
-        .map(|i| {
-            let exponent = 2 * (i.reverse_bits() >> unused) + 1;
-            let source = exponent.wrapping_mul(element) & mask;
-            (source >> 1).reverse_bits() >> unused
-        })
-        .collect()
+    let inside: [[u32; BLOCK]; BLOCK] = from_fn(|first| {
+        let step = |place| reversed(place).wrapping_mul(element);
+        from_fn(|place| reversed((reversed(first as u32) + step(place as u32)) % BLOCK as u32))
+    });
+    let mut permutation = Vec::with_capacity(1 << log_degree);
+    for i in (0..1u32 << log_degree).step_by(BLOCK) {
+        let exponent = 2 * (i.reverse_bits() >> unused) + 1;
+        let source = exponent.wrapping_mul(element) & mask;
+        let first = (source >> 1).reverse_bits() >> unused;
+        let place = first % BLOCK as u32;
+        permutation.extend(inside[place as usize].map(|inside| first - place + inside));
+    }
+    permutation
+}
+
+/// Entries that are permuted together: as many as the widest vectors have.
+const BLOCK: usize = 16;
+
+/// The bits of a place in a block in reverse.
+fn reversed(place: u32) -> u32 {
+    place.reverse_bits() >> (u32::BITS - BLOCK.ilog2())
 }
 
 /// Applies a permutation to one limb of a transform.
@@ -63,6 +79,19 @@ pub(super) fn apply_to_coefficients(modulus: Modulus, element: u32, input: &[u32
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_come_from_where_the_exponent_times_the_element_is() {
+        for log_degree in [5, 6, 9, 13] {
+            let (degree, reverse) = (1u32 << log_degree, |i: u32| i.reverse_bits() >> (32 - log_degree));
+            for element in [1, 3, 5, 25, 2 * degree - 1, degree + 1, 77 % (2 * degree)] {
+                let exponents = (0..degree).map(|i| u64::from(2 * reverse(i) + 1) * u64::from(element));
+                let sources =
+                    exponents.map(|exponent| reverse((exponent % u64::from(2 * degree)) as u32 / 2));
+                assert_eq!(ntt_permutation(log_degree as u8, element), sources.collect::<Vec<_>>());
+            }
+        }
+    }
 
     #[test]
     fn permutation_is_applied_alike_by_every_backend() {
