@@ -43,6 +43,13 @@ pub struct ProgramFacts {
     /// Products of one limb with another one, summed without reduction: 2d(ℓ + k) a key switch, 2(ℓ + k) a
     /// diagonal. Next to transforms they matter where there are many diagonals.
     pub limb_products: usize,
+    /// Products of one limb with a constant, summed without reduction, in base conversions: s(ℓ + k − s) for each
+    /// digit of s primes, kℓ for each half that is divided by the special modulus. What large digits save in
+    /// transforms they take back here.
+    pub limb_conversions: usize,
+    /// Limbs of what key switches give, before anything is divided: 2(ℓ + k) each, which are written, permuted and
+    /// added up.
+    pub switched_limbs: usize,
 }
 
 impl Program {
@@ -243,6 +250,10 @@ impl Check<'_> {
         self.facts.limb_transforms +=
             (babies.len() + alone) * self.decomposition(level) + halves * (limbs + special);
         self.facts.limb_transforms += 2 * (extended - limbs) * outputs as usize;
+        self.facts.limb_conversions += (babies.len() + alone) * self.lifting(level)
+            + halves * self.division(level)
+            + 2 * outputs as usize * limbs * (extended - limbs);
+        self.facts.switched_limbs += 2 * (count + alone) * (limbs + special);
         self.facts.limb_products += 2 * extended * products;
         self.facts.limb_products += (count + alone) * self.inner_product(level);
         self.facts.key_switches += count + alone;
@@ -315,6 +326,21 @@ impl Check<'_> {
         self.facts.key_switches += 1;
         self.facts.limb_transforms += self.decomposition(level) + 2 * extended;
         self.facts.limb_products += self.inner_product(level);
+        self.facts.limb_conversions += self.lifting(level) + 2 * self.division(level);
+        self.facts.switched_limbs += 2 * extended;
+    }
+
+    /// The products of converting each digit to all primes but its own.
+    fn lifting(&self, level: Level) -> usize {
+        let extended = self.params.limbs_at(level) + self.params.special_limbs();
+        let digits =
+            (0..self.params.digits_at(level)).map(|digit| self.params.digit_limbs(level, digit).len());
+        digits.map(|own| own * (extended - own)).sum()
+    }
+
+    /// Those of dividing one half by the special modulus.
+    fn division(&self, level: Level) -> usize {
+        self.params.limbs_at(level) * self.params.special_limbs()
     }
 
     /// The products of a decomposition with a key.

@@ -83,6 +83,26 @@ fn states_levels_keys_and_costs() {
 }
 
 #[test]
+fn counts_products_of_conversions_and_limbs_of_key_switches() {
+    let params = params();
+    let counts = |level: u8, instruction| {
+        let program = Program { input_level: Level(level), ..program(vec![instruction]) };
+        let facts = program.check(&params).expect("valid");
+        (facts.limb_conversions, facts.switched_limbs)
+    };
+    // Two digits of two primes go to the four others of six, the second of a level with three primes has one, which
+    // goes to four; both halves of ℓ primes are divided by two special ones.
+    let (three, four) = ((2 * 3 + 4, 6), (2 * 4 + 2 * 4, 8));
+    assert_eq!(counts(3, Instruction::Rotate { input: INPUT, steps: 1 }), (four.0 + 2 * four.1, 12));
+    assert_eq!(counts(2, Instruction::Rotate { input: INPUT, steps: 1 }), (three.0 + 2 * three.1, 10));
+    assert_eq!(counts(3, Instruction::Multiply { left: INPUT, right: INPUT }), (four.0 + 2 * four.1, 12));
+    assert_eq!(counts(3, Instruction::AddPlain { input: INPUT, constant: 0 }), (0, 0));
+    // Baby steps share a decomposition and divide nothing, a giant step divides one half, and the sum both.
+    let transform = Instruction::transform(INPUT, 0);
+    assert_eq!(counts(3, transform), (2 * four.0 + 3 * four.1, 3 * 12));
+}
+
+#[test]
 fn counts_limb_transforms() {
     let params = params();
     let transforms = |level: u8, instruction| {
