@@ -1,12 +1,13 @@
 //! Benchmarks, one per layer of the library: `core` prints tables of every operation, `models` one line of JSON per
-//! shipped model, `layers` one per layer of each, `instructions` is for a profiler. One thread; the same program runs
-//! natively and, compiled for WASI, in Node.
+//! shipped model, `layers` one per layer of each, `groupings` one per way to group the digits of one, `instructions` is
+//! for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
 
 mod shipped;
 mod timing;
 mod world;
 
 mod core_ops;
+mod groupings;
 mod instructions;
 mod kernels;
 mod layers;
@@ -33,10 +34,17 @@ fn run() -> Result<()> {
         Some("core") => core_ops::run(std::env::args().any(|word| word == "--fastest")),
         Some("kernels") => kernels::run(),
         Some("models") => models::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("groupings") => {
+            let words: Vec<String> = std::env::args().skip(2).collect();
+            let [name, seconds] = &words[..] else {
+                return Err("groupings takes a model and seconds".into());
+            };
+            groupings::run(name, seconds.parse()?)
+        }
         Some("layers") => layers::run(),
         Some("instructions") => instructions::run(&std::env::args().nth(2).unwrap_or_default()),
         other => Err(format!(
-            "no bench named {:?}; there are: core, kernels, models, layers, instructions",
+            "no bench named {:?}; there are: core, kernels, models, layers, groupings, instructions",
             other.unwrap_or("")
         )
         .into()),

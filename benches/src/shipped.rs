@@ -31,9 +31,13 @@ pub(crate) struct Server {
 /// Reads the package of a model that ships, or that has this folder, and makes keys.
 pub(crate) fn open(name: &str) -> Result<(Client, Server)> {
     let folder = folder(name);
-    let manifest = fs::read(folder.join("manifest.json"))?;
-    let package = Package::from_bytes(&manifest, &fs::read(folder.join("weights.bin"))?)?;
-    let tree: Value = serde_json::from_slice(&manifest)?;
+    open_package(&fs::read(folder.join("manifest.json"))?, &fs::read(folder.join("weights.bin"))?)
+}
+
+/// The same of the bytes of a package.
+pub(crate) fn open_package(manifest: &[u8], weights: &[u8]) -> Result<(Client, Server)> {
+    let package = Package::from_bytes(manifest, weights)?;
+    let tree: Value = serde_json::from_slice(manifest)?;
     let model: ModelSpec = serde_json::from_value(tree.clone())?;
     let parameters: ParameterSpec = serde_json::from_value(tree["parameters"].clone())?;
     let mut session = Session::new(&model, &parameters, &Seed::new([1; 32]))?;
