@@ -211,7 +211,7 @@ fn endpoints() -> Vec<Named> {
         ("4.8.1", edit(Method::POST, "/infer", |tree| tree["status"] = "queued".into())),
         ("4.8.2", corrupt(|payload, _| payload[60..400].fill(0))),
         // A ciphertext of kind 7.
-        ("4.8.3", refuse(|asked| asked.text().contains("\"Q0tLUwEH"))),
+        ("4.8.3", refuse(|asked| asked.text().contains("\"Q0tLUwIH"))),
         ("4.8.4", refuse(|asked| asked.path == "/infer" && !asked.text().contains("batch_size"))),
         (
             "4.9.1",
