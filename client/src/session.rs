@@ -28,7 +28,7 @@ pub struct EncryptedInput {
 
 /// A secret key with the model it is used for. Wiped when dropped.
 ///
-/// Encryption and decryption work in memory that earlier calls have left, on the same thread.
+/// What makes keys, encrypts and decrypts works in memory that earlier calls have left, on the same thread.
 #[derive(Debug)]
 pub struct Session {
     model: ModelSpec,
@@ -150,6 +150,10 @@ impl Session {
     /// [`ClientError::UnknownKey`] for one that the model does not need; [`ClientError::Model`] when
     /// the model's description of it is invalid.
     pub fn generate_key(&mut self, name: KeyName) -> Result<Vec<u8>, ClientError> {
+        reusing_memory(|| self.generate(name))
+    }
+
+    fn generate(&mut self, name: KeyName) -> Result<Vec<u8>, ClientError> {
         let keys = &self.model.evaluation_keys;
         let unknown = || ClientError::UnknownKey { found: name.to_string() };
         let (params, secret) = (&self.params, &self.secret);
