@@ -15,6 +15,8 @@ pub(crate) struct Residues {
     numbers: Vec<u32>,
     /// How many of them count; the others wait for the memory to be used again, and need not be written then.
     length: usize,
+    /// The most that counted at a time: beyond them is what others have left, public or wiped by them.
+    used: usize,
 }
 
 impl Residues {
@@ -22,7 +24,7 @@ impl Residues {
         let Some(mut numbers) = pool::take(length) else { return alloc::vec![0; length].into() };
         numbers.clear();
         numbers.resize(length, 0);
-        Self { numbers, length }
+        Self::first(numbers, length)
     }
 
     /// No numbers yet, and memory for some.
@@ -37,6 +39,7 @@ impl Residues {
         self.numbers.truncate(self.length);
         self.numbers.extend_from_slice(numbers);
         self.length = self.numbers.len();
+        self.used = self.used.max(self.length);
     }
 
     /// Numbers that were left in memory, for who writes over all of them.
@@ -45,7 +48,7 @@ impl Residues {
         if numbers.len() < length {
             numbers.resize(length, 0);
         }
-        Self { numbers, length }
+        Self::first(numbers, length)
     }
 
     pub(crate) fn copy_of(residues: &[u32]) -> Self {
@@ -55,6 +58,11 @@ impl Residues {
         numbers.into()
     }
 
+    /// The first numbers of a vector.
+    const fn first(numbers: Vec<u32>, length: usize) -> Self {
+        Self { numbers, length, used: length }
+    }
+
     pub(crate) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
@@ -62,7 +70,8 @@ impl Residues {
 
 impl From<Vec<u32>> for Residues {
     fn from(numbers: Vec<u32>) -> Self {
-        Self { length: numbers.len(), numbers }
+        let length = numbers.len();
+        Self::first(numbers, length)
     }
 }
 
@@ -102,11 +111,11 @@ impl DerefMut for Residues {
 
 impl Zeroize for Residues {
     fn zeroize(&mut self) {
-        // All at once, not number by number.
+        // Also what was cut off. All at once, not number by number.
+        self.numbers.resize(self.used, 0);
         self.numbers.as_mut_slice().zeroize();
-        self.numbers.spare_capacity_mut().zeroize();
         self.numbers.clear();
-        self.length = 0;
+        (self.length, self.used) = (0, 0);
     }
 }
 
@@ -119,8 +128,10 @@ pub(crate) fn reusing<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Runs what encrypts or decrypts, with the memory that earlier such calls on this thread left, and leaves it for later
-/// ones: a call like one before it then allocates what it gives, and lists of a few entries. Secrets are wiped before
-/// they leave their memory behind.
+/// ones: a call like one before it then allocates what it gives, and lists of a few entries. Secrets of the library are
+/// wiped before they leave their memory behind, plaintexts where the caller has wrapped them in `Zeroizing`.
+///
+/// What is dropped within leaves its memory, so values should have been made within too: others would pile up.
 ///
 /// Without std nothing is kept.
 pub fn reusing_memory<T>(work: impl FnOnce() -> T) -> T {
@@ -230,6 +241,21 @@ mod tests {
             assert_eq!(reusing(|| Residues::stale(length).len()), length);
             assert_eq!(reusing(|| Residues::zero(length).to_vec()), vec![0; length]);
         }
+    }
+
+    #[test]
+    fn what_is_wiped_is_all_that_counted_once_and_no_more() {
+        let mut cut = Residues::copy_of(&[7; 64]);
+        cut.truncate(16);
+        cut.extend(&[8; 8]);
+        assert_eq!((cut.len(), cut.used), (24, 64));
+        cut.zeroize();
+        assert_eq!((cut.len(), cut.used), (0, 0));
+        reusing(|| {
+            drop(Residues::copy_of(&[7; 64]));
+            let small = Residues::stale(8);
+            assert_eq!((small.numbers.len(), small.used), (64, 8), "in larger memory");
+        });
     }
 
     #[test]

@@ -94,8 +94,8 @@ impl Encoder {
         self.encode(slots, level, scale)
     }
 
-    /// Decodes the real parts of all slots: exactly what is encoded where values are of absolute value at most 2^53, and
-    /// below the plaintext's modulus over twice its scale. Larger ones wrap around.
+    /// Decodes the real parts of all slots, for values of absolute value at most 2^53 and below the plaintext's modulus
+    /// over twice its scale. Larger ones wrap around.
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`].
