@@ -147,7 +147,7 @@ test("the page says what left it", async () => {
   const steps = page.getByTestId("steps");
   assert.deepEqual(await steps.locator("details").evaluateAll((all) => all.map(({ dataset }) => dataset.step)), ["discover", "secret", "keys", "encrypt", "infer", "decrypt"]);
   await steps.locator("summary", { hasText: "The input is encrypted" }).click();
-  assert.match(await steps.locator('[data-step="encrypt"] pre').textContent(), /^0000 {2}43 4b 4b 53 01/);
+  assert.match(await steps.locator('[data-step="encrypt"] pre').textContent(), /^0000 {2}43 4b 4b 53 02/);
   const cells = await steps.locator('[data-step="keys"] i').count();
   assert.equal(cells, keys.galois.length + (keys.relinearization ? 1 : 0));
   const log = await page.getByTestId("traffic").textContent();
