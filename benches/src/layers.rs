@@ -39,9 +39,10 @@ fn measure(name: &str) -> Result<Vec<Value>> {
     let report: Value = serde_json::from_slice(&fs::read(folder(name).join("report.json"))?)?;
     let layers = report["layers"].as_array().ok_or("a report has layers")?;
     let layers: Vec<&Value> = layers.iter().filter(|layer| layer["operation"] != "input").collect();
-    let input = vec![0.5; client.model.input.dimension];
+    let input = server.sample();
     let request = client.session.encrypt(&input)?.payloads.remove(0);
     let alone: Arc<dyn Team> = Arc::new(Alone);
+    server.check(&input, &client.session.decrypt(&server.answer(&request, &alone)?)?)?;
     let mut times: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     // The first ones make what later ones use again.
     for run in 0..RUNS + 2 {

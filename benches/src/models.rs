@@ -29,7 +29,7 @@ pub(crate) fn run(named: &[String]) -> Result<()> {
 
 fn measure(name: &str) -> Result<Value> {
     let (Client { model, parameters, mut session, keys }, server) = open(name)?;
-    let input = vec![0.5; model.input.dimension];
+    let input = server.sample();
     let request = session.encrypt(&input)?.payloads.remove(0);
     let alone: Arc<dyn Team> = Arc::new(Alone);
     let (cores, everybody) = everybody()?;
@@ -37,6 +37,7 @@ fn measure(name: &str) -> Result<Value> {
     if server.answer(&request, &everybody)? != result {
         return Err(format!("{name}: {cores} threads give another result than one").into());
     }
+    server.check(&input, &session.decrypt(&result)?)?;
 
     let milliseconds = |micros: f64| micros / 1e3;
     let mut whole = |samples: usize| -> Result<f64> {

@@ -12,6 +12,9 @@ use serde_json::Value;
 
 use crate::Result;
 
+/// Of a result, against the largest value or 1: packages promise 2^−10 of the largest that they are made for.
+const LARGEST_ERROR: f64 = 1.0 / 128.0;
+
 /// What a client has of it.
 pub(crate) struct Client {
     pub(crate) model: ModelSpec,
@@ -81,6 +84,36 @@ impl Server {
         let Package { manifest, params, .. } = &self.package;
         let outputs = self.evaluate(request, team, |_| ())?;
         Ok(ResultCiphertexts::new(params, &outputs, manifest.output.dropped_bits)?.to_bytes(params)?)
+    }
+
+    /// A sample: the middle of each feature's range, where the package tells ranges, since polynomials mean nothing far
+    /// outside of them.
+    pub(crate) fn sample(&self) -> Vec<f64> {
+        let input = &self.package.manifest.input;
+        let middles = input.feature_ranges.iter().map(|[low, high]| low.midpoint(*high));
+        let anything = std::iter::repeat(0.5);
+        middles.chain(anything).take(input.dimension as usize).collect()
+    }
+
+    /// Refuses values that are not what the program gives of the input in plain numbers.
+    pub(crate) fn check(&self, input: &[f64], found: &[f64]) -> Result<()> {
+        let Package { manifest, params, program, .. } = &self.package;
+        let slots = params.slots() / program.batch as usize;
+        let factors = manifest.input.scaling.as_deref().unwrap_or(&[1.0]).iter().cycle();
+        let scaled: Vec<f64> = input.iter().zip(factors).map(|(value, factor)| value * factor).collect();
+        let packed = manifest.input.layout.to_layout().pack(&scaled, slots * program.inputs as usize);
+        let inputs: Vec<Vec<f64>> = packed.chunks(slots).map(<[f64]>::to_vec).collect();
+        let outputs = program.evaluate_clear(slots, &inputs)?.concat();
+        let expected =
+            manifest.output.layout.to_layout().unpack(&outputs, manifest.output.dimension as usize);
+        let gain = manifest.output.gain;
+        let error = found.iter().zip(&expected).map(|(a, b)| (a - b * gain).abs()).fold(0.0, f64::max);
+        let largest = expected.iter().map(|value| (value * gain).abs()).fold(1.0, f64::max);
+        if found.len() == expected.len() && error < largest * LARGEST_ERROR {
+            Ok(())
+        } else {
+            Err(format!("{} values of {}, wrong by {error}", found.len(), expected.len()).into())
+        }
     }
 
     /// From the bytes of the request to ciphertexts; `told` hears of each instruction before it is carried out.
