@@ -1,11 +1,14 @@
 //! From a graph to a package: parameters, scaling of the output, cut of the result, manifest.
 
+use std::rc::Rc;
+
 use ckks_core::{Params, ProgramFacts, ResultCiphertexts, SlotLayout};
 use model_package::{Description, Input, Layout, LayoutAxisEntry, Output, Package, scaled, write};
 
 use crate::{
     approximate::Approximation,
     calibrate::Range,
+    candidate::{self, Candidate},
     choose::{self, LOG_DEGREES},
     compile::{Identity, Objective, Options},
     error::CompileError,
@@ -15,7 +18,7 @@ use crate::{
     lower::{self, Lowered, lower},
     noise,
     pack::{Conditions, Prices},
-    report::{Candidate, Precision, Report},
+    report::{Precision, Report},
     runtime::Agreement,
     sparse::SparseMatrix,
     verify::Encrypted,
@@ -57,9 +60,8 @@ pub(crate) struct Choice {
     pub(crate) cost: f64,
     scale_bits: u8,
     params: Params,
-    /// With its output scaled.
-    graph: Graph,
-    pub(crate) lowered: Lowered,
+    /// The graph with its output scaled, and lowered.
+    pub(crate) program: Rc<(Graph, Lowered)>,
     gain: f64,
     candidates: Vec<Candidate>,
 }
@@ -72,49 +74,59 @@ pub(crate) struct Assembled {
 }
 
 impl Assembly<'_> {
-    /// Lowers the graph for every ring degree and takes the one that costs least. Prices decide how layers are packed.
+    /// Lowers the graph for every ring degree, counts what it costs with every digit grouping, and takes the best. Prices
+    /// decide how layers are packed; they do not depend on the grouping, which is chosen for the program and not the
+    /// other way round.
     ///
     /// # Errors
     /// [`CompileError::TooDeep`], [`CompileError::TooWide`] when none carries it.
     pub(crate) fn choose(&self, scale_bits: u8, prices: Prices) -> Result<Choice, CompileError> {
         let levels = lower::depth(&self.graph);
         let mut refusal = CompileError::TooDeep { levels: levels as usize };
-        let mut candidates = vec![];
-        let mut best: Option<Choice> = None;
+        let (mut candidates, mut fitting) = (vec![], vec![]);
         for log_degree in
             LOG_DEGREES.filter(|log| self.options.log_degree.is_none_or(|wanted| wanted == *log))
         {
-            let Some(mut params) = choose::parameters(log_degree, levels, scale_bits) else { continue };
-            let (mut graph, mut gain) = self.scaled(&params);
-            // Where scaling the output takes a level of its own, there has to be one.
-            let scaled_levels = lower::depth(&graph);
-            if scaled_levels > levels {
-                let Some(deeper) = choose::parameters(log_degree, scaled_levels, scale_bits) else {
-                    continue;
+            // By gain: groupings with the same have the same program.
+            let mut programs: Vec<(f64, Rc<(Graph, Lowered)>)> = vec![];
+            for (params, graph, gain) in self.groupings(log_degree, levels, scale_bits) {
+                let program = match programs.iter().find(|(of, _)| *of == gain) {
+                    Some((_, program)) => Rc::clone(program),
+                    None => match self.lowered(&graph, params.slots(), prices) {
+                        Ok(lowered) => Rc::new((graph, lowered)),
+                        Err(error) => {
+                            refusal = error;
+                            break;
+                        }
+                    },
                 };
-                params = deeper;
-                (graph, gain) = self.scaled(&params);
-            }
-            let lowered = match self.lowered(&graph, params.slots(), prices) {
-                Ok(lowered) => lowered,
-                Err(error) => {
-                    refusal = error;
-                    continue;
-                }
-            };
-            let facts = lowered.program.check(&params).map_err(CompileError::program)?;
-            let candidate = Candidate::new(&params, &facts, lowered.program.batch);
-            let cost = match self.options.objective {
-                Objective::Latency => candidate.cost,
-                Objective::Keys => candidate.key_bytes as f64,
-                Objective::Throughput => candidate.cost / f64::from(candidate.batch),
-            };
-            candidates.push(candidate);
-            if best.as_ref().is_none_or(|best| cost < best.cost) {
-                best = Some(Choice { cost, scale_bits, params, graph, lowered, gain, candidates: vec![] });
+                let (_, lowered) = &*program;
+                let facts = lowered.program.check(&params).map_err(CompileError::program)?;
+                candidates.push(Candidate::new(&params, &facts, lowered.program.batch));
+                programs.push((gain, Rc::clone(&program)));
+                fitting.push((params, program, gain));
             }
         }
-        Ok(Choice { candidates, ..best.ok_or(refusal)? })
+        let objective = self.options.objective;
+        let best = candidate::best(&candidates, objective).ok_or(refusal)?;
+        let (params, program, gain) = fitting.swap_remove(best);
+        let cost = candidates[best].cost_for(objective);
+        let candidates = candidate::worth_telling(&candidates, best);
+        Ok(Choice { cost, scale_bits, params, program, gain, candidates })
+    }
+
+    /// The parameters of a ring degree that carry the graph, with its output scaled for them, and by how much.
+    fn groupings(&self, log_degree: u8, levels: u32, scale_bits: u8) -> Vec<(Params, Graph, f64)> {
+        let scaled = |levels| {
+            choose::groupings(log_degree, levels, scale_bits).into_iter().map(|params| {
+                let (graph, gain) = self.scaled(&params);
+                (params, graph, gain)
+            })
+        };
+        let fits = |levels: u32| move |(_, graph, _): &(Params, Graph, f64)| lower::depth(graph) <= levels;
+        // Where scaling the output takes a level of its own, there has to be one.
+        let found: Vec<_> = scaled(levels).filter(fits(levels)).collect();
+        if found.is_empty() { scaled(levels + 1).filter(fits(levels + 1)).collect() } else { found }
     }
 
     /// Lowers for the batch asked for, and finds out how large a batch can be: where every pattern repeats
@@ -167,7 +179,8 @@ impl Assembly<'_> {
         choice: &Choice,
         calibration: &[Vec<f64>],
     ) -> Result<f64, CompileError> {
-        let Choice { params, lowered, gain, .. } = choice;
+        let Choice { params, program, gain, .. } = choice;
+        let (_, lowered) = &**program;
         let program = &lowered.program;
         let facts = program.check(params).map_err(CompileError::program)?;
         let dropped_bits = self.dropped_bits(params, &facts, *gain);
@@ -193,10 +206,11 @@ impl Assembly<'_> {
     /// Writes the package and measures how precise it is.
     pub(crate) fn write(&self, choice: Choice, calibration: &[Vec<f64>]) -> Result<Assembled, CompileError> {
         let predicted_bits = self.predicted_bits(&choice, calibration)?;
-        let Choice { scale_bits, params, graph, lowered, gain, candidates, .. } = choice;
+        let Choice { scale_bits, params, program, gain, candidates, .. } = choice;
+        let (graph, lowered) = &*program;
         let facts = lowered.program.check(&params).map_err(CompileError::program)?;
         let dropped_bits = self.dropped_bits(&params, &facts, gain);
-        let description = self.description(&lowered, &facts, gain, dropped_bits);
+        let description = self.description(lowered, &facts, gain, dropped_bits);
         let (manifest, weights) =
             write(description, &params, &lowered.program).map_err(CompileError::program)?;
         let package = Package::from_bytes(&manifest, &weights).map_err(CompileError::program)?;
@@ -218,7 +232,7 @@ impl Assembly<'_> {
             scale_bits,
         };
         let mut report = Report::new(self, &package, candidates, precision);
-        report.layers = layers(&graph, &lowered, &params, encrypted.times())?;
+        report.layers = layers(graph, lowered, &params, encrypted.times())?;
         report.memory = encrypted.memory();
         Ok(Assembled { manifest, weights, report })
     }

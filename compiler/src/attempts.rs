@@ -15,7 +15,7 @@ pub(crate) struct Attempt<C> {
 
 impl From<Choice> for Attempt<Choice> {
     fn from(choice: Choice) -> Self {
-        let mut transforms = choice.lowered.program.transforms.iter();
+        let mut transforms = choice.program.1.program.transforms.iter();
         let has_pairs = transforms.any(|transform| transform.paired_by.is_some());
         Self { cost: choice.cost, has_pairs, choice }
     }

@@ -46,7 +46,7 @@ pub struct Identity {
 /// What is made as small as possible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Objective {
-    /// The time of one request.
+    /// The time of one request; where the cost model cannot tell times apart, the bytes of the evaluation keys.
     #[default]
     Latency,
     /// The bytes of the evaluation keys.

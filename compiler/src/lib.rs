@@ -40,6 +40,7 @@ mod place;
 // all passes in a row, and what came of it
 mod assemble;
 mod attempts;
+mod candidate;
 mod compile;
 mod picture;
 #[cfg(test)]
@@ -48,6 +49,7 @@ mod ranking;
 mod report;
 mod verify;
 
+pub use candidate::Candidate;
 pub use compile::{Compiled, Identity, Objective, Options, compile};
 pub use error::CompileError;
 pub use function::{Expression, Function};
@@ -58,7 +60,7 @@ pub use picture::picture;
 pub use preprocess::Preprocessing;
 pub use ranking::Ranking;
 pub use reference::evaluate;
-pub use report::{Accuracy, Candidate, Flip, Parameters, Precision, Replaced, Report, Sizes};
+pub use report::{Accuracy, Flip, Parameters, Precision, Replaced, Report, Sizes};
 pub use runtime::{Agreement, Runtime, largest_difference};
 pub use samples::{Samples, read_labels, read_samples};
 pub use sparse::SparseMatrix;

@@ -25,7 +25,7 @@
 mod pairs;
 
 use ckks_core::{
-    Instruction, Level, LinearTransform, Params, Polynomial, PolynomialBasis, Program, Register,
+    Instruction, Level, LinearTransform, Params, ParamsSpec, Polynomial, PolynomialBasis, Program, Register,
 };
 
 use crate::error::CompileError;
@@ -70,6 +70,29 @@ pub(crate) fn variances(
     Ok(outputs.collect())
 }
 
+/// Whether no key switch adds more than the division after it does.
+pub(crate) fn is_quiet(spec: &ParamsSpec) -> bool {
+    key_switch(spec, spec.levels.len()) <= division(spec)
+}
+
+fn degree(spec: &ParamsSpec) -> f64 {
+    f64::from(spec.log_degree).exp2()
+}
+
+/// Of a coefficient after a division, by which both parts are rounded.
+fn division(spec: &ParamsSpec) -> f64 {
+    ROUNDING * (1.0 + degree(spec) * 2.0 / 3.0)
+}
+
+/// Of a coefficient of a key switch of so many groups of primes before the division by P, divided by it.
+fn key_switch(spec: &ParamsSpec, groups: usize) -> f64 {
+    let primes: Vec<f64> = spec.levels[..groups].iter().flatten().map(|&prime| f64::from(prime)).collect();
+    let special: f64 = spec.special_primes.iter().map(|&prime| f64::from(prime)).product();
+    let digits = primes.chunks(usize::from(spec.digit_primes));
+    let digits = digits.map(|digit| (digit.iter().product::<f64>() / special).powi(2) * ROUNDING);
+    digits.sum::<f64>() * FRESH * degree(spec)
+}
+
 /// Variances of the real and of the imaginary part of every slot: errors have both, whatever they are errors of, and
 /// pairs of rotations bring the second into what is read.
 type Parts = [Vec<f64>; 2];
@@ -88,9 +111,9 @@ impl Noise<'_> {
         coefficient * self.params.degree() as f64 / 2.0 / self.params.scale_at(level).value().powi(2)
     }
 
-    /// Of a coefficient after a division, by which both parts are rounded.
+    /// Of a coefficient after a division.
     fn division(&self) -> f64 {
-        ROUNDING * (1.0 + self.params.degree() as f64 * 2.0 / 3.0)
+        division(self.params.spec())
     }
 
     /// In a slot after the rescaling to `level`.
@@ -98,15 +121,9 @@ impl Noise<'_> {
         self.slot(self.division(), level)
     }
 
-    /// Of a coefficient of a key switch before the division by P, divided by it.
+    /// Of a coefficient of a key switch.
     fn key_switch(&self, level: Level) -> f64 {
-        let spec = self.params.spec();
-        let primes: Vec<f64> =
-            spec.levels[..=usize::from(level.0)].iter().flatten().map(|&prime| f64::from(prime)).collect();
-        let special: f64 = spec.special_primes.iter().map(|&prime| f64::from(prime)).product();
-        let digits = primes.chunks(usize::from(spec.digit_primes));
-        let digits = digits.map(|digit| (digit.iter().product::<f64>() / special).powi(2) * ROUNDING);
-        digits.sum::<f64>() * FRESH * self.params.degree() as f64
+        key_switch(self.params.spec(), usize::from(level.0) + 1)
     }
 
     /// In a slot after a rotation by itself.

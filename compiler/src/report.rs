@@ -2,20 +2,17 @@
 
 use std::fmt;
 
-use ckks_core::{Backend, CompressedGaloisKey, CompressedRelinearizationKey, Params, ProgramFacts};
+use ckks_core::Backend;
 use model_package::{Package, Summary};
 use serde::Serialize;
 
-use crate::{assemble::Assembly, layers::Layer, ranking::Ranking, runtime::Agreement};
+use crate::{assemble::Assembly, candidate::Candidate, layers::Layer, ranking::Ranking, runtime::Agreement};
 
-/// Time of one butterfly of the number-theoretic transform on this machine, in nanoseconds, with what belongs to it
-/// in an evaluation. The shipped models take 0.5 to 0.6 with AVX2, 0.15 to 0.35 with AVX-512.
+/// Time of a butterfly of a candidate's cost on this machine, in nanoseconds. The shipped models take 0.33 to 0.5 with
+/// AVX2, 0.11 to 0.17 with AVX-512.
 fn butterfly_ns() -> f64 {
-    if Backend::detect().name() == "avx512" { 0.25 } else { 0.6 }
+    if Backend::detect().name() == "avx512" { 0.15 } else { 0.4 }
 }
-
-/// What the product of two residues costs, in butterflies: most of it is reading one of them from memory.
-const PRODUCT: f64 = 0.6;
 
 /// Everything about a compilation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,7 +25,8 @@ pub struct Report {
     pub approximations: Vec<Replaced>,
     /// What was chosen.
     pub parameters: Parameters,
-    /// The ring degrees that carry the model.
+    /// The ring degrees that carry the model, each with the digit groupings of which no other is both faster and has
+    /// smaller keys.
     pub candidates: Vec<Candidate>,
     /// What it takes.
     pub sizes: Sizes,
@@ -74,27 +72,14 @@ pub struct Parameters {
     pub log_degree: u8,
     /// Rescalings.
     pub levels: usize,
+    /// Primes in a digit of key switching, and special primes.
+    pub digit_primes: u8,
     /// log₂(QP).
     pub log_qp: f64,
     /// Largest log₂(QP) at 128-bit security.
     pub max_log_qp: f64,
     /// Identifier.
     pub params_id: String,
-}
-
-/// A ring degree and what the model takes on it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Candidate {
-    /// log₂ N.
-    pub log_degree: u8,
-    /// Key switches.
-    pub key_switches: usize,
-    /// Butterflies of all transforms, and what products cost beside them, in millions.
-    pub cost: f64,
-    /// Bytes of all evaluation keys.
-    pub key_bytes: usize,
-    /// Samples that a request can hold.
-    pub batch: u32,
 }
 
 /// Counts and bytes of one prediction.
@@ -183,26 +168,6 @@ pub struct Flip {
     pub margin: f64,
 }
 
-impl Candidate {
-    pub(crate) fn new(params: &Params, facts: &ProgramFacts, batch: u32) -> Self {
-        let log_degree = params.spec().log_degree;
-        let butterflies = f64::from(log_degree) * f64::from(log_degree - 1).exp2();
-        let products = PRODUCT * f64::from(log_degree).exp2();
-        let cost = facts.limb_transforms as f64 * butterflies + facts.limb_products as f64 * products;
-        let relinearization = facts.keys.relinearization.iter();
-        let relinearization =
-            relinearization.map(|&level| CompressedRelinearizationKey::encoded_len(params, level));
-        let galois = facts.keys.galois.values().map(|&level| CompressedGaloisKey::encoded_len(params, level));
-        Self {
-            log_degree,
-            key_switches: facts.key_switches,
-            cost: cost / 1e6,
-            key_bytes: relinearization.chain(galois).sum(),
-            batch,
-        }
-    }
-}
-
 impl Report {
     pub(crate) fn new(
         assembly: &Assembly<'_>,
@@ -228,6 +193,7 @@ impl Report {
             parameters: Parameters {
                 log_degree: summary.log_degree,
                 levels: summary.level_bits.len() - 1,
+                digit_primes: package.params.spec().digit_primes,
                 log_qp: summary.log_qp,
                 max_log_qp: summary.max_log_qp,
                 params_id: summary.params_id.clone(),
@@ -275,12 +241,14 @@ impl fmt::Display for Report {
             )?;
         }
         for candidate in &self.candidates {
-            let chosen = if candidate.log_degree == self.parameters.log_degree { ", chosen" } else { "" };
-            let Candidate { log_degree, key_switches, cost, key_bytes, batch } = candidate;
+            let Candidate { log_degree, digit_primes, key_switches, cost, key_bytes, batch } = candidate;
+            let is_chosen =
+                (*log_degree, *digit_primes) == (self.parameters.log_degree, self.parameters.digit_primes);
+            let chosen = if is_chosen { ", chosen" } else { "" };
             let milliseconds = cost * butterfly_ns();
             writeln!(
                 f,
-                "{:<18}2^{log_degree}: {key_switches} key switches, about {milliseconds:.0} ms, {key_bytes} bytes of keys, batch {batch}{chosen}",
+                "{:<18}2^{log_degree}, digits of {digit_primes}: {key_switches} key switches, about {milliseconds:.0} ms, {key_bytes} bytes of keys, batch {batch}{chosen}",
                 "candidate"
             )?;
         }
