@@ -2,7 +2,8 @@
 
 use ckks_core::{
     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, KeyName, Level, Params,
-    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt, encrypt_symmetric, reusing_memory,
+    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt_real, encrypt_symmetric,
+    reusing_memory,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -282,9 +283,9 @@ impl Session {
         for (index, ciphertext) in
             result.into_ciphertexts(&self.params).map_err(ClientError::Model)?.enumerate()
         {
-            let plaintext = decrypt(&self.params, &self.secret, &ciphertext).map_err(ClientError::Model)?;
-            let plaintext = Zeroizing::new(plaintext);
-            let decoded = Zeroizing::new(self.encoder.decode_real(&plaintext).map_err(ClientError::Model)?);
+            let decoded =
+                decrypt_real(&self.encoder, &self.secret, &ciphertext).map_err(ClientError::Model)?;
+            let decoded = Zeroizing::new(decoded);
             let first = index * self.slots;
             let (own, others) = rest.split_at(rest.partition_point(|(slot, _)| *slot < first + self.slots));
             for &(slot, element) in own {

@@ -5,7 +5,7 @@
 //! ```
 //! use ckks_core::{
 //!     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, EvaluationKeys, Evaluator, GaloisElement,
-//!     Params, ParamsSpec, SecretKey, Seed, SeedSource, decrypt, encrypt_symmetric,
+//!     Params, ParamsSpec, SecretKey, Seed, SeedSource, decrypt_real, encrypt_symmetric,
 //! };
 //!
 //! // 4,096 numbers in a ciphertext, two multiplications after each other; 128 bits of security are checked.
@@ -33,7 +33,7 @@
 //! let sum = evaluator.add(&square(&x)?, &square(&evaluator.rotate(&x, 1, &keys)?)?)?;
 //!
 //! // The client again.
-//! let values = encoder.decode_real(&decrypt(&params, &secret, &sum)?)?;
+//! let values = decrypt_real(&encoder, &secret, &sum)?;
 //! assert!((values[0] - (1.5 * 1.5 + 2.0 * 2.0)).abs() < 1e-3);
 //! assert!((values[1] - (2.0 * 2.0 + 0.25 * 0.25)).abs() < 1e-3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

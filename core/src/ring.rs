@@ -205,6 +205,11 @@ impl Ring {
         pointwise::multiply(self.backend, self.moduli[prime], limb, factor, sum, other);
     }
 
+    /// Writes a limb's product with a limb in Montgomery form, and another one added to it.
+    pub(crate) fn write_product(&self, prime: usize, factors: [&[u32]; 2], summand: &[u32], out: &mut [u32]) {
+        pointwise::write_product(self.backend, self.moduli[prime], factors, summand, out);
+    }
+
     /// Reduces any 32-bit numbers, in place.
     pub(crate) fn reduce_limb(&self, prime: usize, numbers: &mut [u32]) {
         let modulus = self.moduli[prime];

@@ -42,7 +42,7 @@ pub use ciphertext::{
     Ciphertext, Plaintext, PreparedPlaintext, ResultCiphertexts, SeededCiphertext, TensorCiphertext,
 };
 pub use encoding::{Complex, Encoder};
-pub use encryption::{decrypt, encrypt_public, encrypt_symmetric};
+pub use encryption::{decrypt, decrypt_real, encrypt_public, encrypt_symmetric};
 pub use error::Error;
 pub use evaluator::Evaluator;
 pub(crate) use extended::ExtendedCiphertext;

@@ -104,6 +104,17 @@ fn decrypting_a_symmetric_or_public_encryption_gives_the_message() {
 }
 
 #[test]
+fn decrypting_values_gives_the_bits_of_decrypting_and_decoding() {
+    for mut w in worlds() {
+        let values = w.values(0.5);
+        for level in 0..=w.params.max_level().0 {
+            let ciphertext = w.encrypt_at(&values, Level(level));
+            assert_eq!(decrypt_real(&w.encoder, &w.secret, &ciphertext).unwrap(), w.decrypt(&ciphertext));
+        }
+    }
+}
+
+#[test]
 fn sums_differences_and_negations_are_slotwise() {
     for mut w in worlds() {
         let (x, y) = (w.values(0.0), w.values(1.0));
@@ -300,6 +311,8 @@ fn whatever_belongs_to_a_chain_of_the_same_shape_is_refused_by_every_operation()
 
     assert_eq!(decrypt(&w.params, &w.secret, &foreign).unwrap_err(), mismatch);
     assert_eq!(decrypt(&w.params, &other.secret, &a).unwrap_err(), mismatch);
+    assert_eq!(decrypt_real(&w.encoder, &w.secret, &foreign).unwrap_err(), mismatch);
+    assert_eq!(decrypt_real(&w.encoder, &other.secret, &a).unwrap_err(), mismatch);
     assert_eq!(encrypt_symmetric(&w.params, &w.secret, &plain, &mut w.seeds).unwrap_err(), mismatch);
     assert_eq!(w.encoder.prepare(&plain).unwrap_err(), mismatch);
     assert_eq!(w.encoder.decode_real(&plain).unwrap_err(), mismatch);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use ckks_core::{
     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, Level, Params, ParamsError, PublicKey,
-    SecretKey, Seed, SeedSource, decrypt, encrypt_public, encrypt_symmetric,
+    SecretKey, Seed, SeedSource, decrypt, decrypt_real, encrypt_public, encrypt_symmetric,
 };
 
 use super::rows::{Rows, bits, same};
@@ -126,11 +126,7 @@ fn encryption(rows: &mut Rows<'_>) -> Result<()> {
     })?;
     rows.plaintext("decrypt", values, || decrypt(params, secret, ciphertext))?;
     for (name, ciphertext) in [("decrypt and decode", ciphertext), ("decrypt and decode at level 0", &low)] {
-        rows.row(
-            name,
-            || encoder.decode_real(&decrypt(params, secret, ciphertext)?),
-            |found| bits(&found, values),
-        )?;
+        rows.row(name, || decrypt_real(encoder, secret, ciphertext), |found| bits(&found, values))?;
     }
     Ok(())
 }

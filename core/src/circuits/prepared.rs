@@ -52,7 +52,7 @@ use crate::scheme::{Ciphertext, Error, Evaluator, Level, Params, PreparedPlainte
 /// // The server has neither.
 /// let outputs = prepared.evaluate(&[ciphertext], &keys)?;
 ///
-/// let values = encoder.decode_real(&decrypt(&params, &secret, &outputs[0])?)?;
+/// let values = decrypt_real(&encoder, &secret, &outputs[0])?;
 /// assert!((values[0] - 9.5).abs() < 0.001);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -108,6 +108,40 @@ impl Kernel for Multiply<'_> {
     }
 }
 
+/// Writes `a·factor/2^32 + summand` entry by entry.
+pub(crate) fn write_product(
+    backend: Backend,
+    modulus: Modulus,
+    [a, factor]: [&[u32]; 2],
+    summand: &[u32],
+    out: &mut [u32],
+) {
+    backend.run(WriteProduct { modulus, a, factor, summand, out });
+}
+
+struct WriteProduct<'a> {
+    modulus: Modulus,
+    a: &'a [u32],
+    factor: &'a [u32],
+    summand: &'a [u32],
+    out: &'a mut [u32],
+}
+
+impl Kernel for WriteProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { modulus, a, factor, summand, out } = self;
+        let field = Field::<L>::new(modulus);
+        let inputs = L::chunks(a).iter().zip(L::chunks(factor)).zip(L::chunks(summand));
+        for (out, ((x, factor), summand)) in L::chunks_mut(out).iter_mut().zip(inputs) {
+            let product = field.montgomery(L::load(x).mul_wide(L::load(factor).multiplier()));
+            field.add(product, L::load(summand)).store(out);
+        }
+    }
+}
+
 /// `values·w` entry by entry, in place. The values may be any 32-bit words.
 pub(crate) fn scale(backend: Backend, modulus: Modulus, w: ShoupFactor, values: &mut [u32]) {
     backend.run(Scale { modulus, w, values });

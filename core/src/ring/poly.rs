@@ -74,10 +74,6 @@ impl<Domain> Poly<Domain> {
         &self.residues[index * self.degree..][..self.degree]
     }
 
-    pub(crate) fn limb_mut(&mut self, index: usize) -> &mut [u32] {
-        &mut self.residues[index * self.degree..][..self.degree]
-    }
-
     /// The limbs in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u32]> + DoubleEndedIterator {
         self.residues.chunks_exact(self.degree)

@@ -184,21 +184,34 @@ impl Encoder {
 
     fn decode(&self, plaintext: &Plaintext) -> Result<Slots, Error> {
         self.params.check(plaintext.params_id)?;
-        Ok(self.embedding.to_slots(&self.centred(&plaintext.poly, plaintext.scale)))
+        Ok(self.slots(&plaintext.poly, plaintext.scale))
+    }
+
+    /// Decodes a polynomial of these parameters.
+    pub(super) fn slots(&self, poly: &Poly<Coeff>, scale: Scale) -> Slots {
+        self.embedding.to_slots(&self.centred(poly, scale))
     }
 
     /// The coefficients as numbers in (−Q/2, Q/2), divided by the scale; Q the product of as many primes as the largest
     /// values need, whatever the values are.
     fn centred(&self, poly: &Poly<Coeff>, scale: Scale) -> Wiped<f64> {
-        let ring = self.params.ring();
+        let limbs = self.limbs_of_values(scale).min(poly.limbs());
+        self.radix.to_doubles(self.params.ring().backend(), poly, limbs, scale.value())
+    }
+
+    /// How many primes the largest values need.
+    pub(super) fn limbs_of_values(&self, scale: Scale) -> usize {
         let mut left = 2.0 * LARGEST_VALUE * scale.value();
-        let needed = ring.moduli().iter().take_while(|prime| {
+        let needed = self.params.ring().moduli().iter().take_while(|prime| {
             let more = left > 1.0;
             left /= f64::from(prime.value());
             more
         });
-        let limbs = needed.count().min(poly.limbs());
-        self.radix.to_doubles(ring.backend(), poly, limbs, scale.value())
+        needed.count()
+    }
+
+    pub(super) fn params(&self) -> &Params {
+        &self.params
     }
 }
 

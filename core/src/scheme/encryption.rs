@@ -3,10 +3,13 @@
 //! CKKS is IND-CPA, not IND-CPA-D: whoever sees decryptions learns about the key (Li and
 //! Micciancio, eprint 2020/1533), so decrypted values must not go back to whom evaluated.
 
-use zeroize::Zeroize;
+use alloc::vec::Vec;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     ciphertext::{Ciphertext, Plaintext, SeededCiphertext},
+    encoding::Encoder,
     error::Error,
     keys::{PublicKey, SecretKey},
     params::Params,
@@ -14,7 +17,7 @@ use super::{
     seed::{Seed, SeedSource},
 };
 use crate::{
-    ring::{Binary, Ntt, Poly, Residues, Ring, Sum},
+    ring::{Binary, Coeff, Ntt, Poly, Residues, Ring, Sum},
     wiped::Wiped,
 };
 
@@ -100,21 +103,44 @@ pub fn encrypt_public(
     Ok(Ciphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, c1 })
 }
 
-/// Decrypts: `c₀ + c₁·s`.
+/// Decrypts: `c₀ + c₁·s`, modulo all primes of the level.
 ///
 /// # Errors
 /// [`Error::ParamsMismatch`] for a key or ciphertext of other parameters.
 pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> Result<Plaintext, Error> {
     params.check(secret.params_id)?;
     params.check(ciphertext.params_id)?;
-    let ring = params.ring();
-    let mut poly = Poly::with_capacity(ring.degree(), ciphertext.c0.limbs());
-    for (i, (c0, c1)) in ciphertext.c0.iter().zip(ciphertext.c1.iter()).enumerate() {
-        poly.push(c1);
-        let limb = poly.limb_mut(i);
-        ring.multiply_limb(i, limb, secret.poly.limb(i), Sum::Add, c0);
-        ring.inverse_limb(i, limb);
-    }
+    let poly = first_limbs(params, secret, ciphertext, ciphertext.c0.limbs());
     let Ciphertext { params_id, level, scale, .. } = *ciphertext;
     Ok(Plaintext { params_id, poly, level, scale })
+}
+
+/// Decrypts and decodes the real parts of all slots: what [`Encoder::decode_real`] gives of what [`decrypt`] gives, but
+/// modulo no more primes than values of that range need.
+///
+/// # Errors
+/// [`Error::ParamsMismatch`] for a key or ciphertext of other parameters.
+pub fn decrypt_real(
+    encoder: &Encoder,
+    secret: &SecretKey,
+    ciphertext: &Ciphertext,
+) -> Result<Vec<f64>, Error> {
+    let params = encoder.params();
+    params.check(secret.params_id)?;
+    params.check(ciphertext.params_id)?;
+    let limbs = encoder.limbs_of_values(ciphertext.scale).min(ciphertext.c0.limbs());
+    let poly = Zeroizing::new(first_limbs(params, secret, ciphertext, limbs));
+    Ok(encoder.slots(&poly, ciphertext.scale).re.into_public())
+}
+
+/// The first limbs of `c₀ + c₁·s`.
+fn first_limbs(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext, count: usize) -> Poly<Coeff> {
+    let ring = params.ring();
+    let mut poly = Poly::unwritten(ring.degree(), count);
+    let halves = ciphertext.c0.iter().zip(ciphertext.c1.iter());
+    for (i, (limb, (c0, c1))) in poly.iter_mut().zip(halves).enumerate() {
+        ring.write_product(i, [c1, secret.poly.limb(i)], c0, limb);
+        ring.inverse_limb(i, limb);
+    }
+    poly
 }

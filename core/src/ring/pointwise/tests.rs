@@ -61,6 +61,9 @@ fn every_operation_agrees_with_division_on_every_backend() {
             multiply(backend, m, &mut out, &b, sum, &b);
             assert_eq!(out, expected);
         }
+        let mut out = alloc::vec![0; LENGTH];
+        write_product(backend, m, [&a, &b], &a, &mut out);
+        assert_eq!(out, expect(|m, x, y| m.add(sum_of_products(m, core::iter::once((x, y))), x)));
 
         let mut out = a.clone();
         shoup_quotients(backend, m, &mut out);
