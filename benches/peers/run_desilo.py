@@ -10,7 +10,7 @@ from measure import SETS, inputs, median_micros, precision_bits, report
 # what the primes are.
 DEPTHS = {"P2": 7, "P3": 17}
 
-for name, log_degree, _, bits, _, runs in SETS:
+for name, log_degree, _, bits, _ in SETS:
     if name not in DEPTHS:
         continue
     engine = desilofhe.Engine(max_level=DEPTHS[name], mode="cpu", thread_count=1)
@@ -23,7 +23,7 @@ for name, log_degree, _, bits, _, runs in SETS:
     ciphertext = engine.encrypt(values, secret)
 
     def row(operation, call, expected=None, result=None):
-        micros = median_micros(runs, call)
+        micros = median_micros(call)
         return operation, micros, None if expected is None else precision_bits(result(call()), expected)
 
     def decrypt(source):

@@ -10,7 +10,7 @@ from measure import SETS, inputs, median_micros, precision_bits, report
 # Depth and digits with which Q and P stay inside the security table at the degree.
 CHAINS = {"P1": (3, 2, 200), "P2": (6, 4, 420), "P3": (15, 6, 840)}
 
-for name, log_degree, first, bits, _, runs in SETS:
+for name, log_degree, first, bits, _ in SETS:
     depth, digits, log_qp = CHAINS[name]
     parameters = fhe.CCParamsCKKSRNS()
     parameters.SetSecurityLevel(fhe.HEStd_NotSet)
@@ -33,7 +33,7 @@ for name, log_degree, first, bits, _, runs in SETS:
         context.ClearEvalAutomorphismKeys()
         context.EvalRotateKeyGen(keys.secretKey, [1])
 
-    key_micros = median_micros(runs, make_key)
+    key_micros = median_micros(make_key)
     rotation_keys = context.GetEvalAutomorphismKeyMap(keys.secretKey.GetKeyTag())
     plain = context.MakeCKKSPackedPlaintext(values)
     ciphertext = context.Encrypt(keys.secretKey, plain)
@@ -47,10 +47,10 @@ for name, log_degree, first, bits, _, runs in SETS:
         return result.GetRealPackedValue()
 
     def row(operation, call, expected=None):
-        micros = median_micros(runs, call)
+        micros = median_micros(call)
         return operation, micros, None if expected is None else precision_bits(decoded(call()), expected)
 
-    decrypted_micros = median_micros(runs, lambda: decrypt(ciphertext))
+    decrypted_micros = median_micros(lambda: decrypt(ciphertext))
     report("OpenFHE " + version("openfhe"), name, log_qp, depth, bits, [
         row("encode", lambda: context.MakeCKKSPackedPlaintext(values)),
         row("encrypt symmetrically", lambda: context.Encrypt(keys.secretKey, plain), values),

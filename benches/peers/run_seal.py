@@ -7,7 +7,7 @@ import tenseal.sealapi as seal
 
 from measure import SETS, bytes_of, inputs, median_micros, precision_bits, report
 
-for name, log_degree, first, bits, depth, runs in SETS:
+for name, log_degree, first, bits, depth in SETS:
     degree = 1 << log_degree
     primes = seal.CoeffModulus.Create(degree, [first] + [bits] * depth + [60])
     parameters = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
@@ -47,15 +47,15 @@ for name, log_degree, first, bits, depth, runs in SETS:
     coefficients = seal.Ciphertext()
 
     def row(operation, call, expected=None, result=None):
-        micros = median_micros(runs, call)
+        micros = median_micros(call)
         return operation, micros, None if expected is None else precision_bits(decrypt(result), expected)
 
     evaluator.transform_from_ntt(ciphertext, coefficients)
-    transforms = median_micros(runs, lambda: evaluator.transform_to_ntt(coefficients, out))
+    transforms = median_micros(lambda: evaluator.transform_to_ntt(coefficients, out))
     report("SEAL (TenSEAL " + version("tenseal") + ")", name, log_qp, depth, bits, [
         ("forward transform, 30 bits of modulus", transforms / (2 * log_q) * 30, None),
         row("encode", lambda: encoder.encode(values, scale, plain)),
-        ("decode", median_micros(runs, lambda: encoder.decode_double(plain)), precision_bits(encoder.decode_double(plain), values)),
+        ("decode", median_micros(lambda: encoder.decode_double(plain)), precision_bits(encoder.decode_double(plain), values)),
         row("encrypt symmetrically", lambda: encryptor.encrypt_symmetric(plain, ciphertext), values, ciphertext),
         row("decrypt and decode", lambda: decrypt(ciphertext), values, ciphertext),
         row("make one Galois key", lambda: keygen.create_galois_keys([3], seal.GaloisKeys())),

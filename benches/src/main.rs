@@ -1,7 +1,9 @@
-//! Benchmarks, one per layer of the library: `core` prints tables of every operation, `models` one line of JSON per
-//! shipped model, `layers` one per layer of each, `groupings` one per way to group the digits of one, `instructions` is
-//! for a profiler. One thread; the same program runs natively and, compiled for WASI, in Node.
+//! Benchmarks, one per layer of the library: `kernels` prints the innermost loops, `core` tables of every operation,
+//! `models` one line of JSON per shipped model, `layers` one per layer of each, `groupings` one per way to group the
+//! digits of one, `instructions` is for a profiler. One thread; the same program runs natively and, compiled for WASI,
+//! in Node.
 
+mod checked;
 mod shipped;
 mod timing;
 mod world;

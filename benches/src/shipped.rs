@@ -10,7 +10,7 @@ use ckks_core::{
 use model_package::Package;
 use serde_json::Value;
 
-use crate::Result;
+use crate::{Result, checked::largest_error};
 
 /// Of a result, against the largest value or 1: packages promise 2^−10 of the largest that they are made for.
 const LARGEST_ERROR: f64 = 1.0 / 128.0;
@@ -107,13 +107,10 @@ impl Server {
         let expected =
             manifest.output.layout.to_layout().unpack(&outputs, manifest.output.dimension as usize);
         let gain = manifest.output.gain;
-        let error = found.iter().zip(&expected).map(|(a, b)| (a - b * gain).abs()).fold(0.0, f64::max);
-        let largest = expected.iter().map(|value| (value * gain).abs()).fold(1.0, f64::max);
-        if found.len() == expected.len() && error < largest * LARGEST_ERROR {
-            Ok(())
-        } else {
-            Err(format!("{} values of {}, wrong by {error}", found.len(), expected.len()).into())
-        }
+        let expected: Vec<f64> = expected.iter().map(|value| value * gain).collect();
+        let largest = expected.iter().map(|value| value.abs()).fold(1.0, f64::max);
+        largest_error(found, &expected, largest * LARGEST_ERROR)?;
+        Ok(())
     }
 
     /// From the bytes of the request to ciphertexts; `told` hears of each instruction before it is carried out.

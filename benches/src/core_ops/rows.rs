@@ -4,7 +4,7 @@ use std::{hint::black_box, time::Instant};
 
 use ckks_core::{Ciphertext, Plaintext, decrypt, reusing_memory};
 
-use crate::{Result, timing::median_micros_with, world::World};
+use crate::{Result, checked::largest_error, timing::median_micros_with, world::World};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -127,12 +127,8 @@ impl World {
 
 /// −log₂ of the largest error, which must not be more than a slip of the scheme.
 pub(super) fn bits(found: &[f64], expected: &[f64]) -> Result<Option<f64>> {
-    let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    if error < 1e-3 && found.len() == expected.len() {
-        Ok(Some(-error.log2()))
-    } else {
-        Err(format!("{} values of {}, wrong by {error}", found.len(), expected.len()).into())
-    }
+    let error = largest_error(found, expected, 1e-3)?;
+    Ok(Some(-error.log2()))
 }
 
 /// Refuses what is not equal.

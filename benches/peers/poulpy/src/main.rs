@@ -24,14 +24,14 @@ mod ntt {
 use measure::Set;
 
 const FFT: [Set; 3] = [
-    Set { name: "P1", log_degree: 13, radix: 18, digits: 4, size: 2, scale_bits: 30, runs: 21 },
-    Set { name: "P2", log_degree: 14, radix: 19, digits: 3, size: 5, scale_bits: 40, runs: 7 },
-    Set { name: "P3", log_degree: 15, radix: 17, digits: 7, size: 6, scale_bits: 40, runs: 3 },
+    Set { name: "P1", log_degree: 13, radix: 18, digits: 4, size: 2, scale_bits: 30 },
+    Set { name: "P2", log_degree: 14, radix: 19, digits: 3, size: 5, scale_bits: 40 },
+    Set { name: "P3", log_degree: 15, radix: 17, digits: 7, size: 6, scale_bits: 40 },
 ];
 const NTT: [Set; 3] = [
-    Set { name: "P1", log_degree: 13, radix: 46, digits: 3, size: 1, scale_bits: 30, runs: 21 },
-    Set { name: "P2", log_degree: 14, radix: 50, digits: 3, size: 2, scale_bits: 40, runs: 7 },
-    Set { name: "P3", log_degree: 15, radix: 51, digits: 3, size: 4, scale_bits: 40, runs: 3 },
+    Set { name: "P1", log_degree: 13, radix: 46, digits: 3, size: 1, scale_bits: 30 },
+    Set { name: "P2", log_degree: 14, radix: 50, digits: 3, size: 2, scale_bits: 40 },
+    Set { name: "P3", log_degree: 15, radix: 51, digits: 3, size: 4, scale_bits: 40 },
 ];
 
 fn main() {

@@ -3,6 +3,12 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+/// The same for all programs: for so many seconds an operation runs before it is measured, and then as many times as fit
+/// so many, but not fewer or more than these.
+const WARM_UP: f64 = 0.03;
+const SECONDS: f64 = 0.15;
+const RUNS: [f64; 2] = [7.0, 101.0];
+
 /// A ciphertext has `digits · size · radix` bits, a key `size · radix + log_degree` more.
 pub struct Set {
     pub name: &'static str,
@@ -13,7 +19,6 @@ pub struct Set {
     /// Limbs of one digit.
     pub size: usize,
     pub scale_bits: usize,
-    pub runs: usize,
 }
 
 impl Set {
@@ -43,21 +48,26 @@ impl Report<'_> {
     }
 }
 
-pub fn median_micros<T>(runs: usize, mut call: impl FnMut() -> T) -> f64 {
-    black_box(call());
-    let mut times: Vec<f64> = (0..runs)
-        .map(|_| {
-            let begun = Instant::now();
-            black_box(call());
-            begun.elapsed().as_secs_f64() * 1e6
-        })
-        .collect();
+pub fn median_micros<T>(mut call: impl FnMut() -> T) -> f64 {
+    let mut timed = || {
+        let begun = Instant::now();
+        black_box(call());
+        begun.elapsed().as_secs_f64()
+    };
+    let begun = Instant::now();
+    let mut last = timed();
+    while begun.elapsed().as_secs_f64() < WARM_UP {
+        last = timed();
+    }
+    let runs = (SECONDS / last).clamp(RUNS[0], RUNS[1]) as usize;
+    let mut times: Vec<f64> = (0..runs).map(|_| timed()).collect();
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    times[runs / 2] * 1e6
 }
 
 pub fn precision_bits(found: &[f64], expected: &[f64]) -> f64 {
-    let error = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    assert!(error < 1e-3, "a result is wrong by {error}");
+    let errors = || found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    let error = errors().fold(0.0, f64::max);
+    assert!(errors().all(|error| error < 1e-3), "a result is wrong by {error}");
     -error.log2()
 }

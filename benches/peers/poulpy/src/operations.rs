@@ -98,24 +98,24 @@ pub fn run(program: &str, set: &Set) {
     let mut checked = |operation: &str, micros: f64, result: &Encrypted, expected: &[f64], scratch: &mut Scratch| {
         report.line(operation, micros, Some(precision_bits(&decrypt(result, scratch), expected)));
     };
-    let micros = median_micros(set.runs, || encrypt(&mut ciphertext, &mut scratch));
+    let micros = median_micros(|| encrypt(&mut ciphertext, &mut scratch));
     checked("encrypt symmetrically", micros, &ciphertext, &values, &mut scratch);
-    let micros = median_micros(set.runs, || {
+    let micros = median_micros(|| {
         module.ckks_rotate_into(1, &mut out, &ciphertext, &keys, &mut scratch.borrow()).unwrap();
     });
     checked("rotate", micros, &out, &rotated, &mut scratch);
-    let micros = median_micros(set.runs, || {
+    let micros = median_micros(|| {
         let arena = &mut scratch.borrow();
         module.ckks_mul_into(&mut product, &ciphertext, &other, &relinearization, arena).unwrap();
     });
     checked("multiply, relinearize, rescale", micros, &product, &squares, &mut scratch);
-    let micros = median_micros(set.runs, || {
+    let micros = median_micros(|| {
         module.ckks_mul_pt_vec_into(&mut out, &ciphertext, &plaintext, &mut scratch.borrow()).unwrap();
     });
     checked("multiply by plaintext", micros, &out, &squares, &mut scratch);
-    let micros = median_micros(set.runs, || decrypt(&ciphertext, &mut scratch));
+    let micros = median_micros(|| decrypt(&ciphertext, &mut scratch));
     report.line("decrypt and decode", micros, Some(precision_bits(&decrypt(&ciphertext, &mut scratch), &values)));
-    report.line("make one Galois key", median_micros(set.runs, || make_key(&mut scratch)), None);
+    report.line("make one Galois key", median_micros(|| make_key(&mut scratch)), None);
 
     // What is seeded has the body alone and a seed; a ciphertext of zero has the size of any.
     let bytes = |operation: &str, written: &dyn Fn(&mut Vec<u8>)| {
