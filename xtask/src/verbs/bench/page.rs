@@ -58,7 +58,7 @@ fn render(measured: &Value, cores: usize) -> String {
     let (kilobytes, milliseconds_after) = BUDGET;
     let mut text = format!(
         "A visitor of the page waits {:.2} s from opening it to the first answer with new keys ({:.2} s of it for \
-         making and uploading them) and {} for each one after that. The page loads {:.2} MB before the first question. \
+         making and uploading them) and {} for each one after that. The page loads {:.2} MB before the first question, not compressed. \
          A page that imports the package and has keys at hand:\n\n|",
         in_units("first_ms", 1e3),
         in_units("keys_ms", 1e3),
