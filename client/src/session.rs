@@ -29,7 +29,7 @@ pub struct EncryptedInput {
 
 /// A secret key with the model it is used for. Wiped when dropped.
 ///
-/// What makes keys, encrypts and decrypts works in memory that earlier calls have left, on the same thread.
+/// What makes keys, encrypts and decrypts works in memory that earlier calls have left, on the same thread, which keeps it.
 #[derive(Debug)]
 pub struct Session {
     model: ModelSpec,

@@ -131,7 +131,8 @@ pub(crate) fn reusing<T>(work: impl FnOnce() -> T) -> T {
 /// ones: a call like one before it then allocates what it gives, and lists of a few entries. Secrets of the library are
 /// wiped before they leave their memory behind, plaintexts where the caller has wrapped them in `Zeroizing`.
 ///
-/// What is dropped within leaves its memory, so values should have been made within too: others would pile up.
+/// What is dropped within leaves its memory, so values should have been made within too: others would pile up. The thread
+/// keeps as many pieces as were in use at a time, none larger than the largest, until it ends.
 ///
 /// Without std nothing is kept.
 pub fn reusing_memory<T>(work: impl FnOnce() -> T) -> T {
