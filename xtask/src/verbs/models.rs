@@ -47,7 +47,8 @@ fn shipped(models: &Path) -> Result<Vec<String>, TaskError> {
 fn reports(models: &Path) -> Result<Vec<(String, Value)>, TaskError> {
     let report = |name: String| {
         let path = models.join(&name).join("package/report.json");
-        let read = fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?));
+        let read =
+            fs::read(&path).and_then(|bytes| serde_json::from_slice(&bytes).map_err(std::io::Error::other));
         Ok((name, read.map_err(|source| TaskError::File { path, source })?))
     };
     shipped(models)?.into_iter().map(report).collect()
