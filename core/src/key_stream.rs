@@ -5,7 +5,7 @@
 
 use zeroize::Zeroize;
 
-use crate::lanes::{Backend, Kernel, Lanes};
+use crate::lanes::{Backend, Kernel, Lanes, MOST_LANES};
 
 /// Words that are made at a time at most: 96 blocks.
 pub(crate) const WORDS: usize = 3 * STEP;
@@ -19,8 +19,6 @@ const COUNTER: usize = 12;
 /// How many groups of blocks, as many in each as there are lanes, are worked on in turns: the operations on one group
 /// wait for each other, and the processor fills the gaps with those on the other.
 const GROUPS: usize = 2;
-/// Lanes of the widest instance.
-const MOST_LANES: usize = 16;
 const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646E, 0x7962_2D32, 0x6B20_6574];
 const NUMBERS: [u32; MOST_LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 

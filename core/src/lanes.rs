@@ -17,6 +17,9 @@ mod simd128;
 
 pub(crate) use doubles::Doubles;
 
+/// The most lanes of any instance.
+pub(crate) const MOST_LANES: usize = 16;
+
 /// `WIDTH` residues side by side.
 ///
 /// The methods of a vector instance execute instructions that the machine must have: only code

@@ -13,8 +13,9 @@ mod keys;
 mod params;
 mod result;
 
+#[cfg(feature = "kernels")]
+mod kernels;
+
 pub use error::DecodeError;
 pub use header::{Kind, identify};
-#[cfg(feature = "kernels")]
-pub(crate) use packing::{pack, unpack};
 pub(crate) use params::encode_params;

@@ -16,19 +16,19 @@ use crate::{
     ring::{
         BaseConverter, Coeff, Interleaved, MAX_PRODUCTS, MAX_SOURCES, MixedRadix, Poly, Quotient, Residues,
     },
-    wire::{pack, unpack},
 };
 
 /// Limbs modulo the last special prime of a parameter set, and what else its kernels work on.
 pub struct Kernels {
-    params: Params,
-    limb: Vec<u32>,
-    back: Vec<u32>,
+    pub(crate) params: Params,
+    pub(crate) limb: Vec<u32>,
+    pub(crate) back: Vec<u32>,
     other: Vec<u32>,
-    packed: Vec<u8>,
-    /// As many limbs as a polynomial has digits at the highest level, or a digit primes; and the rows of a key.
+    pub(crate) packed: Vec<u8>,
+    /// As many limbs as a polynomial has digits at the highest level, or a digit primes.
     limbs: Vec<Vec<u32>>,
     digits: usize,
+    /// The rows of a key, two for each digit.
     key: Interleaved,
     /// From the primes of one digit to two others.
     converter: BaseConverter,
@@ -78,18 +78,6 @@ impl Kernels {
             converter,
             sources,
         }
-    }
-
-    /// Packs the limb into the bits of its prime.
-    pub fn pack(&mut self) {
-        let (ring, bits) = (self.params.ring(), self.bits());
-        pack(ring.backend(), &self.limb, bits, &mut self.packed);
-    }
-
-    /// Unpacks what was packed, and compares it with a bound.
-    pub fn unpack(&mut self) {
-        let (ring, bits) = (self.params.ring(), self.bits());
-        black_box(unpack(ring.backend(), &self.packed, bits, (1 << bits) - 1, &mut self.back));
     }
 
     /// The bits of a residue.

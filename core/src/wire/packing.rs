@@ -3,7 +3,7 @@
 
 mod limb;
 
-pub(crate) use limb::{pack, unpack};
+pub(super) use limb::{pack, unpack};
 
 use super::error::DecodeError;
 use crate::{

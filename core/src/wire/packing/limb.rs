@@ -3,10 +3,7 @@
 //! Eight residues of b bits are b whole bytes. So every group of eight, or of sixteen, looks the same: where a residue
 //! begins and by how much it has to be shifted is worked out once for a limb.
 
-use crate::lanes::{Backend, Kernel, Lanes, each};
-
-/// The most lanes there are.
-const MOST: usize = 16;
+use crate::lanes::{Backend, Kernel, Lanes, MOST_LANES, each};
 
 /// Writes residues of `bits` bits, 1 to 30, over all of `bytes`, which they fill.
 pub(crate) fn pack(backend: Backend, limb: &[u32], bits: u32, bytes: &mut [u8]) {
@@ -123,7 +120,7 @@ impl Kernel for Unpack<'_> {
             residues.store(out);
             least = least.min(L::splat(u32::MAX).sub(residues));
         }
-        let mut lanes = [u32::MAX; MOST];
+        let mut lanes = [u32::MAX; MOST_LANES];
         least.store(&mut L::chunks_mut(&mut lanes)[0]);
         (whole * L::WIDTH, lanes.iter().all(|&least| u32::MAX - least <= bound))
     }
@@ -193,7 +190,7 @@ impl<L: Lanes> Unpacker<L> {
 /// A vector with an entry for each lane.
 #[inline(always)]
 fn lanes<L: Lanes>(entry: impl Fn(u32) -> u32) -> L {
-    let entries: [u32; MOST] = each(|i| entry(i as u32));
+    let entries: [u32; MOST_LANES] = each(|i| entry(i as u32));
     L::load(&L::chunks(&entries)[0])
 }
 

@@ -112,7 +112,7 @@ impl Kernel for Shifts {
         let value = 0xF0F0_A5C3;
         let mut found = Vec::new();
         for count in [(|lane| lane) as fn(u32) -> u32, |lane| 31 + lane, |_| 40] {
-            let mut out = [[0; MOST]; 2];
+            let mut out = [[0; MOST_LANES]; 2];
             let counts: L = lanes(count);
             L::splat(value).shift_left_each(counts).store(&mut L::chunks_mut(&mut out[0])[0]);
             L::splat(value).shift_right_each(counts).store(&mut L::chunks_mut(&mut out[1])[0]);
