@@ -28,12 +28,13 @@ pub(crate) const MAX_SOURCES: usize = 15;
 pub(crate) struct BaseConverter {
     sources: Vec<Source>,
     targets: Vec<Target>,
-    /// Whether the source primes and the largest quotient add up to less than 2^32: then so many residues times
-    /// factors below t are a sum below `t·2^32`.
-    fits: bool,
+    /// See [`BaseConverter::folds`].
+    folds: bool,
 }
 
 struct Source {
+    /// sᵢ if quotients are folded, else 0.
+    folded: u32,
     /// (S/sᵢ)⁻¹ mod sᵢ.
     hat_inverse: ShoupFactor,
     /// ⌊2^52/sᵢ⌋.
@@ -61,17 +62,17 @@ impl BaseConverter {
                 Target { modulus: m, hats: hats.map(|hat| m.to_montgomery(hat)).collect() }
             })
             .collect();
-        let most = sources.iter().map(|s| u64::from(s.value())).sum::<u64>() + sources.len() as u64;
-        let fits = most <= 1 << 32;
+        let folds = sources.iter().map(|s| u64::from(s.value())).sum::<u64>() <= 1 << 32;
         let sources = sources
             .iter()
             .enumerate()
             .map(|(i, &modulus)| Source {
+                folded: if folds { modulus.value() } else { 0 },
                 hat_inverse: modulus.shoup(modulus.invert(hat_mod(i, modulus))),
                 reciprocal: ((1u64 << (32 + QUOTIENT_BITS)) / u64::from(modulus.value())) as u32,
             })
             .collect();
-        Self { sources, targets, fits }
+        Self { sources, targets, folds }
     }
 
     /// What the coefficients of a source limb are multiplied by before anything else.
@@ -81,19 +82,22 @@ impl BaseConverter {
 
     /// Rows for [`BaseConverter::convert`].
     pub(crate) fn unwritten_sources(&self, degree: usize) -> Interleaved {
-        Interleaved::unwritten(self.sources.len() + 1, degree)
+        Interleaved::unwritten(self.sources.len() + usize::from(!self.folds), degree)
     }
 
-    /// Lays scaled limbs side by side, and with them how often the product of the source primes is contained in their
-    /// sum, for each coefficient.
+    /// Lays scaled limbs side by side. How often the product S of the source primes is contained in their sum, for each
+    /// coefficient, is a row of its own; or, where the primes add up to 2^32 at most, it is subtracted from the limbs
+    /// at once: S is sᵢ in one of them, which is then in [−sᵢ, sᵢ), a signed number, and their sum with factors below t
+    /// in [−t·2^32, t·2^32).
     pub(crate) fn lay(&self, backend: Backend, scaled: &[&[u32]], out: &mut Interleaved) {
         debug_assert_eq!(scaled.len(), self.sources.len());
-        backend.run(Lay { sources: &self.sources, scaled, out });
+        backend.run(Lay { sources: &self.sources, folds: self.folds, scaled, out });
     }
 
-    /// Converts what [`BaseConverter::lay`] wrote to one target prime.
+    /// Converts what [`BaseConverter::lay`] wrote to one target prime t: to residues in [0, 4t), with which a transform
+    /// can begin.
     pub(crate) fn convert(&self, backend: Backend, target: usize, sources: &Interleaved, out: &mut [u32]) {
-        backend.run(Convert { target: &self.targets[target], fits: self.fits, sources, out });
+        backend.run(Convert { target: &self.targets[target], folds: self.folds, sources, out });
     }
 
     /// As [`BaseConverter::convert`], to two target primes at once, which read the sources once.
@@ -105,12 +109,16 @@ impl BaseConverter {
         out: [&mut [u32]; 2],
     ) {
         let targets = targets.map(|target| &self.targets[target]);
-        backend.run(ConvertTwo { targets, fits: self.fits, sources, out });
+        backend.run(ConvertTwo { targets, folds: self.folds, sources, out });
     }
 }
 
+/// How many vectors are worked on side by side: in a conversion to two targets, their sums fit sixteen registers.
+const SIDE_BY_SIDE: usize = 2;
+
 struct Lay<'a> {
     sources: &'a [Source],
+    folds: bool,
     scaled: &'a [&'a [u32]],
     out: &'a mut Interleaved,
 }
@@ -120,18 +128,29 @@ impl Kernel for Lay<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let together = self.out.block / L::WIDTH;
-        for (i, block) in self.out.blocks_mut().enumerate() {
-            let block = L::chunks_mut(block);
+        let Self { sources, folds, scaled, out } = self;
+        let together = out.block / (SIDE_BY_SIDE * L::WIDTH);
+        for (i, block) in out.blocks_mut().enumerate() {
+            let block = L::chunks_mut(block).as_chunks_mut::<SIDE_BY_SIDE>().0;
             for j in 0..together {
-                let mut quotient = L::splat(1 << (QUOTIENT_BITS - 1));
-                let rows = self.scaled.iter().zip(self.sources);
-                for ((limb, source), row) in rows.zip(block.chunks_exact_mut(together)) {
-                    let digit = L::load(&L::chunks(limb)[i * together + j]);
-                    quotient = quotient.add(digit.mul_high(L::constant(source.reciprocal)));
-                    digit.store(&mut row[j]);
+                let mut sums = [L::splat(1 << (QUOTIENT_BITS - 1)); SIDE_BY_SIDE];
+                let mut quotients = [L::splat(0); SIDE_BY_SIDE];
+                for ((limb, source), row) in scaled.iter().zip(sources).zip(block.chunks_exact_mut(together))
+                {
+                    let limb = &L::chunks(limb).as_chunks::<SIDE_BY_SIDE>().0[i * together + j];
+                    let (folded, reciprocal) = (L::splat(source.folded), L::turn_constant(source.reciprocal));
+                    for (k, (digit, place)) in limb.iter().zip(&mut row[j]).enumerate() {
+                        let digit = L::load(digit);
+                        sums[k] = sums[k].add(digit.mul_high(reciprocal));
+                        let quotient = sums[k].shift_right(QUOTIENT_BITS);
+                        digit.sub(quotient.sub(quotients[k]).mul_low(folded)).store(place);
+                        quotients[k] = quotient;
+                    }
                 }
-                quotient.shift_right(QUOTIENT_BITS).store(&mut block[self.sources.len() * together + j]);
+                if !folds {
+                    let row = &mut block[sources.len() * together + j];
+                    quotients.iter().zip(row).for_each(|(quotient, place)| quotient.store(place));
+                }
             }
         }
     }
@@ -139,20 +158,17 @@ impl Kernel for Lay<'_> {
 
 struct Convert<'a> {
     target: &'a Target,
-    fits: bool,
+    folds: bool,
     sources: &'a Interleaved,
     out: &'a mut [u32],
 }
-
-/// How many vectors are converted side by side: for two targets, their sums fit sixteen registers.
-const SIDE_BY_SIDE: usize = 2;
 
 impl Kernel for Convert<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { target, fits, sources, out } = self;
+        let Self { target, folds, sources, out } = self;
         let field = Field::<L>::new(target.modulus);
         let together = sources.block / (SIDE_BY_SIDE * L::WIDTH);
         let out = L::chunks_mut(out).as_chunks_mut().0.chunks_exact_mut(together);
@@ -162,14 +178,14 @@ impl Kernel for Convert<'_> {
                 let mut rows = block.chunks_exact(together).zip(&target.hats);
                 let Some((row, &hat)) = rows.next() else { return };
                 let ([y0, y1], hat) = (pair::<L>(&row[j]), L::turn_constant(hat));
-                let (mut s0, mut s1) = (L::product(y0, hat), L::product(y1, hat));
+                let (mut s0, mut s1) = (L::product_signed(y0, hat), L::product_signed(y1, hat));
                 for (row, &hat) in rows {
                     let ([y0, y1], hat) = (pair::<L>(&row[j]), L::turn_constant(hat));
-                    s0 = L::wide_add(s0, L::product(y0, hat));
-                    s1 = L::wide_add(s1, L::product(y1, hat));
+                    s0 = L::wide_add(s0, L::product_signed(y0, hat));
+                    s1 = L::wide_add(s1, L::product_signed(y1, hat));
                 }
-                field.montgomery_if(fits, s0).store(x0);
-                field.montgomery_if(fits, s1).store(x1);
+                field.montgomery_signed_if(folds, s0).store(x0);
+                field.montgomery_signed_if(folds, s1).store(x1);
             }
         }
     }
@@ -177,7 +193,7 @@ impl Kernel for Convert<'_> {
 
 struct ConvertTwo<'a> {
     targets: [&'a Target; 2],
-    fits: bool,
+    folds: bool,
     sources: &'a Interleaved,
     out: [&'a mut [u32]; 2],
 }
@@ -187,7 +203,7 @@ impl Kernel for ConvertTwo<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { targets: [first, second], fits, sources, out: [out0, out1] } = self;
+        let Self { targets: [first, second], folds, sources, out: [out0, out1] } = self;
         let (field0, field1) = (Field::<L>::new(first.modulus), Field::<L>::new(second.modulus));
         let together = sources.block / (SIDE_BY_SIDE * L::WIDTH);
         let out0 = L::chunks_mut(out0).as_chunks_mut().0.chunks_exact_mut(together);
@@ -198,19 +214,19 @@ impl Kernel for ConvertTwo<'_> {
                 let mut rows = block.chunks_exact(together).zip(first.hats.iter().zip(&second.hats));
                 let Some((row, (&g, &h))) = rows.next() else { return };
                 let ([y0, y1], g, h) = (pair::<L>(&row[j]), L::turn_constant(g), L::turn_constant(h));
-                let (mut s0, mut s1) = (L::product(y0, g), L::product(y1, g));
-                let (mut t0, mut t1) = (L::product(y0, h), L::product(y1, h));
+                let (mut s0, mut s1) = (L::product_signed(y0, g), L::product_signed(y1, g));
+                let (mut t0, mut t1) = (L::product_signed(y0, h), L::product_signed(y1, h));
                 for (row, (&g, &h)) in rows {
                     let ([y0, y1], g, h) = (pair::<L>(&row[j]), L::turn_constant(g), L::turn_constant(h));
-                    s0 = L::wide_add(s0, L::product(y0, g));
-                    s1 = L::wide_add(s1, L::product(y1, g));
-                    t0 = L::wide_add(t0, L::product(y0, h));
-                    t1 = L::wide_add(t1, L::product(y1, h));
+                    s0 = L::wide_add(s0, L::product_signed(y0, g));
+                    s1 = L::wide_add(s1, L::product_signed(y1, g));
+                    t0 = L::wide_add(t0, L::product_signed(y0, h));
+                    t1 = L::wide_add(t1, L::product_signed(y1, h));
                 }
-                field0.montgomery_if(fits, s0).store(x0);
-                field0.montgomery_if(fits, s1).store(x1);
-                field1.montgomery_if(fits, t0).store(z0);
-                field1.montgomery_if(fits, t1).store(z1);
+                field0.montgomery_signed_if(folds, s0).store(x0);
+                field0.montgomery_signed_if(folds, s1).store(x1);
+                field1.montgomery_signed_if(folds, t0).store(z0);
+                field1.montgomery_signed_if(folds, t1).store(z1);
             }
         }
     }
@@ -232,12 +248,16 @@ mod tests {
         ntt_primes_near(f64::from(1u32 << bits), 6).take(count).map(Modulus::new).collect()
     }
 
+    fn reduce(modulus: &Modulus, limb: &mut [u32]) {
+        limb.iter_mut().for_each(|x| *x = modulus.reduce_public(u64::from(*x)));
+    }
+
     proptest! {
         #[test]
-        fn agrees_with_big_integers(values in prop::collection::vec(any::<i64>(), 64), count in 1usize..5) {
+        fn agrees_with_big_integers(values in prop::collection::vec(any::<i64>(), 64), count in 1usize..7) {
             let (sources, targets) = (moduli(30, count), moduli(25, 5));
             // Values in (−S/2, S/2): below a quarter of S, and of 2^62.
-            let product: i128 = sources.iter().map(|m| i128::from(m.value())).product();
+            let product = sources.iter().fold(1i128, |p, m| p.saturating_mul(m.value().into()));
             let values: Vec<i128> = values.iter().map(|&v| i128::from(v) % (product / 4)).collect();
             let residues = |m: &Modulus| -> Vec<u32> {
                 values.iter().map(|v| v.rem_euclid(i128::from(m.value())) as u32).collect()
@@ -255,8 +275,11 @@ mod tests {
                 for (i, target) in targets.iter().enumerate() {
                     let [mut alone, mut first, mut second] = [(); 3].map(|()| alloc::vec![0; 64]);
                     converter.convert(backend, i, &sources, &mut alone);
+                    reduce(target, &mut alone);
                     prop_assert_eq!(&alone, &residues(target), "on {}", backend.name());
                     converter.convert_two(backend, [0, i], &sources, [&mut first, &mut second]);
+                    reduce(&targets[0], &mut first);
+                    reduce(target, &mut second);
                     prop_assert_eq!(&first, &residues(&targets[0]), "on {}", backend.name());
                     prop_assert_eq!(&second, &alone, "on {}", backend.name());
                 }

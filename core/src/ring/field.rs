@@ -126,6 +126,12 @@ impl<L: Lanes> Field<L> {
         if fits { self.montgomery(t) } else { self.montgomery_sum(t) }
     }
 
+    /// `t/2^32`, in [0, 4q): for signed t in [−q·2^32, q·2^32), or for unsigned ones below `4q·2^32`.
+    #[inline(always)]
+    pub(super) fn montgomery_signed_if(self, signed: bool, t: L::Wide) -> L {
+        if signed { L::wide_high(t).sub(self.correction(t)).add(self.two_q) } else { self.montgomery_sum(t) }
+    }
+
     #[inline(always)]
     fn correction(self, t: L::Wide) -> L {
         L::wide_correction(t, self.inverse, self.q_multiplier)

@@ -9,7 +9,7 @@
 //! vector is wide, are done on pairs of vectors with shuffles between layers. Values stay in [0, 4q)
 //! on the way forward and in [0, 2q) on the way back. For primes below 2^26 they are signed numbers
 //! in [−32q, 32q) instead, which are reduced at the end, and on the way back between steps where
-//! they are sums of sums: a butterfly has three instructions fewer. From q or less they grow by 3q/2
+//! they are sums of sums: a butterfly has three instructions fewer. From less than 4q they grow by 3q/2
 //! in a layer on the way down; on the way up each step begins with numbers below 4q and has three
 //! layers at most.
 //!
@@ -59,7 +59,7 @@ impl NttTable {
         Self { modulus, backend, forward, inverse, scaling }
     }
 
-    /// Transforms residues in place.
+    /// Transforms residues, which may be as large as 4q, in place.
     pub(crate) fn forward(&self, values: &mut [u32]) {
         self.begin(values);
         self.finish(values);
