@@ -85,6 +85,11 @@ pub(crate) trait Lanes: Copy {
     fn turn_constant(value: u32) -> Self::Multiplier {
         Self::constant(value)
     }
+    /// Factors that a loop does not change, for all their uses in one turn of it.
+    #[inline(always)]
+    fn in_turn(factors: Self::Multiplier) -> Self::Multiplier {
+        factors
+    }
     /// Entry `indices[i] mod WIDTH` of this vector at each place i.
     fn shuffle(self, indices: Self) -> Self;
 

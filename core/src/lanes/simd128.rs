@@ -27,7 +27,8 @@ impl Multiplier {
     ///
     /// The compiler would extend lanes that it knows to be equal, or that do not change in a loop, on their own and
     /// outside of it; it then finds no `extmul` in the loop, but a product of 64-bit numbers, for which engines need
-    /// three multiplications and five more instructions. A store and a load for each use cost next to nothing.
+    /// three multiplications and five more instructions. Hiding them costs a store and a load, and a register for as
+    /// long as the result is used: where there are several uses in a turn of a loop, see [`Lanes::in_turn`].
     #[inline(always)]
     fn operand(self) -> v128 {
         if self.hidden { core::hint::black_box(self.lanes) } else { self.lanes }
@@ -106,6 +107,11 @@ impl Lanes for Simd128 {
     fn turn_constant(value: u32) -> Multiplier {
         // Nothing can leave the loop, so hiding it once is enough for all uses.
         Multiplier { lanes: core::hint::black_box(u32x4_splat(value)), hidden: false }
+    }
+
+    #[inline(always)]
+    fn in_turn(factors: Multiplier) -> Multiplier {
+        Multiplier { lanes: factors.operand(), hidden: false }
     }
 
     #[inline(always)]

@@ -20,6 +20,12 @@ impl<L: Lanes> Factor<L> {
         Self { value: L::splat(w.value), quotient: L::constant(w.quotient) }
     }
 
+    /// See [`Lanes::in_turn`].
+    #[inline(always)]
+    pub(super) fn in_turn(self) -> Self {
+        Self { quotient: L::in_turn(self.quotient), ..self }
+    }
+
     /// A factor for each lane, in the layer behind [`Lanes::split`] of this stage.
     #[inline(always)]
     pub(super) fn of_stage(stage: usize, values: L, quotients: L) -> Self {

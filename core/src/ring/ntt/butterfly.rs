@@ -1,6 +1,8 @@
 //! Butterflies on vectors of residues that are reduced as late as possible, and the layers of them that a step does on
 //! vectors side by side.
 
+use core::ops::Range;
+
 use super::twiddles::{Inside, Twiddles};
 use crate::{
     lanes::Lanes,
@@ -10,6 +12,8 @@ use crate::{
 /// A butterfly with its factors.
 pub(super) trait Butterfly<L: Lanes>: Copy {
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L);
+    /// See [`Lanes::in_turn`].
+    fn in_turn(self) -> Self;
 }
 
 /// A butterfly of the layers inside vectors, with the shuffles on one side of it.
@@ -24,6 +28,11 @@ pub(super) trait Inner<L: Lanes>: Butterfly<L> {
 pub(super) struct CooleyTukey<L: Lanes, const ROOM: bool>(pub(super) Factor<L>);
 
 impl<L: Lanes, const ROOM: bool> Butterfly<L> for CooleyTukey<L, ROOM> {
+    #[inline(always)]
+    fn in_turn(self) -> Self {
+        Self(self.0.in_turn())
+    }
+
     #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
         if ROOM {
@@ -56,6 +65,11 @@ pub(super) struct GentlemanSande<L: Lanes, const ROOM: bool>(pub(super) Factor<L
 
 impl<L: Lanes, const ROOM: bool> Butterfly<L> for GentlemanSande<L, ROOM> {
     #[inline(always)]
+    fn in_turn(self) -> Self {
+        Self(self.0.in_turn())
+    }
+
+    #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
         if ROOM {
             return (a.add(b), field.mul_signed(a.sub(b), self.0));
@@ -86,6 +100,11 @@ impl<L: Lanes, const ROOM: bool> Inner<L> for GentlemanSande<L, ROOM> {
 pub(super) struct Scaled<L: Lanes, const ROOM: bool>(pub(super) [Factor<L>; 2]);
 
 impl<L: Lanes, const ROOM: bool> Butterfly<L> for Scaled<L, ROOM> {
+    #[inline(always)]
+    fn in_turn(self) -> Self {
+        Self([self.0[0].in_turn(), self.0[1].in_turn()])
+    }
+
     #[inline(always)]
     fn of(self, field: Field<L>, a: L, b: L) -> (L, L) {
         let [sum, difference] = self.0;
@@ -120,6 +139,26 @@ pub(super) fn three<L: Lanes, B: Butterfly<L>>(
     let [w4, w5] = children(twiddles, 2 * node, make);
     let [w6, w7] = children(twiddles, 2 * node + 1, make);
     [w1, w2, w3, w4, w5, w6, w7]
+}
+
+/// Those of the butterflies of each node that a step uses, in one turn of its loop.
+#[inline(always)]
+pub(super) fn in_turn<L: Lanes, B: Butterfly<L>, const NODES: usize>(
+    nodes: &[Three<B>; NODES],
+    used: Range<usize>,
+) -> [Three<B>; NODES] {
+    let mut nodes = *nodes;
+    let mut node = 0;
+    // Not iterators, which compilers may leave as calls.
+    while node < NODES {
+        let mut i = used.start;
+        while i < used.end {
+            nodes[node][i] = nodes[node][i].in_turn();
+            i += 1;
+        }
+        node += 1;
+    }
+    nodes
 }
 
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! The transform: down the tree, from coefficients to values.
 
 use super::{
-    butterfly::{CooleyTukey, inner_layer, layer, residues, three, threes},
+    butterfly::{CooleyTukey, in_turn, inner_layer, layer, residues, three, threes},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -147,6 +147,7 @@ fn columns<
         if node == 1 {
             prefetch::<L, PARTS, ADJACENT>(&x, 8 * ADJACENT);
         }
+        let w = in_turn(&w, 0..PARTS - 1);
         let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
         layer(field, &mut a, VECTORS / 2, &w);
         if PARTS > 2 {
@@ -170,6 +171,7 @@ fn last<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
         let w = threes::<L, _, NODES>(twiddles, first + NODES * i, layers, CooleyTukey::<L, ROOM>);
+        let w = in_turn(&w, 0..VECTORS / NODES - 1);
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         if layers > 2 {
             layer(field, &mut a, 4, &w);

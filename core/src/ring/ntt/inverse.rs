@@ -1,7 +1,7 @@
 //! The way back: up the tree, from values to coefficients.
 
 use super::{
-    butterfly::{Butterfly, GentlemanSande, Scaled, inner_layer, layer, settle, three, threes},
+    butterfly::{Butterfly, GentlemanSande, Scaled, in_turn, inner_layer, layer, settle, three, threes},
     parts::{eighths, halves, has_steps, load, prefetch, quarters, store},
     twiddles::Twiddles,
 };
@@ -140,6 +140,7 @@ fn columns<
 ) {
     let w = [three(twiddles, node, PARTS.ilog2(), GentlemanSande::<L, ROOM>)];
     for x in columns {
+        let (w, top) = (in_turn(&w, 1..PARTS - 1), top.in_turn());
         let mut a = load::<L, PARTS, ADJACENT, VECTORS>(&x);
         if PARTS > 4 {
             layer(field, &mut a, VECTORS / 8, &w);
@@ -168,6 +169,7 @@ fn first<L: Lanes, const ROOM: bool, const VECTORS: usize, const NODES: usize>(
     let layers = (VECTORS / NODES).ilog2();
     for (i, x) in vectors.as_chunks_mut::<VECTORS>().0.iter_mut().enumerate() {
         let w = threes::<L, _, NODES>(twiddles, first + NODES * i, layers, GentlemanSande::<L, ROOM>);
+        let w = in_turn(&w, 0..VECTORS / NODES - 1);
         let mut a = load::<L, 1, VECTORS, VECTORS>(&[&mut *x]);
         layer(field, &mut a, 1, &w);
         layer(field, &mut a, 2, &w);
