@@ -40,10 +40,9 @@ impl<Domain> Poly<Domain> {
         Self::from_residues(degree, Residues::with_capacity(degree * limbs))
     }
 
-    /// Appends a limb.
-    pub(crate) fn push(&mut self, limb: &[u32]) {
-        debug_assert_eq!(limb.len(), self.degree);
-        self.residues.extend(limb);
+    /// Appends a limb that is yet to be written, all of it; see [`Residues::stale`].
+    pub(crate) fn push_unwritten(&mut self) -> &mut [u32] {
+        self.residues.extend_stale(self.degree)
     }
 
     /// Takes limbs stored one after the other.

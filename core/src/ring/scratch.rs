@@ -27,19 +27,20 @@ impl Residues {
         Self::first(numbers, length)
     }
 
-    /// No numbers yet, and memory for some.
+    /// No numbers yet, and memory for some: cheaper than clearing all of it where they are appended bit by bit.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        let Some(mut numbers) = pool::take(capacity) else { return Vec::with_capacity(capacity).into() };
-        numbers.clear();
-        numbers.into()
+        Self::first(pool::take(capacity).unwrap_or_else(|| Vec::with_capacity(capacity)), 0)
     }
 
-    /// Appends numbers.
-    pub(crate) fn extend(&mut self, numbers: &[u32]) {
-        self.numbers.truncate(self.length);
-        self.numbers.extend_from_slice(numbers);
-        self.length = self.numbers.len();
+    /// Appends so many numbers that were left in memory, for who writes over all of them.
+    pub(crate) fn extend_stale(&mut self, count: usize) -> &mut [u32] {
+        let start = self.length;
+        self.length += count;
+        if self.numbers.len() < self.length {
+            self.numbers.resize(self.length, 0);
+        }
         self.used = self.used.max(self.length);
+        &mut self.numbers[start..self.length]
     }
 
     /// Numbers that were left in memory, for who writes over all of them.
@@ -248,7 +249,7 @@ mod tests {
     fn what_is_wiped_is_all_that_counted_once_and_no_more() {
         let mut cut = Residues::copy_of(&[7; 64]);
         cut.truncate(16);
-        cut.extend(&[8; 8]);
+        cut.extend_stale(8).fill(8);
         assert_eq!((cut.len(), cut.used), (24, 64));
         cut.zeroize();
         assert_eq!((cut.len(), cut.used), (0, 0));

@@ -17,7 +17,7 @@ use super::{
     seed::{Seed, SeedSource},
 };
 use crate::{
-    ring::{Binary, Coeff, Ntt, Poly, Residues, Ring, Sum},
+    ring::{Binary, Coeff, Ntt, Poly, Ring, Sum},
     wiped::Wiped,
 };
 
@@ -38,13 +38,12 @@ pub fn encrypt_symmetric(
     let main = plaintext.poly.limbs();
     let error = sampling::error(ring, &error_seed, Stream::error(0));
     let mut c0 = Poly::with_capacity(ring.degree(), main);
-    let mut limb = Residues::stale(ring.degree());
     let mut summand = Wiped::zero(ring.degree());
     for (i, message) in plaintext.poly.iter().enumerate() {
         // The error is added to the message before the transform, which saves one per limb.
         sampling::sum_limb(ring, &error, i, message, &mut summand);
-        mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, &mut limb);
-        c0.push(&limb);
+        let limb = c0.push_unwritten();
+        mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::CIPHERTEXT), &mut summand, limb);
     }
     Ok(SeededCiphertext { params_id: params.id(), level: plaintext.level, scale: plaintext.scale, c0, seed })
 }

@@ -65,12 +65,11 @@ impl PublicKey {
         let ring = params.ring();
         let error = sampling::error(ring, &error_seed, Stream::error(0));
         let mut b = Poly::with_capacity(ring.degree(), main);
-        let mut limb = Residues::stale(ring.degree());
         let mut summand = Wiped::zero(ring.degree());
         for i in 0..main {
             sampling::to_residues_limb(ring, &error, i, &mut summand);
-            mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, &mut limb);
-            b.push(&limb);
+            let limb = b.push_unwritten();
+            mask_limb(ring, i, secret.poly.limb(i), (&seed, Stream::PUBLIC_KEY), &mut summand, limb);
         }
         Ok(Self { params_id: params.id(), b, seed })
     }
@@ -150,7 +149,6 @@ fn switching_key(
     let count = params.digits_at(level);
     let errors: Vec<_> = (0..count).map(|j| sampling::error(ring, &error_seed, Stream::error(j))).collect();
     let mut digits: Vec<_> = (0..count).map(|_| Poly::with_capacity(ring.degree(), main + special)).collect();
-    let mut b = Residues::stale(ring.degree());
     let mut derived = Wiped::zero(ring.degree());
     let mut summand = Wiped::zero(ring.degree());
     for i in 0..main + special {
@@ -169,11 +167,11 @@ fn switching_key(
         };
         for (j, (digit, error)) in digits.iter_mut().zip(&errors).enumerate() {
             sampling::to_residues_limb(ring, error, prime, &mut summand);
-            mask_limb(ring, prime, target, (&seed, Stream::digit(j)), &mut summand, &mut b);
+            let b = digit.push_unwritten();
+            mask_limb(ring, prime, target, (&seed, Stream::digit(j)), &mut summand, b);
             if params.digit_limbs(level, j).contains(&i) {
-                ring.add_scaled_limb(i, special_from_montgomery(ring, i), &mut b, source);
+                ring.add_scaled_limb(i, special_from_montgomery(ring, i), b, source);
             }
-            digit.push(&b);
         }
     }
     CompressedSwitchingKey { params_id: params.id(), level, seed, digits }
