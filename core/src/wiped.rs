@@ -72,7 +72,7 @@ mod pool {
         /// Outside of [`super::keeping`] nothing is kept or handed out.
         open: bool,
         doubles: Vec<Vec<f64>>,
-        signed: Vec<Vec<i32>>,
+        signed: Vec<Vec<i8>>,
         words: Vec<Vec<u32>>,
     }
 
@@ -82,7 +82,7 @@ mod pool {
         }
     }
 
-    impl Number for i32 {
+    impl Number for i8 {
         fn free(pool: &mut Pool) -> &mut Vec<Vec<Self>> {
             &mut pool.signed
         }
@@ -153,7 +153,7 @@ mod pool {
     use super::Number;
 
     impl Number for f64 {}
-    impl Number for i32 {}
+    impl Number for i8 {}
     impl Number for u32 {}
 
     pub(super) struct Before(());
@@ -177,20 +177,20 @@ mod tests {
     #[test]
     fn memory_comes_back_wiped_within_and_not_outside() {
         let secret = |length| {
-            let mut numbers = Wiped::<i32>::zero(length);
+            let mut numbers = Wiped::<i8>::zero(length);
             assert!(numbers.len() == length && numbers.iter().all(|&number| number == 0));
             numbers.fill(7);
             numbers.as_ptr()
         };
         let address = keeping(|| secret(64));
-        let outside = Wiped::<i32>::zero(64);
+        let outside = Wiped::<i8>::zero(64);
         assert_ne!(outside.as_ptr(), address, "it is kept");
         drop(outside);
         for length in [64, 16, 64] {
             assert_eq!(keeping(|| secret(length)), address, "what is larger fits too");
         }
         keeping(|| assert!(Wiped::<f64>::zero(64).iter().all(|&number| number == 0.0)));
-        let left = keeping(|| Wiped::<i32>::zero(64).into_public());
+        let left = keeping(|| Wiped::<i8>::zero(64).into_public());
         assert_eq!(left.as_ptr(), address);
         assert_ne!(keeping(|| secret(64)), address, "what has left does not come back");
     }

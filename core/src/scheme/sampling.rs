@@ -136,7 +136,7 @@ impl Kernel for Accept<'_> {
 ///
 /// The stream is read as 32-bit little-endian words w; `w mod 3 − 1` is the coefficient. The word
 /// 2^32 − 1 is skipped, which says nothing about the coefficients that are kept.
-pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
+pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i8> {
     let mut coefficients = Wiped::zero(ring.degree());
     let mut stream = stream.keyed(ring, seed, 0);
     let mut filled = 0;
@@ -146,7 +146,7 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
         for (coefficient, &word) in space.iter_mut().zip(words) {
             // ⌊w/3⌋ by multiplication with ⌈2^33/3⌉, exact for 32-bit w.
             let third = ((u64::from(word) * 0xAAAA_AAAB) >> 33) as u32;
-            *coefficient = (word - 3 * third) as i32 - 1;
+            *coefficient = (word - 3 * third) as i8 - 1;
             filled += 1;
         }
     }
@@ -158,7 +158,7 @@ pub(crate) fn ternary(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
 /// The stream is read as blocks of 16 32-bit little-endian words. Three blocks a, b, c give two blocks of coefficients:
 /// the number of ones in the low 21 bits of aᵢ minus that of bᵢ, then the number of those in the low 21 bits of cᵢ
 /// minus that of the high 11 bits of aᵢ and the high 10 of bᵢ.
-pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i32> {
+pub(crate) fn error(ring: &Ring, seed: &Seed, stream: Stream) -> Wiped<i8> {
     let mut coefficients = Wiped::zero(ring.degree());
     let mut stream = stream.keyed(ring, seed, 0);
     for coefficients in coefficients.chunks_mut(WORDS / THREE_BLOCKS * TWO_BLOCKS) {
@@ -175,7 +175,7 @@ const THREE_BLOCKS: usize = 3 * BLOCK;
 /// Errors from blocks of words. Plain loops, which compilers turn into whatever vectors the backend has.
 struct Errors<'a> {
     words: &'a [u32],
-    coefficients: &'a mut [i32],
+    coefficients: &'a mut [i8],
 }
 
 impl Kernel for Errors<'_> {
@@ -189,8 +189,8 @@ impl Kernel for Errors<'_> {
             for i in 0..BLOCK {
                 let [a, b, c] = [words[i], words[BLOCK + i], words[2 * BLOCK + i]];
                 let left = a >> BINOMIAL_BITS | b >> (BINOMIAL_BITS + 1) << (u32::BITS - BINOMIAL_BITS);
-                coefficients[i] = ones(a & BINOMIAL) - ones(b & BINOMIAL);
-                coefficients[BLOCK + i] = ones(c & BINOMIAL) - ones(left);
+                coefficients[i] = (ones(a & BINOMIAL) - ones(b & BINOMIAL)) as i8;
+                coefficients[BLOCK + i] = (ones(c & BINOMIAL) - ones(left)) as i8;
             }
         }
     }
@@ -214,7 +214,7 @@ const fn ones(x: u32) -> i32 {
 }
 
 /// Writes small signed integers as residues over `main` main primes and then `special` special ones.
-pub(crate) fn to_residues(ring: &Ring, values: &[i32], main: usize, special: usize) -> Poly<Coeff> {
+pub(crate) fn to_residues(ring: &Ring, values: &[i8], main: usize, special: usize) -> Poly<Coeff> {
     let mut poly = Poly::unwritten(ring.degree(), main + special);
     for (i, limb) in poly.iter_mut().enumerate() {
         to_residues_limb(ring, values, ring.prime_of_limb(main, i), limb);
@@ -223,19 +223,19 @@ pub(crate) fn to_residues(ring: &Ring, values: &[i32], main: usize, special: usi
 }
 
 /// One limb of [`to_residues`].
-pub(crate) fn to_residues_limb(ring: &Ring, values: &[i32], prime: usize, limb: &mut [u32]) {
+pub(crate) fn to_residues_limb(ring: &Ring, values: &[i8], prime: usize, limb: &mut [u32]) {
     ring.backend().run(SmallResidues { q: ring.moduli()[prime].value(), values, limb });
 }
 
 /// Writes sums of small signed integers and residues, as residues.
-pub(crate) fn sum_limb(ring: &Ring, values: &[i32], prime: usize, residues: &[u32], limb: &mut [u32]) {
+pub(crate) fn sum_limb(ring: &Ring, values: &[i8], prime: usize, residues: &[u32], limb: &mut [u32]) {
     ring.backend().run(SmallSums { q: ring.moduli()[prime].value(), values, residues, limb });
 }
 
 /// Residues of small signed integers; a plain loop as well.
 struct SmallResidues<'a> {
     q: u32,
-    values: &'a [i32],
+    values: &'a [i8],
     limb: &'a mut [u32],
 }
 
@@ -245,7 +245,9 @@ impl Kernel for SmallResidues<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (residue, &value) in self.limb.iter_mut().zip(self.values) {
-            *residue = (value as u32).wrapping_add(self.q & (value >> 31) as u32);
+            // Negative numbers are the largest ones as unsigned numbers, until q carries them over 2^32.
+            let word = i32::from(value) as u32;
+            *residue = word.min(word.wrapping_add(self.q));
         }
     }
 }
@@ -253,7 +255,7 @@ impl Kernel for SmallResidues<'_> {
 /// Sums with small signed integers; a plain loop as well.
 struct SmallSums<'a> {
     q: u32,
-    values: &'a [i32],
+    values: &'a [i8],
     residues: &'a [u32],
     limb: &'a mut [u32],
 }
@@ -265,8 +267,8 @@ impl Kernel for SmallSums<'_> {
     fn run<L: Lanes>(self) {
         let Self { q, values, residues, limb } = self;
         for (sum, (&value, &residue)) in limb.iter_mut().zip(values.iter().zip(residues)) {
-            // Negative numbers are the largest ones as unsigned numbers, until q carries them over 2^32.
-            let not_reduced = residue.wrapping_add(value as u32);
+            // As above, and a sum may reach q.
+            let not_reduced = residue.wrapping_add(i32::from(value) as u32);
             let not_negative = not_reduced.min(not_reduced.wrapping_add(q));
             *sum = not_negative.min(not_negative.wrapping_sub(q));
         }
@@ -298,8 +300,10 @@ mod tests {
     #[test]
     fn error_has_mean_zero_variance_ten_and_a_half_and_binomial_tails() {
         let ring = ring();
-        let values: Vec<i32> =
-            (0..16).flat_map(|i| error(&ring, &Seed::new([7; 32]), Stream::error(i)).to_vec()).collect();
+        let values: Vec<i32> = (0..16)
+            .flat_map(|i| error(&ring, &Seed::new([7; 32]), Stream::error(i)).to_vec())
+            .map(i32::from)
+            .collect();
         let n = values.len() as f64;
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
         let variance = values.iter().map(|&v| f64::from(v * v)).sum::<f64>() / n;
