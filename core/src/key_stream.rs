@@ -105,7 +105,7 @@ impl Kernel for Expand<'_> {
             let groups = groups.into_iter().zip(initial);
             for (blocks, (mut s, initial)) in blocks.as_chunks_mut::<BLOCK>().0.iter_mut().zip(groups) {
                 s.iter_mut().zip(initial).for_each(|(word, initial)| *word = word.add(initial));
-                blocks.iter_mut().zip(transposed(s)).for_each(|(chunk, words)| words.store(chunk));
+                blocks.iter_mut().zip(L::transposed(s)).for_each(|(chunk, words)| words.store(chunk));
             }
         }
     }
@@ -125,21 +125,6 @@ fn diagonal_round<L: Lanes>(s: &mut [L; BLOCK]) {
     quarter_round::<L, 1, 6, 11, 12>(s);
     quarter_round::<L, 2, 7, 8, 13>(s);
     quarter_round::<L, 3, 4, 9, 14>(s);
-}
-
-/// From vectors with one word of several blocks to vectors with several words of one block, block after block.
-///
-/// Each step deals the vectors of both halves out in turns, which moves the highest bit of a word's place behind
-/// all others of its index; after four of them the number of its block is in front.
-#[inline(always)]
-fn transposed<L: Lanes>(mut s: [L; BLOCK]) -> [L; BLOCK] {
-    for _ in 0..BLOCK.ilog2() {
-        let before = s;
-        for i in 0..BLOCK / 2 {
-            (s[2 * i], s[2 * i + 1]) = L::interleave(before[i], before[i + BLOCK / 2]);
-        }
-    }
-    s
 }
 
 #[inline(always)]

@@ -122,6 +122,22 @@ pub(crate) trait Lanes: Copy {
 
     /// `a₀ b₀ a₁ b₁ …`, in two vectors.
     fn interleave(a: Self, b: Self) -> (Self, Self);
+    /// From vectors with one word of several blocks of 16 to vectors with several words of one block, block after block.
+    ///
+    /// Each step deals the vectors of both halves out in turns, which moves the highest bit of a word's place behind
+    /// all others of its index; after four of them the number of its block is in front.
+    #[inline(always)]
+    fn transposed(mut vectors: [Self; 16]) -> [Self; 16] {
+        for _ in 0..vectors.len().ilog2() {
+            let before = vectors;
+            for i in 0..before.len() / 2 {
+                (vectors[2 * i], vectors[2 * i + 1]) =
+                    Self::interleave(before[i], before[i + before.len() / 2]);
+            }
+        }
+        vectors
+    }
+
     /// Step `stage` of `0..TAIL` on the way to single entries: from pairs `WIDTH >> stage` apart
     /// to pairs `WIDTH >> (stage + 1)` apart, one of each pair in `a` and the other in `b`.
     fn split(stage: usize, a: Self, b: Self) -> (Self, Self);

@@ -2,7 +2,7 @@
 
 use core::arch::x86_64::*;
 
-use super::{Kernel, Lanes};
+use super::{Kernel, Lanes, each};
 
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(__m512i);
@@ -249,6 +249,36 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn interleave(a: Self, b: Self) -> (Self, Self) {
         (a.shuffle_pair(b, &INTERLEAVE[0]), a.shuffle_pair(b, &INTERLEAVE[1]))
+    }
+
+    #[inline(always)]
+    fn transposed(vectors: [Self; 16]) -> [Self; 16] {
+        // Within quarters: four words each of one block of every quarter.
+        let rows = |a, b, c, d| unsafe {
+            let (ab_low, ab_high) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+            let (cd_low, cd_high) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+            [
+                _mm512_unpacklo_epi64(ab_low, cd_low),
+                _mm512_unpackhi_epi64(ab_low, cd_low),
+                _mm512_unpacklo_epi64(ab_high, cd_high),
+                _mm512_unpackhi_epi64(ab_high, cd_high),
+            ]
+        };
+        let rows: [_; 4] = each(|i| {
+            rows(vectors[4 * i].0, vectors[4 * i + 1].0, vectors[4 * i + 2].0, vectors[4 * i + 3].0)
+        });
+        // Then whole quarters, from every other one of two vectors.
+        let even = |a, b| unsafe { _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b) };
+        let odd = |a, b| unsafe { _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b) };
+        let mut out = vectors;
+        for i in 0..4 {
+            let (a, b, c, d) = (rows[0][i], rows[1][i], rows[2][i], rows[3][i]);
+            out[i] = Self(even(even(a, b), even(c, d)));
+            out[4 + i] = Self(even(odd(a, b), odd(c, d)));
+            out[8 + i] = Self(odd(even(a, b), even(c, d)));
+            out[12 + i] = Self(odd(odd(a, b), odd(c, d)));
+        }
+        out
     }
 
     #[inline(always)]
