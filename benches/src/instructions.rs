@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use ckks_core::{Backend, CompressedGaloisKey, Kernels, Params, decrypt, encrypt_symmetric};
+use ckks_core::{Backend, CompressedGaloisKey, Kernels, Params, decrypt, decrypt_real, encrypt_symmetric};
 
 use crate::{Result, core_ops::SETS, world::World};
 
@@ -22,6 +22,7 @@ pub(crate) fn run(backend: &str) -> Result<()> {
     counted("encode", || encoder.encode_real(&values, top, params.scale_at(top)))?;
     counted("encrypt symmetrically", || encrypt_symmetric(params, &secret, &plaintext, &mut seeds))?;
     counted("decrypt", || decrypt(params, &secret, &ciphertext))?;
+    counted("decrypt and decode", || decrypt_real(&encoder, &secret, &ciphertext))?;
     counted("decode", || encoder.decode_real(&plaintext))?;
     let make_key = || CompressedGaloisKey::generate(params, &secret, element, top, &mut seeds);
     counted("make one Galois key", make_key)?;

@@ -2,8 +2,7 @@
 
 use ckks_core::{
     CompressedGaloisKey, CompressedRelinearizationKey, Encoder, GaloisElement, KeyName, Level, Params,
-    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, decrypt_real, encrypt_symmetric,
-    reusing_memory,
+    ResultCiphertexts, SecretKey, Seed, SeedSource, SlotLayout, encrypt_symmetric, reusing_memory,
 };
 use zeroize::{Zeroize, Zeroizing};
 
@@ -280,12 +279,8 @@ impl Session {
         let (level, count) = (Level(output.level), output.ciphertexts as u32);
         let result = ResultCiphertexts::from_bytes_at(&self.params, level, count, result)?;
         let mut rest = &self.places[..];
-        for (index, ciphertext) in
-            result.into_ciphertexts(&self.params).map_err(ClientError::Model)?.enumerate()
-        {
-            let decoded =
-                decrypt_real(&self.encoder, &self.secret, &ciphertext).map_err(ClientError::Model)?;
-            let decoded = Zeroizing::new(decoded);
+        let decrypted = result.decrypt_real(&self.encoder, &self.secret).map_err(ClientError::Model)?;
+        for (index, decoded) in decrypted.map(Zeroizing::new).enumerate() {
             let first = index * self.slots;
             let (own, others) = rest.split_at(rest.partition_point(|(slot, _)| *slot < first + self.slots));
             for &(slot, element) in own {

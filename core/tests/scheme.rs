@@ -267,6 +267,8 @@ fn results_keep_the_message_when_noise_bits_are_cut_off() {
             if dropped_bits == 0 {
                 assert_eq!(expanded[1], a);
             }
+            let values = result.decrypt_real(&w.encoder, &w.secret).unwrap();
+            assert_eq!(values.collect::<Vec<_>>(), [(); 2].map(|()| w.decrypt(&expanded[0])), "bit for bit");
             let worst =
                 w.decrypt(&expanded[0]).iter().zip(&x).map(|(g, v)| (g - v).abs()).fold(0.0, f64::max);
             assert!(worst * w.params.scale_at(Level(0)).value() < f64::from(1 << (dropped_bits + 11)));
@@ -319,6 +321,9 @@ fn whatever_belongs_to_a_chain_of_the_same_shape_is_refused_by_every_operation()
     assert_eq!(plain.apply_galois(&w.params, element).unwrap_err(), mismatch);
     assert_eq!(seeded.expand(&w.params).unwrap_err(), mismatch);
     assert_eq!(result.expand(&w.params).unwrap_err(), mismatch);
+    assert_eq!(result.clone().decrypt_real(&w.encoder, &w.secret).map(drop).unwrap_err(), mismatch);
+    let own = ResultCiphertexts::new(&w.params, std::slice::from_ref(&a), 0).unwrap();
+    assert_eq!(own.decrypt_real(&w.encoder, &other.secret).map(drop).unwrap_err(), mismatch);
     assert_eq!(galois.prepare(&w.params).unwrap_err(), mismatch);
     assert_eq!(relinearization.prepare(&w.params).unwrap_err(), mismatch);
     assert_eq!(w.evaluator.add_plain(&a, &prepared).unwrap_err(), mismatch);

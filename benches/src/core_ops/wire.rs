@@ -5,22 +5,28 @@ use ckks_core::{
     PublicKey, ResultCiphertexts, Seed, SeedSource, SeededCiphertext,
 };
 
-use super::rows::Rows;
+use super::rows::{Rows, bits};
 use crate::{Result, world::World};
 
 pub(super) fn measure(rows: &mut Rows<'_>) -> Result<()> {
-    let World { evaluator, values, ciphertext, fresh, compressed, square, secret, .. } = rows.world;
+    let World { evaluator, encoder, values, ciphertext, fresh, compressed, square, secret, .. } = rows.world;
     let (world, params) = (rows.world, evaluator.params());
     // Nothing can be cut off a level of two primes: what is measured is the way to coefficients and back.
     let low = [evaluator.drop_level(ciphertext, Level(0))?];
-    let bits = ResultCiphertexts::max_dropped_bits(params, Level(0));
-    let answer = &ResultCiphertexts::new(params, &low, bits)?;
+    let dropped_bits = ResultCiphertexts::max_dropped_bits(params, Level(0));
+    let answer = &ResultCiphertexts::new(params, &low, dropped_bits)?;
     rows.row(
         "make a result of one ciphertext at level 0",
-        || ResultCiphertexts::new(params, &low, bits),
+        || ResultCiphertexts::new(params, &low, dropped_bits),
         |found| world.precision(&found.expand(params)?[0], values),
     )?;
     rows.row("expand it", || answer.expand(params), |found| world.precision(&found[0], values))?;
+    rows.row_with(
+        "decrypt and decode it",
+        || answer.clone(),
+        |answer| answer.decrypt_real(encoder, secret).map(Iterator::collect::<Vec<_>>),
+        |found| bits(&found[0], values),
+    )?;
 
     let (spec, public) =
         (params.spec(), &PublicKey::generate(params, secret, &mut SeedSource::new(&Seed::new([5; 32])))?);

@@ -2,13 +2,17 @@
 
 use alloc::vec::Vec;
 
+use zeroize::Zeroizing;
+
 use super::{
     ciphertext::{Ciphertext, ResultCiphertexts},
+    encoding::Encoder,
     error::Error,
+    keys::SecretKey,
     level::Level,
     params::Params,
 };
-use crate::ring::{Coeff, Poly};
+use crate::ring::{Binary, Coeff, Poly};
 
 impl ResultCiphertexts {
     /// Rounds the coefficients of ciphertexts of one level to multiples of 2^`dropped_bits`.
@@ -76,29 +80,55 @@ impl ResultCiphertexts {
     /// # Errors
     /// [`Error::ParamsMismatch`].
     pub fn expand(&self, params: &Params) -> Result<Vec<Ciphertext>, Error> {
-        Ok(self.clone().into_ciphertexts(params)?.collect())
-    }
-
-    /// As [`ResultCiphertexts::expand`], one after the other and in the memory that they are in.
-    ///
-    /// # Errors
-    /// [`Error::ParamsMismatch`].
-    pub fn into_ciphertexts(self, params: &Params) -> Result<impl Iterator<Item = Ciphertext>, Error> {
         params.check(self.params_id)?;
-        let ring = params.ring();
-        let Self { params_id, level, scale, dropped_bits, ciphertexts } = self;
-        let restore = move |mut poly: Poly<Coeff>| {
-            poly.iter_mut().flatten().for_each(|r| *r <<= dropped_bits);
-            ring.forward(poly.limbs(), poly)
-        };
-        let ciphertext = move |[c0, c1]: [Poly<Coeff>; 2]| Ciphertext {
+        let Self { params_id, level, scale, .. } = *self;
+        let transformed =
+            |poly: &Poly<Coeff>| params.ring().forward(poly.limbs(), self.restored(poly.clone()));
+        let ciphertext = |[c0, c1]: &[Poly<Coeff>; 2]| Ciphertext {
             params_id,
             level,
             scale,
-            c0: restore(c0),
-            c1: restore(c1),
+            c0: transformed(c0),
+            c1: transformed(c1),
         };
-        Ok(ciphertexts.into_iter().map(ciphertext))
+        Ok(self.ciphertexts.iter().map(ciphertext).collect())
+    }
+
+    /// Decrypts the ciphertexts and decodes the real parts of their slots, one after the other and in the memory that
+    /// they are in: what [`decrypt_real`](super::decrypt_real) gives of each, without transforms of c₀.
+    ///
+    /// # Errors
+    /// [`Error::ParamsMismatch`] for a key or a result of other parameters.
+    pub fn decrypt_real(
+        mut self,
+        encoder: &Encoder,
+        secret: &SecretKey,
+    ) -> Result<impl Iterator<Item = Vec<f64>>, Error> {
+        let params = encoder.params();
+        params.check(secret.params_id)?;
+        params.check(self.params_id)?;
+        let (ring, limbs) = (params.ring(), encoder.limbs_of_values(self.scale));
+        let ciphertexts = core::mem::take(&mut self.ciphertexts);
+        Ok(ciphertexts.into_iter().map(move |halves| {
+            let [c0, c1] = halves.map(|mut half| {
+                half.truncate(limbs.min(half.limbs()));
+                self.restored(half)
+            });
+            let mut message = Zeroizing::new(c1);
+            for (i, (limb, c0)) in message.iter_mut().zip(c0.iter()).enumerate() {
+                ring.forward_limb(i, limb);
+                ring.combine_limb(i, Binary::MultiplyMontgomery, limb, secret.poly.limb(i));
+                ring.inverse_limb(i, limb);
+                ring.combine_limb(i, Binary::Add, limb, c0);
+            }
+            encoder.slots(&message, self.scale).re.into_public()
+        }))
+    }
+
+    /// Coefficients with zeros for the bits that were cut off.
+    fn restored(&self, mut poly: Poly<Coeff>) -> Poly<Coeff> {
+        poly.residues_mut().iter_mut().for_each(|residue| *residue <<= self.dropped_bits);
+        poly
     }
 }
 
