@@ -104,7 +104,8 @@ fn step<L: Lanes, const ROOM: bool>(
     layers: usize,
     top: impl Butterfly<L>,
 ) {
-    match (L::VECTORS_AT_ONCE, layers) {
+    // Known to compilers, so that they leave out what is not called.
+    match (L::VECTORS_AT_ONCE, layers.clamp(1, L::LAYERS_AT_ONCE)) {
         (4, 1) => columns::<L, ROOM, 2, 2, 4>(field, twiddles, halves(vectors.as_chunks_mut().0), node, top),
         (4, _) => {
             columns::<L, ROOM, 4, 1, 4>(field, twiddles, quarters(vectors.as_chunks_mut().0), node, top)
