@@ -64,6 +64,12 @@ impl<L: Lanes> Field<L> {
         }
     }
 
+    /// See [`Lanes::in_turn`].
+    #[inline(always)]
+    pub(super) fn in_turn(self) -> Self {
+        Self { q_multiplier: L::in_turn(self.q_multiplier), ..self }
+    }
+
     /// `a + b` for residues.
     #[inline(always)]
     pub(super) fn add(self, a: L, b: L) -> L {

@@ -370,7 +370,9 @@ impl Kernel for Tensor<'_> {
         let inputs = a0.iter().zip(a1).zip(b0.iter().zip(b1));
         let outputs = d0.iter_mut().zip(d1).zip(d2);
         for (((a0, a1), (b0, b1)), ((d0, d1), d2)) in inputs.zip(outputs) {
-            let (a0, a1) = (field.mul(L::load(a0), radix), field.mul(L::load(a1), radix));
+            let (field, radix) = (field.in_turn(), radix.in_turn());
+            // Products below 2q², and the sum of two below q·2^32.
+            let (a0, a1) = (field.mul_lazy(L::load(a0), radix), field.mul_lazy(L::load(a1), radix));
             let (b0, b1) = (L::load(b0).multiplier(), L::load(b1).multiplier());
             let middle = L::wide_add(a0.mul_wide(b1), a1.mul_wide(b0));
             field.montgomery(a0.mul_wide(b0)).store(d0);
