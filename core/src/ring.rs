@@ -19,7 +19,7 @@ mod ntt;
 use alloc::vec::Vec;
 
 pub(crate) use basis::{BaseConverter, MAX_SOURCES};
-pub(crate) use inner_product::MAX_PRODUCTS;
+pub(crate) use inner_product::{MAX_PRODUCTS, Summand};
 pub(crate) use interleaved::Interleaved;
 pub(crate) use mixed_radix::MixedRadix;
 pub(crate) use pieces::{Cost, for_each};
@@ -244,15 +244,16 @@ impl Ring {
         inner_product::inner_products(self.backend, self.moduli[prime], left, right, out);
     }
 
-    /// The same with limbs of a key; see [`inner_product::interleaved`].
+    /// The same with limbs of a key, and something added; see [`inner_product::interleaved`].
     pub(crate) fn inner_products_with_key(
         &self,
         prime: usize,
         left: &[&[u32]],
         right: &Interleaved,
+        summand: Option<Summand<'_>>,
         out: [&mut [u32]; 2],
     ) {
-        inner_product::interleaved(self.backend, self.moduli[prime], left, right, out);
+        inner_product::interleaved(self.backend, self.moduli[prime], left, right, summand, out);
     }
 
     /// The residues over `main` main primes, and the special ones if there are more `limbs`, of signed

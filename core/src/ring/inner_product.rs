@@ -37,16 +37,24 @@ pub(super) fn inner_products(
     backend.run(WithLimbs { modulus, left, right, out });
 }
 
-/// As [`inner_products`]; the first rows of `right` are those of the first term, and so on.
+/// What is added to inner products: limbs, one for each, times a factor in Montgomery form.
+#[derive(Clone, Copy)]
+pub(crate) struct Summand<'a> {
+    pub(crate) limbs: [&'a [u32]; 2],
+    pub(crate) factor: u32,
+}
+
+/// As [`inner_products`], and something added; the first rows of `right` are those of the first term, and so on.
 pub(super) fn interleaved(
     backend: Backend,
     modulus: Modulus,
     left: &[&[u32]],
     right: &Interleaved,
+    summand: Option<Summand<'_>>,
     out: [&mut [u32]; 2],
 ) {
     debug_assert!((1..=MAX_PRODUCTS).contains(&left.len()));
-    backend.run(WithInterleaved { modulus, left, right, out });
+    backend.run(WithInterleaved { modulus, left, right, summand, out });
 }
 
 struct WithLimbs<'a> {
@@ -67,7 +75,7 @@ impl Kernel for WithLimbs<'_> {
         for (j, (x, y)) in out0.iter_mut().zip(out1).enumerate() {
             let terms = left.iter().zip(right[0]).zip(right[1]);
             let terms = terms.map(|((l, a), b)| [l, a, b].map(|limb| &pairs::<L>(limb)[j]));
-            sum(field, fits, terms, [x, y]);
+            sum(field, fits, terms, None, [x, y]);
         }
     }
 }
@@ -76,6 +84,7 @@ struct WithInterleaved<'a> {
     modulus: Modulus,
     left: &'a [&'a [u32]],
     right: &'a Interleaved,
+    summand: Option<Summand<'a>>,
     out: [&'a mut [u32]; 2],
 }
 
@@ -84,8 +93,9 @@ impl Kernel for WithInterleaved<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { modulus, left, right, out } = self;
-        let (field, fits) = (Field::<L>::new(modulus), field::fits(modulus, left.len()));
+        let Self { modulus, left, right, summand, out } = self;
+        let count = left.len() + usize::from(summand.is_some());
+        let (field, fits) = (Field::<L>::new(modulus), field::fits(modulus, count));
         // So many pairs of vectors of each row stand together.
         let together = right.block / (SIDE_BY_SIDE * L::WIDTH);
         let [out0, out1] = out.map(pairs_mut::<L>);
@@ -99,18 +109,24 @@ impl Kernel for WithInterleaved<'_> {
                     a.iter().chain(b).for_each(|chunk| L::prefetch(chunk, AHEAD));
                     [&pairs::<L>(l)[i * together + j], a, b]
                 });
-                sum(field, fits, terms, [x, y]);
+                let summand = summand.map(|Summand { limbs: [b, a], factor }| {
+                    let place = i * together + j;
+                    ([&pairs::<L>(b)[place], &pairs::<L>(a)[place]], factor)
+                });
+                sum(field, fits, terms, summand, [x, y]);
             }
         }
     }
 }
 
-/// The two sums of one pair of vectors, from the pairs of each term: left, first right-hand side, second one.
+/// The two sums of one pair of vectors, from the pairs of each term: left, first right-hand side, second one. Added to
+/// them is a pair times a factor each.
 #[inline(always)]
 fn sum<'t, L: Lanes>(
     field: Field<L>,
     fits: bool,
     mut terms: impl Iterator<Item = [&'t Pair<L>; 3]>,
+    summand: Option<([&'t Pair<L>; 2], u32)>,
     [[x0, x1], [y0, y1]]: [&mut Pair<L>; 2],
 ) where
     L::Chunk: 't,
@@ -126,6 +142,14 @@ fn sum<'t, L: Lanes>(
         b0 = L::wide_add(b0, L::load(d0).mul_wide(l0));
         b1 = L::wide_add(b1, L::load(d1).mul_wide(l1));
     }
+    if let Some(([[c0, c1], [d0, d1]], factor)) = summand {
+        let factor = L::turn_constant(factor);
+        a0 = L::wide_add(a0, L::load(c0).mul_wide(factor));
+        a1 = L::wide_add(a1, L::load(c1).mul_wide(factor));
+        b0 = L::wide_add(b0, L::load(d0).mul_wide(factor));
+        b1 = L::wide_add(b1, L::load(d1).mul_wide(factor));
+    }
+    let field = field.in_turn();
     field.montgomery_if(fits, a0).store(x0);
     field.montgomery_if(fits, a1).store(x1);
     field.montgomery_if(fits, b0).store(y0);

@@ -196,7 +196,7 @@ impl Evaluator {
         reusing(|| {
             let digits = Digits::new(self, tensor.level, d2);
             let with = (tensor.level, &key.0);
-            self.switch_and_divide(with, &digits, |_, _| (), division, finish, &mut out)
+            self.switch_and_divide(with, &digits, None, division, finish, &mut out)
         })?;
         let [c0, c1] = out;
         Ok(Ciphertext { params_id: tensor.params_id, level: tensor.level, scale: tensor.scale, c0, c1 })
@@ -333,7 +333,7 @@ impl Evaluator {
         let division = &self.params.tables_at(a.level).special;
         let finish =
             [Some(&a.c0), None].map(|summand| Finish { summand, permutation: Some(&key.permutation) });
-        self.switch_and_divide((a.level, &key.key), digits, |_, _| (), division, finish, out)
+        self.switch_and_divide((a.level, &key.key), digits, None, division, finish, out)
     }
 
     fn combine(&self, operation: Binary, a: &mut Ciphertext, b: &Ciphertext) -> Result<(), Error> {

@@ -12,6 +12,7 @@ use super::{
     keys::{GaloisKey, RelinearizationKey},
     level::{Level, Scale},
 };
+use crate::arithmetic::ShoupFactor;
 use crate::ring::{Binary, Cost, Ntt, Poly, for_each, reusing};
 use alloc::vec::Vec;
 use core::borrow::Borrow;
@@ -87,12 +88,8 @@ impl Evaluator {
         reusing(|| {
             let tensor = tensor()?;
             let [d0, d1, d2] = &tensor.borrow().d;
-            let add_product = |limb, [b, a]: [&mut [u32]; 2]| {
-                self.add_limb_times_special(limb, b, d0);
-                self.add_limb_times_special(limb, a, d1);
-            };
-            let digits = Digits::new(self, level, d2);
-            self.switch_and_divide((level, &key.0), &digits, add_product, both, Default::default(), &mut out)
+            let (digits, finish) = (Digits::new(self, level, d2), Default::default());
+            self.switch_and_divide((level, &key.0), &digits, Some([d0, d1]), both, finish, &mut out)
         })?;
         let [c0, c1] = out;
         let scale = scale.divided_by(self.params.level_divisor(level));
@@ -190,9 +187,13 @@ impl Evaluator {
 
     /// `out += P·poly` for the limb of that number; modulo the special primes that is 0.
     pub(super) fn add_limb_times_special(&self, limb: usize, out: &mut [u32], poly: &Poly<Ntt>) {
-        let factors = &self.params.tables_at(self.params.max_level()).special_product;
         if limb < poly.limbs() {
-            self.params.ring().add_scaled_limb(limb, factors[limb], out, poly.limb(limb));
+            self.params.ring().add_scaled_limb(limb, self.special_product(limb), out, poly.limb(limb));
         }
+    }
+
+    /// The special modulus modulo a main prime.
+    pub(super) fn special_product(&self, limb: usize) -> ShoupFactor {
+        self.params.tables_at(self.params.max_level()).special_product[limb]
     }
 }

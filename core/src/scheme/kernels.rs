@@ -124,7 +124,7 @@ impl Kernels {
         let mut digits = [&[][..]; MAX_PRODUCTS];
         digits.iter_mut().zip(&self.limbs).for_each(|(slot, limb)| *slot = limb);
         let out = [&mut self.back[..], &mut self.other[..]];
-        ring.inner_products_with_key(ring.moduli().len() - 1, &digits[..self.digits], &self.key, out);
+        ring.inner_products_with_key(ring.moduli().len() - 1, &digits[..self.digits], &self.key, None, out);
     }
 
     /// Lays the limbs of a digit side by side, with their quotients.

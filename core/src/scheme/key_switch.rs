@@ -15,7 +15,7 @@ use super::{
     lifting::{AT_A_TIME, Part, Scaled, Target},
     params::ParamsId,
 };
-use crate::ring::{Cost, Ntt, Poly, Residues, for_each};
+use crate::ring::{Cost, Ntt, Poly, Residues, Summand, for_each};
 
 /// The digits of a polynomial before they are lifted.
 pub(super) struct Digits<'a> {
@@ -264,7 +264,7 @@ impl Evaluator {
             let mut halves = Residues::stale(2 * degree);
             let (half0, half1) = halves.split_at_mut(degree);
             digits.for_limbs(first..first + b.len() / degree, &mut |limb, left| {
-                self.multiply_with_key((level, key), limb, left, [&mut *half0, &mut *half1]);
+                self.multiply_with_key((level, key), limb, left, None, [&mut *half0, &mut *half1]);
                 finish(limb, [&mut *half0, &mut *half1]);
                 let own = (limb - first) * degree..(limb - first + 1) * degree;
                 ring.permute_limb(permutation, half0, &mut b[own.clone()]);
@@ -288,16 +288,29 @@ impl Evaluator {
         Cost::passes(limbs * (3 * digits.count() + 4), self.params.degree())
     }
 
-    /// The inner product of a limb of digits at `level` with that of a key.
+    /// The inner product of a limb of digits at `level` with that of a key, plus the special modulus times two
+    /// polynomials.
     pub(super) fn multiply_with_key(
         &self,
         (level, key): (Level, &SwitchingKey),
         limb: usize,
         left: &[&[u32]],
+        summands: Option<[&Poly<Ntt>; 2]>,
         halves: [&mut [u32]; 2],
     ) {
         let (ring, main) = (self.params.ring(), self.params.limbs_at(level));
         let key_limb = if limb < main { limb } else { self.params.limbs_at(key.level) + limb - main };
-        ring.inner_products_with_key(ring.prime_of_limb(main, limb), left, &key.limbs[key_limb], halves);
+        // Modulo its own primes it is zero.
+        let summand = summands.filter(|_| limb < main).map(|polys| Summand {
+            limbs: polys.map(|poly| poly.limb(limb)),
+            factor: ring.moduli()[limb].to_montgomery(self.special_product(limb).value),
+        });
+        ring.inner_products_with_key(
+            ring.prime_of_limb(main, limb),
+            left,
+            &key.limbs[key_limb],
+            summand,
+            halves,
+        );
     }
 }

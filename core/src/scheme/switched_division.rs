@@ -19,7 +19,7 @@ impl Evaluator {
         [(); 2].map(|()| Poly::unwritten(self.params.degree(), division.inverses.len()))
     }
 
-    /// The inner product of digits at `level` with a key, plus what `add` adds to the two halves of each limb,
+    /// The inner product of digits at `level` with a key, plus the special modulus times two polynomials,
     /// divided. The same bits as [`Evaluator::key_switch`] and then [`Evaluator::divide`].
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Evaluator {
         &self,
         (level, key): (Level, &SwitchingKey),
         digits: &impl Lifted,
-        add: impl Fn(usize, [&mut [u32]; 2]) + Sync,
+        summands: Option<[&Poly<Ntt>; 2]>,
         division: &Division,
         finish: [Finish<'_>; 2],
         out: &mut [Poly<Ntt>; 2],
@@ -39,8 +39,7 @@ impl Evaluator {
         let remaining = division.inverses.len();
         let divisors = main + special - remaining;
         let switched = |limb: usize, left: &[&[u32]], [b, a]: [&mut [u32]; 2]| {
-            self.multiply_with_key((level, key), limb, left, [&mut *b, &mut *a]);
-            add(limb, [b, a]);
+            self.multiply_with_key((level, key), limb, left, summands, [b, a]);
         };
         let share = |limbs: usize| {
             digits.cost().share(limbs, main + special).and(self.cost_of_products(digits, limbs))

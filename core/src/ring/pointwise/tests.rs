@@ -1,5 +1,5 @@
 use super::*;
-use crate::ring::inner_product::{MAX_PRODUCTS, inner_products, interleaved};
+use crate::ring::inner_product::{MAX_PRODUCTS, Summand, inner_products, interleaved};
 use crate::ring::interleaved::Interleaved;
 use alloc::vec::Vec;
 
@@ -87,8 +87,16 @@ fn every_operation_agrees_with_division_on_every_backend() {
                 write_montgomery_row(backend, m, &row, i, &mut key);
             }
             let [mut x, mut y] = [(); 2].map(|()| alloc::vec![0; LENGTH]);
-            interleaved(backend, m, left, &key, [&mut x, &mut y]);
+            interleaved(backend, m, left, &key, None, [&mut x, &mut y]);
             assert_eq!((&x, &y), (&first, &second), "of {count} products with a key");
+            let summand = Summand { limbs: [&a, &b], factor: m.value() - 1 };
+            interleaved(backend, m, left, &key, Some(summand), [&mut x, &mut y]);
+            for k in 0..LENGTH {
+                let plus = |sum: u32, entry: u32| {
+                    m.add(sum, sum_of_products(m, core::iter::once((entry, summand.factor))))
+                };
+                assert_eq!((x[k], y[k]), (plus(first[k], a[k]), plus(second[k], b[k])), "with a summand");
+            }
             for k in 0..LENGTH {
                 let sum =
                     |right: &[&[u32]]| sum_of_products(m, left.iter().zip(right).map(|(x, y)| (x[k], y[k])));
