@@ -109,6 +109,8 @@ impl Kernel for Multiply<'_> {
 }
 
 /// Writes `a·factor/2^32 + summand` entry by entry.
+// A function of its own: engines of WebAssembly make worse code of the loop where it is a part of a large one.
+#[inline(never)]
 pub(crate) fn write_product(
     backend: Backend,
     modulus: Modulus,
