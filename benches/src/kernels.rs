@@ -16,8 +16,8 @@ const DOUBLE: usize = 8;
 const ROWS: [Row; 14] = [
     ("forward transform", |_| 2 * WORD, Kernels::forward),
     ("inverse transform", |_| 2 * WORD, Kernels::inverse),
-    ("lay side by side", |[_, primes]| (2 * primes + 1) * WORD, Kernels::lay),
-    ("convert to two primes", |[_, primes]| (primes + 1 + 2) * WORD, Kernels::convert_two),
+    ("lay side by side", |[_, primes]| 2 * primes * WORD, Kernels::lay),
+    ("convert to two primes", |[_, primes]| (primes + 2) * WORD, Kernels::convert_two),
     ("inner products with a key", |[digits, _]| (3 * digits + 2) * WORD, Kernels::inner_products),
     ("divide", |_| 4 * WORD, Kernels::divide),
     ("permute", |_| 3 * WORD, Kernels::permute),
