@@ -13,21 +13,23 @@ use serde_json::json;
 use crate::{Result, world::World};
 use rows::{Row, Rows, same};
 
-/// A parameter set: name, log₂ N, base group, other groups and how many of them, bits of the special primes.
+/// A parameter set: name, log₂ N, bits of the base group, of the other groups and how many of them, of the special primes,
+/// as many of which are in a digit.
 pub(crate) struct Set {
     pub(crate) name: &'static str,
     log_degree: u8,
     base: &'static [u8],
     group: &'static [u8],
     depth: usize,
-    special: usize,
+    special: &'static [u8],
 }
 
-/// log₂(QP) is 200, 400 and 840; the largest scale that fits the groups.
+/// log₂(QP) is 204, 414 and 838, and the scale the largest that fits the groups. The base has 12 bits more than the scale at
+/// P1, 6 at P2 and P3: what is left goes to special primes, so that digits are few.
 pub(crate) const SETS: [Set; 3] = [
-    Set { name: "P1", log_degree: 13, base: &[25, 25], group: &[30], depth: 3, special: 2 },
-    Set { name: "P2", log_degree: 14, base: &[30, 30], group: &[25, 25], depth: 5, special: 3 },
-    Set { name: "P3", log_degree: 15, base: &[30, 30], group: &[25, 25], depth: 12, special: 6 },
+    Set { name: "P1", log_degree: 13, base: &[21, 21], group: &[30], depth: 3, special: &[24; 3] },
+    Set { name: "P2", log_degree: 14, base: &[28, 28], group: &[25, 25], depth: 5, special: &[27; 4] },
+    Set { name: "P3", log_degree: 15, base: &[28, 28], group: &[25, 25], depth: 12, special: &[26; 7] },
 ];
 
 impl Set {
@@ -40,8 +42,8 @@ impl Set {
             self.log_degree,
             self.base,
             &vec![self.group.to_vec(); self.depth],
-            &vec![30; self.special],
-            self.special as u8,
+            self.special,
+            self.special.len() as u8,
             self.scale(),
         )?)
     }
