@@ -6,6 +6,7 @@ use core::hint::black_box;
 
 use super::{
     embedding::{Embedding, Slots},
+    encoding::Encoder,
     galois::GaloisElement,
     params::Params,
     sampling::{self, Stream},
@@ -57,7 +58,7 @@ impl Kernels {
         let converter = BaseConverter::new(&moduli[first.clone()], [moduli[prime - 1], moduli[prime]]);
         let mut sources = converter.unwritten_sources(degree);
         converter.lay(ring.backend(), &vec![&limb[..]; first.len()], &mut sources);
-        let main = params.limbs_at(top);
+        let main = Encoder::new(params).limbs_of_values(params.scale_at(top)).min(params.limbs_at(top));
         let residues = (0..main).flat_map(|_| limb.iter().copied()).collect::<Vec<_>>();
         Self {
             permutation: ring.ntt_permutation(GaloisElement::rotation(params, 1).value()),
@@ -196,7 +197,7 @@ impl Kernels {
         black_box(self.embedding.to_slots(&self.values));
     }
 
-    /// From residues modulo the primes of the highest level to doubles.
+    /// From residues modulo as many primes as values of the highest level's scale need to doubles.
     pub fn to_doubles(&mut self) {
         black_box(self.radix.to_doubles(self.params.ring().backend(), &self.poly, self.poly.limbs(), 1.0));
     }
