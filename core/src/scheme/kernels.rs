@@ -19,9 +19,11 @@ use crate::{
     },
 };
 
-/// Limbs modulo the last special prime of a parameter set, and what else its kernels work on.
+/// Limbs modulo the largest prime of a parameter set, and what else its kernels work on.
 pub struct Kernels {
     pub(crate) params: Params,
+    /// The index of the prime.
+    prime: usize,
     pub(crate) limb: Vec<u32>,
     pub(crate) back: Vec<u32>,
     other: Vec<u32>,
@@ -49,13 +51,14 @@ impl Kernels {
         let ring = params.ring();
         let (degree, top) = (params.degree(), params.max_level());
         let moduli = ring.moduli();
-        let prime = moduli.len() - 1;
+        let prime = (0..moduli.len()).max_by_key(|&i| moduli[i].value()).unwrap_or_default();
         let limb: Vec<u32> = (0..degree as u32).collect();
         let digits = params.digits_at(top);
         let mut key = Interleaved::unwritten(2 * digits, degree);
         (0..2 * digits).for_each(|row| ring.write_montgomery_row(prime, &limb, row, &mut key));
         let first = params.digit_limbs(top, 0);
-        let converter = BaseConverter::new(&moduli[first.clone()], [moduli[prime - 1], moduli[prime]]);
+        let converter =
+            BaseConverter::new(&moduli[first.clone()], moduli[moduli.len() - 2..].iter().copied());
         let mut sources = converter.unwritten_sources(degree);
         converter.lay(ring.backend(), &vec![&limb[..]; first.len()], &mut sources);
         let main = Encoder::new(params).limbs_of_values(params.scale_at(top)).min(params.limbs_at(top));
@@ -69,6 +72,7 @@ impl Kernels {
             radix: MixedRadix::new(&moduli[..main]),
             poly: Poly::from_residues(degree, Residues::copy_of(&residues)),
             params: params.clone(),
+            prime,
             back: limb.clone(),
             other: limb.clone(),
             packed: vec![0; degree / 8 * moduli[prime].bits() as usize],
@@ -84,21 +88,19 @@ impl Kernels {
     /// The bits of a residue.
     #[must_use]
     pub fn bits(&self) -> u32 {
-        let moduli = self.params.ring().moduli();
-        moduli[moduli.len() - 1].bits()
+        self.params.ring().moduli()[self.prime].bits()
     }
 
     /// Transforms the limb.
     pub fn forward(&mut self) {
         let ring = self.params.ring();
-        ring.forward_limb(ring.moduli().len() - 1, &mut self.limb);
+        ring.forward_limb(self.prime, &mut self.limb);
     }
 
     /// Transforms the limb back.
     pub fn inverse(&mut self) {
         let ring = self.params.ring();
-        let prime = ring.moduli().len() - 1;
-        ring.inverse_limb_scaled(prime, ring.moduli()[prime].shoup(1), &self.limb, &mut self.back);
+        ring.inverse_limb_scaled(self.prime, ring.moduli()[self.prime].shoup(1), &self.limb, &mut self.back);
     }
 
     /// The limb.
@@ -125,7 +127,7 @@ impl Kernels {
         let mut digits = [&[][..]; MAX_PRODUCTS];
         digits.iter_mut().zip(&self.limbs).for_each(|(slot, limb)| *slot = limb);
         let out = [&mut self.back[..], &mut self.other[..]];
-        ring.inner_products_with_key(ring.moduli().len() - 1, &digits[..self.digits], &self.key, None, out);
+        ring.inner_products_with_key(self.prime, &digits[..self.digits], &self.key, None, out);
     }
 
     /// Lays the limbs of a digit side by side, with their quotients.
@@ -150,10 +152,9 @@ impl Kernels {
     /// The last step of a division.
     pub fn divide(&mut self) {
         let ring = self.params.ring();
-        let prime = ring.moduli().len() - 1;
-        let (w, summand) = (ring.moduli()[prime].shoup(3), Some(&self.limbs[0][..]));
+        let (w, summand) = (ring.moduli()[self.prime].shoup(3), Some(&self.limbs[0][..]));
         let quotient = Quotient { w, values: &self.limb, remainders: &self.other, summand };
-        ring.write_quotient(prime, quotient, &mut self.back);
+        ring.write_quotient(self.prime, quotient, &mut self.back);
     }
 
     /// As many words of a key stream of eight rounds as a limb has residues.
@@ -177,7 +178,7 @@ impl Kernels {
     pub fn uniform(&mut self) {
         let ring = self.params.ring();
         let seed = Seed::new([5; 32]);
-        sampling::uniform_words(ring, &seed, Stream::CIPHERTEXT, ring.moduli().len() - 1, &mut self.back);
+        sampling::uniform_words(ring, &seed, Stream::CIPHERTEXT, self.prime, &mut self.back);
     }
 
     /// An error polynomial: three words of a key stream for two coefficients, and their ones counted.
