@@ -89,8 +89,10 @@ impl Kernel for Expand<'_> {
         let lane_numbers = L::load(&L::chunks(&NUMBERS)[0]);
         for (i, blocks) in L::chunks_mut(words).as_chunks_mut::<{ GROUPS * BLOCK }>().0.iter_mut().enumerate()
         {
-            let mut initial = [state.map(L::splat); GROUPS];
+            let mut initial = [[L::splat(0); BLOCK]; GROUPS];
             for (group, s) in initial.iter_mut().enumerate() {
+                // Not mapped: the compiler may call what maps, with vectors through memory.
+                s.iter_mut().zip(state).for_each(|(word, &state)| *word = L::splat(state));
                 let first_block = ((GROUPS * i + group) * L::WIDTH) as u32;
                 s[COUNTER] = s[COUNTER].add(L::splat(first_block)).add(lane_numbers);
             }
