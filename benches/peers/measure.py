@@ -34,7 +34,7 @@ def median_micros(call):
 
 
 def precision_bits(found, expected):
-    errors = [abs(a - b) for a, b in zip(found, expected)]
+    errors = [abs(a - b) for a, b in zip(found, expected, strict=True)]
     assert all(error < 1e-3 for error in errors), f"a result is wrong by {max(errors)}"
     return -math.log2(max(errors))
 

@@ -28,8 +28,8 @@ pub(crate) struct Set {
 /// P1, 6 at P2 and P3: what is left goes to special primes, so that digits are few.
 pub(crate) const SETS: [Set; 3] = [
     Set { name: "P1", log_degree: 13, base: &[21, 21], group: &[30], depth: 3, special: &[24; 3] },
-    Set { name: "P2", log_degree: 14, base: &[28, 28], group: &[25, 25], depth: 5, special: &[27; 4] },
-    Set { name: "P3", log_degree: 15, base: &[28, 28], group: &[25, 25], depth: 12, special: &[26; 7] },
+    Set { name: "P2", log_degree: 14, base: &[30, 26], group: &[25, 25], depth: 5, special: &[27; 4] },
+    Set { name: "P3", log_degree: 15, base: &[30, 26], group: &[25, 25], depth: 12, special: &[26; 7] },
 ];
 
 impl Set {

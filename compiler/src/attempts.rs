@@ -1,5 +1,5 @@
 //! In which order scales and packings are tried: the cheapest first. Pairs of rotations are cheaper and less precise,
-//! larger scales more precise and no cheaper.
+//! larger scales more precise and, but for the tenth that costs of one scale may differ by, no cheaper.
 
 use std::vec::IntoIter;
 
@@ -28,7 +28,7 @@ pub(crate) struct Attempts<C, F> {
     scales: IntoIter<u8>,
     /// Chosen, and not given yet.
     waiting: Vec<Attempt<C>>,
-    /// What larger scales cost at least, once there was one.
+    /// What larger scales cost at least, once there was one, to within a tenth.
     least: Option<f64>,
 }
 

@@ -25,7 +25,8 @@ pub struct Candidate {
     pub digit_primes: u8,
     /// Key switches.
     pub key_switches: usize,
-    /// Butterflies of all transforms, and what products and base conversions cost beside them, in millions.
+    /// Butterflies of all transforms, and what products, base conversions and results of key switches cost beside them, in
+    /// millions.
     pub cost: f64,
     /// Bytes of all evaluation keys.
     pub key_bytes: usize,

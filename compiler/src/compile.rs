@@ -51,7 +51,7 @@ pub enum Objective {
     Latency,
     /// The bytes of the evaluation keys.
     Keys,
-    /// The time of one sample, many being sent together.
+    /// The time of one sample, many being sent together; otherwise as [`Objective::Latency`].
     Throughput,
 }
 

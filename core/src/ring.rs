@@ -80,7 +80,7 @@ impl Ring {
         self.moduli[self.prime_of_limb(main, limb)]
     }
 
-    /// Transforms one limb of a polynomial in place.
+    /// Transforms one limb of a polynomial, of numbers below four times its prime, in place.
     pub(crate) fn forward_limb(&self, prime: usize, limb: &mut [u32]) {
         self.tables[prime].forward(limb);
     }

@@ -72,7 +72,9 @@ impl World {
     }
 
     fn assert_close(&self, got: &[f64], want: &[f64]) {
-        let worst = got.iter().zip(want).map(|(g, w)| (g - w).abs()).fold(0.0, f64::max);
+        let errors = || got.iter().zip(want).map(|(g, w)| (g - w).abs());
+        assert!(errors().all(f64::is_finite));
+        let worst = errors().fold(0.0, f64::max);
         assert!(
             -worst.log2() > self.bits(),
             "{:.1} bits of precision, wanted {:.1}",
@@ -269,9 +271,23 @@ fn results_keep_the_message_when_noise_bits_are_cut_off() {
             }
             let values = result.decrypt_real(&w.encoder, &w.secret).unwrap();
             assert_eq!(values.collect::<Vec<_>>(), [(); 2].map(|()| w.decrypt(&expanded[0])), "bit for bit");
-            let worst =
-                w.decrypt(&expanded[0]).iter().zip(&x).map(|(g, v)| (g - v).abs()).fold(0.0, f64::max);
-            assert!(worst * w.params.scale_at(Level(0)).value() < f64::from(1 << (dropped_bits + 11)));
+            let scale = w.params.scale_at(Level(0)).value();
+            let found = w.decrypt(&expanded[0]);
+            let mut errors = found.iter().zip(&x).map(|(g, v)| (g - v).abs() * scale);
+            assert!(errors.all(|error| error < f64::from(1 << (dropped_bits + 11))));
+        }
+    }
+}
+
+#[test]
+fn results_of_every_level_decrypt_to_the_values_of_their_ciphertexts() {
+    for mut w in worlds() {
+        let x = w.values(0.5);
+        for level in 0..=w.params.max_level().0 {
+            let a = w.encrypt_at(&x, Level(level));
+            let result = ResultCiphertexts::new(&w.params, core::slice::from_ref(&a), 0).unwrap();
+            let values = result.decrypt_real(&w.encoder, &w.secret).unwrap();
+            assert_eq!(values.collect::<Vec<_>>(), [w.decrypt(&a)], "bit for bit at level {level}");
         }
     }
 }

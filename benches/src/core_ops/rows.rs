@@ -35,19 +35,21 @@ impl Rows<'_> {
         mut operation: impl FnMut(I) -> core::result::Result<T, E>,
         check: impl FnOnce(T) -> Result<Option<f64>>,
     ) -> Result<()> {
-        let first = input();
-        let begun = Instant::now();
-        let result = operation(first).map_err(Into::into)?;
-        let runs = (SECONDS / begun.elapsed().as_secs_f64()).clamp(RUNS[0], RUNS[1]);
+        let result = operation(input()).map_err(Into::into)?;
         let name = name.into();
         let precision = check(result).map_err(|error| format!("{name}: {error}"))?;
         // Made within as well: what is dropped within is kept, and would pile up.
         let mut input = || reusing_memory(&mut input);
         let mut again = |input| reusing_memory(|| operation(input).map(|result| drop(black_box(result))));
+        let mut last = 0.0;
         let begun = Instant::now();
         while begun.elapsed().as_secs_f64() < WARM_UP {
-            again(input()).map_err(Into::into)?;
+            let input = input();
+            let begun = Instant::now();
+            again(input).map_err(Into::into)?;
+            last = begun.elapsed().as_secs_f64();
         }
+        let runs = (SECONDS / last).clamp(RUNS[0], RUNS[1]);
         self.measured.push((name, median_micros_with(runs as usize, input, again), precision));
         Ok(())
     }

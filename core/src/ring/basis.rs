@@ -28,7 +28,7 @@ pub(crate) const MAX_SOURCES: usize = 15;
 pub(crate) struct BaseConverter {
     sources: Vec<Source>,
     targets: Vec<Target>,
-    /// See [`BaseConverter::folds`].
+    /// Whether quotients are subtracted from the limbs: see [`BaseConverter::lay`].
     folds: bool,
 }
 
@@ -248,14 +248,18 @@ mod tests {
         ntt_primes_near(f64::from(1u32 << bits), 6).take(count).map(Modulus::new).collect()
     }
 
-    fn reduce(modulus: &Modulus, limb: &mut [u32]) {
-        limb.iter_mut().for_each(|x| *x = modulus.reduce_public(u64::from(*x)));
+    /// Of what a transform can begin with.
+    fn reduced(modulus: &Modulus, limb: &[u32]) -> Vec<u32> {
+        assert!(limb.iter().all(|&x| u64::from(x) < 4 * u64::from(modulus.value())));
+        limb.iter().map(|&x| modulus.reduce_public(u64::from(x))).collect()
     }
 
     proptest! {
         #[test]
         fn agrees_with_big_integers(values in prop::collection::vec(any::<i64>(), 64), count in 1usize..7) {
-            let (sources, targets) = (moduli(30, count), moduli(25, 5));
+            let sources = moduli(30, count);
+            let others = moduli(30, count + 2).split_off(count);
+            let targets: Vec<Modulus> = moduli(25, 3).into_iter().chain(others).collect();
             // Values in (−S/2, S/2): below a quarter of S, and of 2^62.
             let product = sources.iter().fold(1i128, |p, m| p.saturating_mul(m.value().into()));
             let values: Vec<i128> = values.iter().map(|&v| i128::from(v) % (product / 4)).collect();
@@ -275,15 +279,40 @@ mod tests {
                 for (i, target) in targets.iter().enumerate() {
                     let [mut alone, mut first, mut second] = [(); 3].map(|()| alloc::vec![0; 64]);
                     converter.convert(backend, i, &sources, &mut alone);
-                    reduce(target, &mut alone);
-                    prop_assert_eq!(&alone, &residues(target), "on {}", backend.name());
+                    prop_assert_eq!(reduced(target, &alone), residues(target), "on {}", backend.name());
                     converter.convert_two(backend, [0, i], &sources, [&mut first, &mut second]);
-                    reduce(&targets[0], &mut first);
-                    reduce(target, &mut second);
-                    prop_assert_eq!(&first, &residues(&targets[0]), "on {}", backend.name());
+                    prop_assert_eq!(reduced(&targets[0], &first), residues(&targets[0]), "on {}", backend.name());
                     prop_assert_eq!(&second, &alone, "on {}", backend.name());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_largest_and_smallest_digits_give_what_a_transform_can_begin_with() {
+        for count in 1..=8 {
+            let sources = moduli(30, count);
+            let targets: Vec<Modulus> =
+                moduli(21, 1).into_iter().chain(moduli(30, count + 1).split_off(count)).collect();
+            let converter = BaseConverter::new(&sources, targets.iter().copied());
+            // Each digit the largest or 0, in all combinations and with neighbours in between.
+            let digit = |i: usize, place: usize| {
+                let largest = sources[i].value() - 1;
+                [0, largest, 1, largest / 2][place >> (i % 3) & 3]
+            };
+            let scaled: Vec<Vec<u32>> =
+                (0..count).map(|i| (0..64).map(|place| digit(i, place)).collect()).collect();
+            let scaled: Vec<&[u32]> = scaled.iter().map(Vec::as_slice).collect();
+            let mut of_all = Vec::new();
+            for backend in Backend::available() {
+                let mut laid = converter.unwritten_sources(64);
+                converter.lay(backend, &scaled, &mut laid);
+                let mut out = [(); 2].map(|()| alloc::vec![0; 64]);
+                let [first, second] = &mut out;
+                converter.convert_two(backend, [0, 1], &laid, [first, second]);
+                of_all.push([reduced(&targets[0], &out[0]), reduced(&targets[1], &out[1])]);
+            }
+            assert!(of_all.windows(2).all(|pair| pair[0] == pair[1]), "{count} primes");
         }
     }
 }

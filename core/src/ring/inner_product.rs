@@ -10,7 +10,7 @@ use crate::{
     lanes::{Backend, Kernel, Lanes},
 };
 
-/// Most products that one 64-bit sum holds, each of two residues below 2^30.
+/// Most products that one 64-bit sum holds besides a summand, each of two residues below 2^30: 16·(2^30 − 1)² < 2^64.
 pub(crate) const MAX_PRODUCTS: usize = 15;
 
 /// How many numbers ahead a key is asked for: 8 KB, which is what memory can deliver while it answers the first

@@ -59,7 +59,7 @@ impl NttTable {
         Self { modulus, backend, forward, inverse, scaling }
     }
 
-    /// Transforms residues, which may be as large as 4q, in place.
+    /// Transforms numbers below 4q in place, to residues.
     pub(crate) fn forward(&self, values: &mut [u32]) {
         self.begin(values);
         self.finish(values);
@@ -182,6 +182,22 @@ mod tests {
                 assert!(values.iter().all(|&r| r < table.modulus.value()));
                 table.inverse(&mut values);
                 assert_eq!(values, input, "N = 2^{log_degree} on {}", table.backend.name());
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_below_four_times_the_prime_are_transformed_as_their_residues_are() {
+        for log_degree in [5, 10, 16] {
+            for table in tables(log_degree) {
+                let q = table.modulus.value();
+                let mut residues = residues(q, 1 << log_degree, 5);
+                residues[..16].fill(q - 1);
+                let mut values: Vec<u32> = residues.iter().zip(0u32..).map(|(&r, i)| r + i % 4 * q).collect();
+                values[..16].fill(4 * q - 1);
+                table.forward(&mut residues);
+                table.forward(&mut values);
+                assert_eq!(values, residues, "N = 2^{log_degree} on {}", table.backend.name());
             }
         }
     }

@@ -115,7 +115,7 @@ pub fn decrypt(params: &Params, secret: &SecretKey, ciphertext: &Ciphertext) -> 
 }
 
 /// Decrypts and decodes the real parts of all slots: what [`Encoder::decode_real`] gives of what [`decrypt`] gives, but
-/// modulo no more primes than values of that range need.
+/// modulo no more primes than values of that range need, one way back for each of them. The caller wipes the values.
 ///
 /// # Errors
 /// [`Error::ParamsMismatch`] for a key or ciphertext of other parameters.

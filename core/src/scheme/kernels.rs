@@ -130,7 +130,7 @@ impl Kernels {
         ring.inner_products_with_key(self.prime, &digits[..self.digits], &self.key, None, out);
     }
 
-    /// Lays the limbs of a digit side by side, with their quotients.
+    /// Lays the limbs of a digit side by side, less their quotients.
     pub fn lay(&mut self) {
         let mut limbs = [&[][..]; MAX_SOURCES];
         limbs.iter_mut().zip(&self.limbs).for_each(|(slot, limb)| *slot = limb);

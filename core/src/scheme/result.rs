@@ -95,7 +95,8 @@ impl ResultCiphertexts {
     }
 
     /// Decrypts the ciphertexts and decodes the real parts of their slots, one after the other and in the memory that
-    /// they are in: what [`decrypt_real`](super::decrypt_real) gives of each, without transforms of c₀.
+    /// they are in: what [`decrypt_real`](super::decrypt_real) gives of each, without transforms of c₀. The caller wipes
+    /// the values.
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`] for a key or a result of other parameters.

@@ -232,6 +232,12 @@ pub(crate) fn sum_limb(ring: &Ring, values: &[i8], prime: usize, residues: &[u32
     ring.backend().run(SmallSums { q: ring.moduli()[prime].value(), values, residues, limb });
 }
 
+/// Adds q to a signed number below zero, by a mask: a comparison could become a branch.
+#[inline(always)]
+fn plus_if_negative(word: u32, q: u32) -> u32 {
+    word.wrapping_add(q & (word.cast_signed() >> 31).cast_unsigned())
+}
+
 /// Residues of small signed integers; a plain loop as well.
 struct SmallResidues<'a> {
     q: u32,
@@ -245,9 +251,7 @@ impl Kernel for SmallResidues<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         for (residue, &value) in self.limb.iter_mut().zip(self.values) {
-            // Negative numbers are the largest ones as unsigned numbers, until q carries them over 2^32.
-            let word = i32::from(value) as u32;
-            *residue = word.min(word.wrapping_add(self.q));
+            *residue = plus_if_negative(i32::from(value) as u32, self.q);
         }
     }
 }
@@ -267,10 +271,8 @@ impl Kernel for SmallSums<'_> {
     fn run<L: Lanes>(self) {
         let Self { q, values, residues, limb } = self;
         for (sum, (&value, &residue)) in limb.iter_mut().zip(values.iter().zip(residues)) {
-            // As above, and a sum may reach q.
-            let not_reduced = residue.wrapping_add(i32::from(value) as u32);
-            let not_negative = not_reduced.min(not_reduced.wrapping_add(q));
-            *sum = not_negative.min(not_negative.wrapping_sub(q));
+            let not_negative = plus_if_negative(residue.wrapping_add(i32::from(value) as u32), q);
+            *sum = plus_if_negative(not_negative.wrapping_sub(q), q);
         }
     }
 }

@@ -68,6 +68,7 @@ pub fn median_micros<T>(mut call: impl FnMut() -> T) -> f64 {
 pub fn precision_bits(found: &[f64], expected: &[f64]) -> f64 {
     let errors = || found.iter().zip(expected).map(|(a, b)| (a - b).abs());
     let error = errors().fold(0.0, f64::max);
+    assert_eq!(found.len(), expected.len());
     assert!(errors().all(|error| error < 1e-3), "a result is wrong by {error}");
     -error.log2()
 }

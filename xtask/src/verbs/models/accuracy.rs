@@ -10,10 +10,7 @@ pub(super) fn render(reports: &[(String, Value)]) -> String {
     for (model, report) in reports {
         let accuracy = &report["accuracy"];
         let number = |field: &str| accuracy[field].as_f64().unwrap_or(f64::NAN);
-        let labelled = number("labelled");
-        if labelled == 0.0 {
-            continue;
-        }
+        let Some(labelled) = accuracy["labelled"].as_f64().filter(|&count| count > 0.0) else { continue };
         let share = |field: &str| format!("{:.2} %", 100.0 * number(field) / labelled);
         let differ = accuracy["flips"].as_array().map_or(0, Vec::len);
         let _ = writeln!(
@@ -32,7 +29,7 @@ pub(super) fn render(reports: &[(String, Value)]) -> String {
 
 /// Two significant digits.
 fn significant(value: f64) -> String {
-    let places = (1.0 - value.abs().log10().floor()).max(0.0) as usize;
+    let places = (1.0 - value.abs().max(1e-9).log10().floor()).max(0.0) as usize;
     format!("{value:.places$}")
 }
 
@@ -57,6 +54,8 @@ mod tests {
                 "clear_flips": 1, "largest_error": 0.02, "precision_bits": 9.64, "flips": [{}, {}]}})
         };
         let table = render(&[("a".to_owned(), report(200)), ("b".to_owned(), report(0))]);
+        let without = json!({"accuracy": null});
+        assert_eq!(render(&[("c".to_owned(), without)]), render(&[]));
         assert!(table.ends_with("|\n| `a` | 200 | 75.00 %; 74.00 % | 2; 1 | 0.020; 9.6 |\n"), "{table}");
     }
 
