@@ -115,7 +115,7 @@ impl Session {
             model: model.clone(),
             encoder: Encoder::new(&params),
             input,
-            places: places(&output, model.output.dimension),
+            places: output.places(model.output.dimension),
             slots,
             packed: Zeroizing::new(vec![0.0; params.slots()]),
             params,
@@ -318,23 +318,6 @@ impl Session {
     pub fn postprocessing(&self) -> Postprocessing {
         self.model.output.postprocessing
     }
-}
-
-/// The first slot of each element of a vector, by slots, with the element.
-fn places(layout: &SlotLayout, dimension: usize) -> Vec<(usize, usize)> {
-    let mut found = vec![false; dimension];
-    let mut places = Vec::with_capacity(dimension);
-    for slot in 0..layout.period() {
-        if places.len() == dimension {
-            break;
-        }
-        let element = layout.element_at(slot);
-        if let Some(is_found @ false) = found.get_mut(element) {
-            *is_found = true;
-            places.push((slot, element));
-        }
-    }
-    places
 }
 
 /// Whether a factor that a server publishes is of a size that a model can mean. Others bring values to where

@@ -32,15 +32,15 @@ pub(crate) fn groupings(log_degree: u8, depth: u32, scale_bits: u8) -> Vec<Param
     let scale = f64::from(scale_bits).exp2();
     let fits = |digit: usize| {
         bases.iter().find_map(|base| {
-            let specials = (SMALLEST_SPECIAL..=PRIME_BITS).filter_map(|special| {
+            let mut secure = (SMALLEST_SPECIAL..=PRIME_BITS).filter_map(|special| {
                 let special = vec![special; digit];
                 let spec =
                     ParamsSpec::generate(log_degree, base, &levels, &special, digit as u8, scale).ok()?;
                 Params::new(&spec).ok()
             });
-            let secure: Vec<Params> = specials.collect();
-            let quiet = secure.iter().find(|params| is_quiet(params.spec()));
-            quiet.or(secure.first()).cloned()
+            let smallest = secure.next()?;
+            let is_quiet = |params: &Params| is_quiet(params.spec());
+            if is_quiet(&smallest) { Some(smallest) } else { secure.find(is_quiet).or(Some(smallest)) }
         })
     };
     (1..=limbs).filter_map(fits).collect()

@@ -122,19 +122,28 @@ impl SlotLayout {
         self.slots_of(dimension).into_iter().map(value).collect()
     }
 
+    /// The first slot of each of the first `dimension` elements, in the order of the slots, with the element.
+    #[must_use]
+    pub fn places(&self, dimension: usize) -> Vec<(usize, usize)> {
+        let mut found = vec![false; dimension];
+        let mut places = Vec::with_capacity(dimension);
+        for slot in 0..self.period() {
+            if places.len() == dimension {
+                break;
+            }
+            let element = self.element_at(slot);
+            if let Some(is_found @ false) = found.get_mut(element) {
+                *is_found = true;
+                places.push((slot, element));
+            }
+        }
+        places
+    }
+
     /// The first slot of each of the first `dimension` elements.
     fn slots_of(&self, dimension: usize) -> Vec<Option<usize>> {
         let mut first = vec![None; dimension];
-        let mut missing = dimension;
-        for slot in 0..self.period() {
-            if missing == 0 {
-                break;
-            }
-            if let Some(entry @ None) = first.get_mut(self.element_at(slot)) {
-                *entry = Some(slot);
-                missing -= 1;
-            }
-        }
+        self.places(dimension).into_iter().for_each(|(slot, element)| first[element] = Some(slot));
         first
     }
 }
