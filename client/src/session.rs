@@ -279,8 +279,7 @@ impl Session {
         let (level, count) = (Level(output.level), output.ciphertexts as u32);
         let result = ResultCiphertexts::from_bytes_at(&self.params, level, count, result)?;
         let mut rest = &self.places[..];
-        let decrypted = result.decrypt_real(&self.encoder, &self.secret).map_err(ClientError::Model)?;
-        for (index, decoded) in decrypted.map(Zeroizing::new).enumerate() {
+        let take = |index: usize, decoded: &[f64]| {
             let first = index * self.slots;
             let (own, others) = rest.split_at(rest.partition_point(|(slot, _)| *slot < first + self.slots));
             for &(slot, element) in own {
@@ -289,8 +288,8 @@ impl Session {
                 values.for_each(|(values, value)| values[element] = value * output.gain);
             }
             rest = others;
-        }
-        Ok(())
+        };
+        result.decrypt_real(&self.encoder, &self.secret, take).map_err(ClientError::Model)
     }
 
     /// How many samples one request holds.

@@ -24,7 +24,10 @@ pub(super) fn measure(rows: &mut Rows<'_>) -> Result<()> {
     rows.row_with(
         "decrypt and decode it",
         || answer.clone(),
-        |answer| answer.decrypt_real(encoder, secret).map(Iterator::collect::<Vec<_>>),
+        |answer| {
+            let mut found = vec![];
+            answer.decrypt_real(encoder, secret, |_, values| found.push(values.to_vec())).map(|()| found)
+        },
         |found| bits(&found[0], values),
     )?;
 

@@ -95,8 +95,8 @@ impl ResultCiphertexts {
     }
 
     /// Decrypts the ciphertexts and decodes the real parts of their slots, one after the other and in the memory that
-    /// they are in: what [`decrypt_real`](super::decrypt_real) gives of each, without transforms of c₀. The caller wipes
-    /// the values.
+    /// they are in: what [`decrypt_real`](super::decrypt_real) gives of each, without transforms of c₀. `read` gets the
+    /// number of a ciphertext and its values, which are wiped after it.
     ///
     /// # Errors
     /// [`Error::ParamsMismatch`] for a key or a result of other parameters.
@@ -104,13 +104,13 @@ impl ResultCiphertexts {
         mut self,
         encoder: &Encoder,
         secret: &SecretKey,
-    ) -> Result<impl Iterator<Item = Vec<f64>>, Error> {
+        mut read: impl FnMut(usize, &[f64]),
+    ) -> Result<(), Error> {
         let params = encoder.params();
         params.check(secret.params_id)?;
         params.check(self.params_id)?;
         let (ring, limbs) = (params.ring(), encoder.limbs_of_values(self.scale));
-        let ciphertexts = core::mem::take(&mut self.ciphertexts);
-        Ok(ciphertexts.into_iter().map(move |halves| {
+        for (index, halves) in core::mem::take(&mut self.ciphertexts).into_iter().enumerate() {
             let [c0, c1] = halves.map(|mut half| {
                 half.truncate(limbs.min(half.limbs()));
                 self.restored(half)
@@ -122,8 +122,9 @@ impl ResultCiphertexts {
                 ring.inverse_limb(i, limb);
                 ring.combine_limb(i, Binary::Add, limb, c0);
             }
-            encoder.slots(&message, self.scale).re.into_public()
-        }))
+            read(index, &encoder.slots(&message, self.scale).re);
+        }
+        Ok(())
     }
 
     /// Coefficients with zeros for the bits that were cut off.

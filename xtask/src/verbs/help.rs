@@ -49,7 +49,7 @@ Tasks of the project. Usage: cargo xtask <verb> [options]
               --seconds N     in all (default: 120)
               --keep          add the smallest inputs that reach new code to fuzz/corpus
   vectors   rewrite tests/vectors/*.json
-  models    compile models/*/model.onnx to models/*/package again
+  models    compile models/*/model.onnx to models/*/package again, rewrite the table of accuracy in README.md
               [model ...]     only the models named
   help      print this
 ";
